@@ -1,0 +1,266 @@
+"""What the chart makes: rights no wider than needed, webhooks that are in nobody's way, pods that may run anywhere."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.chart.helm import Helm, Rendered
+from wheelwarden.targets import KINDS
+
+NAME = "guard-wheelwarden"
+CHANGE_ALL = ["get", "list", "watch", "create", "update", "patch", "delete"]
+WORKLOAD_RULES = [
+    {"apiGroups": ["kubeflow.org"], "resources": ["notebooks"], "verbs": ["get", "list", "watch", "patch"]},
+    {"apiGroups": ["kaspr.io"], "resources": ["kasprapps"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": ["kaspr.io"], "resources": ["kasprapps/status"], "verbs": ["patch"]},
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch", "delete"]},
+    {"apiGroups": [""], "resources": ["pods/eviction"], "verbs": ["create"]},
+    {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["get", "create"]},
+    {"apiGroups": [""], "resources": ["pods/status"], "verbs": ["patch"]},
+    {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": CHANGE_ALL},
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+]
+REGISTRATION_RULE = {
+    "apiGroups": ["admissionregistration.k8s.io"],
+    "resources": ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"],
+    "resourceNames": [NAME],
+    "verbs": ["get", "patch"],
+}
+
+
+@pytest.fixture(scope="module")
+def rendered(helm: Helm) -> Rendered:
+    return helm.render()
+
+
+def containers_of(rendered: Rendered) -> dict[str, dict[str, Any]]:
+    return {item["name"]: item for item in rendered.one("Deployment")["spec"]["template"]["spec"]["containers"]}
+
+
+def test_cluster_wide_rights_are_these_and_no_others(rendered: Rendered) -> None:
+    assert rendered.one("ClusterRole")["rules"] == [REGISTRATION_RULE, *WORKLOAD_RULES]
+
+
+def test_in_its_own_namespace_it_may_use_one_secret_and_one_lease(rendered: Rendered) -> None:
+    role = rendered.one("Role")
+    assert [role["metadata"]["namespace"], role["rules"]] == [
+        "guarding",
+        [
+            {
+                "apiGroups": [""],
+                "resources": ["secrets"],
+                "resourceNames": [f"{NAME}-certificate"],
+                "verbs": ["get", "update", "patch"],
+            },
+            {
+                "apiGroups": ["coordination.k8s.io"],
+                "resources": ["leases"],
+                "resourceNames": [f"{NAME}-controller"],
+                "verbs": ["get", "update"],
+            },
+            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
+        ],
+    ]
+
+
+def test_with_namespaces_given_rights_and_webhooks_end_there(helm: Helm) -> None:
+    rendered = helm.render({"watchNamespaces": ["team-a", "team-b"]})
+    assert rendered.one("ClusterRole")["rules"] == [REGISTRATION_RULE]
+    roles = [item for item in rendered.all("Role") if item["metadata"]["name"] == f"{NAME}-workloads"]
+    assert [[item["metadata"]["namespace"], item["rules"]] for item in roles] == [
+        ["team-a", WORKLOAD_RULES],
+        ["team-b", WORKLOAD_RULES],
+    ]
+    name = "kubernetes.io/metadata.name"
+    selectors = [hook["namespaceSelector"]["matchExpressions"] for hook in hooks_of(rendered)]
+    assert selectors == 3 * [
+        [
+            {"key": name, "operator": "NotIn", "values": ["kube-system", "guarding"]},
+            {"key": name, "operator": "In", "values": ["team-a", "team-b"]},
+        ]
+    ]
+    assert environment_of(containers_of(rendered)["controller"])["WHEELWARDEN_WATCH_NAMESPACES"] == "team-a,team-b"
+
+
+def test_every_served_version_of_every_kind_is_judged_at_creation_and_change(rendered: Rendered) -> None:
+    [hook] = rendered.one("ValidatingWebhookConfiguration")["webhooks"]
+    assert hook["rules"] == [
+        {
+            "apiGroups": [kind.group],
+            "apiVersions": list(kind.versions),
+            "resources": [kind.plural],
+            "operations": ["CREATE", "UPDATE"],
+            "scope": "Namespaced",
+        }
+        for kind in KINDS
+    ]
+    assert [hook["failurePolicy"], hook["timeoutSeconds"], hook["sideEffects"], hook["matchPolicy"]] == [
+        "Fail",
+        5,
+        "None",
+        "Equivalent",
+    ]
+    assert [condition["name"] for condition in hook["matchConditions"]] == [
+        "is-not-being-deleted",
+        "asks-or-asked-for-packages",
+        "changes-what-it-asks",
+    ]
+
+
+def test_only_new_pods_with_the_label_of_a_kind_are_injected_and_never_held_up(rendered: Rendered) -> None:
+    hooks = rendered.one("MutatingWebhookConfiguration")["webhooks"]
+    pods = {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "scope": "Namespaced"}
+    assert [
+        [hook["name"], hook["objectSelector"]["matchExpressions"], hook["rules"], hook["failurePolicy"]]
+        for hook in hooks
+    ] == [
+        [
+            f"{kind.plural}.inject.wheelwarden.dev",
+            [{"key": kind.pod_label, "operator": "Exists"}],
+            [{**pods, "operations": ["CREATE"]}],
+            "Ignore",
+        ]
+        for kind in KINDS
+    ]
+    assert [[hook["sideEffects"], hook["reinvocationPolicy"]] for hook in hooks] == 2 * [["None", "IfNeeded"]]
+
+
+def test_a_kind_left_out_is_neither_judged_nor_injected_nor_read(helm: Helm) -> None:
+    rendered = helm.render({"kinds": ["KasprApp"]})
+    [hook] = rendered.one("ValidatingWebhookConfiguration")["webhooks"]
+    assert [rule["resources"] for rule in hook["rules"]] == [["kasprapps"]]
+    assert [hook["name"] for hook in rendered.one("MutatingWebhookConfiguration")["webhooks"]] == [
+        "kasprapps.inject.wheelwarden.dev"
+    ]
+    assert rendered.one("ClusterRole")["rules"] == [REGISTRATION_RULE, *WORKLOAD_RULES[1:]]
+    assert environment_of(containers_of(rendered)["webhook"])["WHEELWARDEN_KINDS"] == "KasprApp"
+
+
+def test_nothing_that_the_programs_fill_in_is_named_by_the_chart(rendered: Rendered) -> None:
+    assert [hook["clientConfig"].keys() for hook in hooks_of(rendered)] == 3 * [{"service"}]
+    assert rendered.one("Secret").keys() == {"apiVersion", "kind", "metadata", "type"}
+    assert rendered.one("Lease").keys() == {"apiVersion", "kind", "metadata"}
+
+
+def test_the_webhooks_point_to_the_service(rendered: Rendered) -> None:
+    service = rendered.one("Service")
+    assert [service["metadata"]["name"], service["spec"]["ports"]] == [
+        NAME,
+        [{"name": "webhook", "port": 443, "targetPort": "webhook"}],
+    ]
+    where = {"name": NAME, "namespace": "guarding", "port": 443}
+    assert [hook["clientConfig"]["service"] for hook in hooks_of(rendered)] == [
+        {**where, "path": "/validate"},
+        {**where, "path": "/inject"},
+        {**where, "path": "/inject"},
+    ]
+
+
+COMMON = {
+    "WHEELWARDEN_LOG_LEVEL": "info",
+    "WHEELWARDEN_LOG_FORMAT": "text",
+    "WHEELWARDEN_NAMESPACE": "metadata.namespace",
+    "WHEELWARDEN_POD_NAME": "metadata.name",
+    "WHEELWARDEN_KINDS": "Notebook,KasprApp",
+    "WHEELWARDEN_POLICY_FILE": "/etc/wheelwarden/policy.yaml",
+}
+
+
+def environment_of(container: dict[str, Any]) -> dict[str, str]:
+    """Every variable, with its value or the field it is read from."""
+    return {
+        item["name"]: item["value"] if "value" in item else item["valueFrom"]["fieldRef"]["fieldPath"]
+        for item in container["env"]
+    }
+
+
+def hooks_of(rendered: Rendered) -> list[dict[str, Any]]:
+    return [
+        *rendered.one("ValidatingWebhookConfiguration")["webhooks"],
+        *rendered.one("MutatingWebhookConfiguration")["webhooks"],
+    ]
+
+
+def test_both_programs_are_told_what_they_read(rendered: Rendered) -> None:
+    containers = containers_of(rendered)
+    assert {name: environment_of(container) for name, container in containers.items()} == {
+        "webhook": COMMON
+        | {
+            "WHEELWARDEN_LISTEN": "0.0.0.0:9443",
+            "WHEELWARDEN_HEALTH_LISTEN": "0.0.0.0:8080",
+            "WHEELWARDEN_SERVICE": NAME,
+            "WHEELWARDEN_CERTIFICATE_SECRET": f"{NAME}-certificate",
+            "WHEELWARDEN_WEBHOOK_CONFIGURATION": NAME,
+            "WHEELWARDEN_TOOLS_ENABLED": "true",
+            "WHEELWARDEN_TOOLS_IMAGE": "registry.example.com/wheelwarden:0.1.0",
+            "WHEELWARDEN_TOOLS_PULL_POLICY": "IfNotPresent",
+        },
+        "controller": COMMON
+        | {
+            "WHEELWARDEN_HEALTH_LISTEN": "0.0.0.0:8081",
+            "WHEELWARDEN_LEASE": f"{NAME}-controller",
+            "WHEELWARDEN_WATCH_NAMESPACES": "",
+            "WHEELWARDEN_WORKERS": "4",
+            "WHEELWARDEN_RESYNC_SECONDS": "600",
+            "WHEELWARDEN_PROBE_CONCURRENCY": "4",
+        },
+    }
+
+
+def test_the_pods_meet_the_restricted_level_and_write_nowhere_but_tmp(helm: Helm, rendered: Rendered) -> None:
+    test_pod = rendered.one("Pod")["spec"]
+    for pod in (rendered.one("Deployment")["spec"]["template"]["spec"], test_pod):
+        assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+        for container in pod["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+    mounts = [container["volumeMounts"] for container in containers_of(rendered).values()]
+    assert mounts == 2 * [
+        [
+            {"name": "temporary", "mountPath": "/tmp"},
+            {"name": "policy", "mountPath": "/etc/wheelwarden", "readOnly": True},
+        ]
+    ]
+
+
+def test_a_controller_in_trouble_does_not_take_the_webhook_out_of_the_service(rendered: Rendered) -> None:
+    containers = containers_of(rendered)
+    assert containers["webhook"]["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "health"}
+    assert "readinessProbe" not in containers["controller"]
+    assert [item["livenessProbe"]["httpGet"]["path"] for item in containers.values()] == ["/healthz", "/healthz"]
+
+
+@pytest.mark.parametrize("kind", ["Notebook", "KasprApp"])
+def test_the_test_pods_program_is_python_and_asks_about_a_guarded_kind(helm: Helm, kind: str) -> None:
+    [container] = helm.render({"kinds": [kind]}).one("Pod")["spec"]["containers"]
+    program = container["command"][2]
+    compile(program, "helm-test", "exec")
+    assert f'"{kind}"' in program
+
+
+def test_the_policy_is_handed_on_as_it_was_written(helm: Helm) -> None:
+    policy = {"rules": {"plain-http": "deny"}, "indexHosts": ["packages.example.com"]}
+    written = helm.render({"policy": policy}).one("ConfigMap")["data"]["policy.yaml"]
+    assert yaml.safe_load(written) == policy
+
+
+@pytest.mark.parametrize(("replicas", "budgets"), [(1, 0), (2, 1)])
+def test_a_budget_is_made_where_there_are_several_replicas(helm: Helm, replicas: int, budgets: int) -> None:
+    assert len(list(helm.render({"replicaCount": replicas}).all("PodDisruptionBudget"))) == budgets
+
+
+def test_metrics_are_offered_where_they_are_asked_for(helm: Helm, rendered: Rendered) -> None:
+    assert list(rendered.all("ServiceMonitor")) == []
+    asked = {"metrics": {"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}}}}
+    monitor = helm.render(asked).one("ServiceMonitor")
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    assert [item["port"] for item in monitor["spec"]["endpoints"]] == ["webhook-metrics", "controller-metrics"]
+
+
+def test_a_long_release_name_makes_names_that_fit(helm: Helm) -> None:
+    rendered = helm.render(release="r" * 53)
+    assert max(len(item["metadata"]["name"]) for item in rendered.objects) <= 63

@@ -1,0 +1,166 @@
+"""The stand-in Kaspr operator does to us what the real one was seen to do."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from tests.integration.standin_objects import CONDITION, apply_crds, kaspr_app, make_namespace, running_standins, until
+from tests.standins import kaspr
+from wheelwarden.kube import KASPRAPPS, NAMESPACES, SERVICES, STATEFUL_SETS, Cluster, Object
+
+LABELS = {
+    "kaspr.io/cluster": "demo",
+    "kaspr.io/name": "demo-app",
+    "kaspr.io/kind": "KasprApp",
+    "kaspr.io/app": "demo",
+}
+READY = {"type": "Ready", "status": "True", "reason": "AllPodsReady", "message": "0 of 0 pods ready"}
+PROGRESSING = {"type": "Progressing", "status": "False", "reason": "Reconciled", "message": ""}
+THEN, NOW = "2026-01-31T10:00:00Z", "2026-01-31T10:30:00Z"
+
+
+@pytest.fixture
+async def cluster(api: Any) -> AsyncIterator[Cluster]:
+    async with await Cluster.connect(kubeconfig=api.kubeconfig, field_manager="wheelwarden-test") as connected:
+        await apply_crds(connected)
+        yield connected
+
+
+@pytest.fixture(scope="module")
+def operator(api: Any) -> Iterator[None]:
+    with running_standins(api.kubeconfig, "--replace-seconds=0.2", "--stale-seconds=0.5"):
+        yield
+
+
+@pytest.fixture
+async def namespace(cluster: Cluster, operator: None) -> AsyncIterator[str]:
+    name = await make_namespace(cluster, "kaspr-")
+    yield name
+    for item in (await cluster.list(KASPRAPPS, name)).items:
+        await cluster.delete(KASPRAPPS, item["metadata"]["name"], name)
+    await cluster.delete(NAMESPACES, name)
+
+
+async def start(cluster: Cluster, namespace: str, **spec: Any) -> Object:
+    """A KasprApp `demo` is made; its StatefulSet."""
+    await cluster.create(KASPRAPPS, kaspr_app("demo", **spec), namespace)
+    return await until(lambda: cluster.get(STATEFUL_SETS, "demo-app", namespace))
+
+
+async def test_an_app_gets_a_parallel_statefulset_and_a_headless_service(cluster: Cluster, namespace: str) -> None:
+    statefulset = await start(cluster, namespace)
+    spec = statefulset["spec"]
+    assert [spec["podManagementPolicy"], spec["updateStrategy"], spec["replicas"]] == [
+        "Parallel",
+        {"type": "RollingUpdate"},
+        2,
+    ]
+    assert spec["template"]["metadata"]["labels"] == LABELS
+    main = spec["template"]["spec"]["containers"][0]
+    assert [main["name"], main["image"], main["command"]] == [
+        "kaspr",
+        "registry.example.com/orders:1",
+        ["sleep", "infinity"],
+    ]
+    assert statefulset["metadata"]["managedFields"][0]["manager"] == "OpenAPI-Generator"
+    service = await until(lambda: cluster.get(SERVICES, "demo-app", namespace))
+    assert [service["spec"]["clusterIP"], service["spec"]["selector"]] == ["None", LABELS]
+
+
+async def test_a_pod_template_is_laid_over_the_pod(cluster: Cluster, namespace: str) -> None:
+    init = {"name": "install-packages", "image": "registry.example.com/orders:1"}
+    over = {"name": "ignored", "command": ["python3"], "env": [{"name": "A", "value": "b"}]}
+    template = {
+        "metadata": {"annotations": {"a": "b"}, "labels": {"team": "red"}},
+        "spec": {"initContainers": [init], "containers": [over, {**init, "name": "proxy"}]},
+    }
+    made = (await start(cluster, namespace, podTemplate=template))["spec"]["template"]
+    assert made["metadata"] == {"annotations": {"a": "b"}, "labels": {**LABELS, "team": "red"}}
+    assert [item["name"] for item in made["spec"]["initContainers"]] == ["install-packages"]
+    assert [item["name"] for item in made["spec"]["containers"]] == ["kaspr", "proxy"]
+    main = made["spec"]["containers"][0]
+    assert [main["command"], [item["name"] for item in main["env"]]] == [
+        ["python3"],
+        ["KAFKA_BOOTSTRAP_SERVERS", "K8S_POD_NAME", "A"],
+    ]
+
+
+ADDED = {
+    "an init container": {"initContainers": [{"name": "install-packages", "image": "registry.example.com/orders:1"}]},
+    "a variable": {"containers": [{"name": "kaspr", "env": [{"name": "PYTHONPATH", "value": "/packages"}]}]},
+    "a volume": {
+        "volumes": [{"name": "store", "emptyDir": {}}],
+        "containers": [{"name": "kaspr", "volumeMounts": [{"name": "store", "mountPath": "/packages"}]}],
+    },
+}
+
+
+@pytest.mark.parametrize("added", ADDED.values(), ids=ADDED)
+async def test_what_others_add_to_the_statefulset_is_taken_out(cluster: Cluster, namespace: str, added: Object) -> None:
+    before = (await start(cluster, namespace))["spec"]["template"]
+    patch = {"spec": {"template": {"spec": added}}}
+    patched = await cluster.patch(STATEFUL_SETS, "demo-app", patch, namespace, style="strategic")
+    assert patched["spec"]["template"] != before
+
+    async def put_back() -> bool:
+        return bool((await cluster.get(STATEFUL_SETS, "demo-app", namespace))["spec"]["template"] == before)
+
+    await until(put_back)
+
+
+async def test_a_changed_app_changes_scale_and_image(cluster: Cluster, namespace: str) -> None:
+    await start(cluster, namespace)
+    changed = {"spec": {"replicas": 3, "image": "registry.example.com/orders:2"}}
+    await cluster.patch(KASPRAPPS, "demo", changed, namespace)
+
+    async def followed() -> bool:
+        spec = (await cluster.get(STATEFUL_SETS, "demo-app", namespace))["spec"]
+        image = spec["template"]["spec"]["containers"][0]["image"]
+        return [spec["replicas"], image] == [3, "registry.example.com/orders:2"]
+
+    await until(followed)
+
+
+async def test_conditions_are_rewritten_from_an_old_snapshot_and_other_status_keys_survive(
+    cluster: Cluster, namespace: str
+) -> None:
+    await start(cluster, namespace, replicas=0)
+
+    async def reported() -> Object | None:
+        app = await cluster.get(KASPRAPPS, "demo", namespace)
+        return app if app.get("status") else None
+
+    mine = (await until(reported))["status"]["conditions"]
+    status = {"conditions": [*mine, CONDITION], "wheelwarden": {"a": "b"}, "pythonPackages": {"hash": "abc"}}
+    written = await cluster.patch(KASPRAPPS, "demo", {"status": status}, namespace, subresource="status")
+    version = written["metadata"]["resourceVersion"]
+    watch = cluster.watch(KASPRAPPS, namespace, resource_version=version)
+    changes = [event.object["status"] async for event in _first(watch, 2)]
+    # Dropped by the snapshot from before it was written, then brought back by the one after.
+    assert [change["conditions"] for change in changes] == [mine, [*mine, CONDITION]]
+    assert [[change["wheelwarden"], change["pythonPackages"]] for change in changes] == [
+        [{"a": "b"}, {"hash": "abc"}],
+        [{"a": "b"}, {"hash": "abc"}],
+    ]
+
+
+async def _first(events: AsyncIterator[Any], count: int) -> AsyncIterator[Any]:
+    async with asyncio.timeout(60):
+        async for event in events:
+            if event.type != "BOOKMARK":
+                yield event
+                count -= 1
+            if not count:
+                return
+
+
+def test_rewritten_conditions_keep_their_times_and_take_the_others_from_the_snapshot() -> None:
+    old = [{**READY, "lastTransitionTime": THEN}, {**PROGRESSING, "status": "True", "lastTransitionTime": THEN}]
+    app = kaspr_app("demo", replicas=0) | {"status": {"conditions": [*old, {**CONDITION, "reason": "New"}]}}
+    assert kaspr.rewrite_conditions(app, None, [*old, CONDITION], now=NOW) == [
+        {**READY, "lastTransitionTime": THEN},
+        {**PROGRESSING, "lastTransitionTime": NOW},
+        CONDITION,
+    ]

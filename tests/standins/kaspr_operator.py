@@ -1,0 +1,110 @@
+"""The stand-in Kaspr operator: reads, lets `kaspr` decide, writes; on changes, and by the clock as the real one."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from tests.standins import kaspr as decide
+from tests.standins.loop import Key, Loop, Source, key_by_label, own_key
+from wheelwarden.errors import Conflict, KubeError, NotFound, Unreachable
+from wheelwarden.kube import KASPRAPPS, SERVICES, STATEFUL_SETS, Cluster, Object
+
+# The real one names no field manager; this is what the API server makes of its client library's user agent.
+FIELD_MANAGER = "OpenAPI-Generator"
+REPLACE_SECONDS = 10.0
+STALE_SECONDS = 30.0
+
+
+class KasprOperator:
+    """Makes a StatefulSet and a headless Service for each KasprApp, and takes back what others wrote there.
+
+    Every `stale_seconds` it rewrites the whole `status.conditions` from what it read `stale_seconds` before.
+    """
+
+    def __init__(
+        self, cluster: Cluster, *, replace_seconds: float = REPLACE_SECONDS, stale_seconds: float = STALE_SECONDS
+    ) -> None:
+        self._cluster = cluster
+        self._replace_seconds = replace_seconds
+        self._stale_seconds = stale_seconds
+        self._snapshots: dict[str, list[Object]] = {}  # by the KasprApp's uid
+        self._loop = Loop(
+            cluster,
+            "kaspr operator",
+            [
+                Source(resource=KASPRAPPS, key_of=own_key),
+                Source(resource=STATEFUL_SETS, key_of=key_by_label(decide.APP_LABEL), labels=decide.APP_LABEL),
+            ],
+            self._reconcile,
+        )
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._loop.run())
+            tasks.create_task(self._every(self._replace_seconds, self._replace_lists))
+            tasks.create_task(self._every(self._stale_seconds, self._rewrite_conditions))
+
+    async def _reconcile(self, key: Key) -> None:
+        namespace, name = key
+        try:
+            app = await self._cluster.get(KASPRAPPS, name, namespace)
+        except NotFound:
+            return
+        if app["metadata"].get("deletionTimestamp"):
+            return
+        component = decide.component_name(app)
+        try:
+            await self._cluster.get(SERVICES, component, namespace)
+        except NotFound:
+            await self._cluster.create(SERVICES, decide.build_service(app), namespace)
+        try:
+            live = await self._cluster.get(STATEFUL_SETS, component, namespace)
+        except NotFound:
+            live = await self._cluster.create(STATEFUL_SETS, decide.build_statefulset(app), namespace)
+        if patch := decide.build_drift_patch(app, live):
+            await self._cluster.patch(STATEFUL_SETS, component, patch, namespace, style="json")
+        if app["metadata"]["uid"] not in self._snapshots:
+            await self._rewrite_conditions(app)
+
+    async def _replace_lists(self, app: Object) -> None:
+        patch = decide.build_replacements(app)
+        namespace = app["metadata"]["namespace"]
+        await self._cluster.patch(STATEFUL_SETS, decide.component_name(app), patch, namespace, style="json")
+
+    async def _rewrite_conditions(self, app: Object) -> None:
+        namespace, name = own_key(app)
+        uid = app["metadata"]["uid"]
+        try:
+            statefulset = await self._cluster.get(STATEFUL_SETS, decide.component_name(app), namespace)
+        except NotFound:
+            statefulset = None
+        conditions = decide.rewrite_conditions(app, statefulset, self._snapshots.get(uid, []), now=_now())
+        self._snapshots[uid] = decide.read_conditions(app)
+        if conditions != decide.read_conditions(app):
+            status = {"status": {"conditions": conditions}}
+            await self._cluster.patch(KASPRAPPS, name, status, namespace, subresource="status")
+
+    async def _every(self, seconds: float, act: Callable[[Object], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                apps = (await self._cluster.list(KASPRAPPS)).items
+            except KubeError:
+                continue
+            self._snapshots = {
+                app["metadata"]["uid"]: self._snapshots[app["metadata"]["uid"]]
+                for app in apps
+                if app["metadata"]["uid"] in self._snapshots
+            }
+            for app in apps:
+                try:
+                    await act(app)
+                except (Conflict, NotFound, Unreachable):
+                    continue  # it is gone, or the next round comes
+                except KubeError as error:
+                    print(f"kaspr operator: {'/'.join(own_key(app))}: {error}", file=sys.stderr, flush=True)
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,46 @@
+"""The only room that imports kubernetes-asyncio; everybody else gets plain dicts and our own errors."""
+
+from wheelwarden.kube.client import Cluster, Listing, Object, WatchEvent
+from wheelwarden.kube.exec import ExecResult
+from wheelwarden.kube.resources import (
+    CLAIMS,
+    CONFIG_MAPS,
+    EVENTS,
+    KASPRAPPS,
+    LEASES,
+    MUTATING_WEBHOOKS,
+    NAMESPACES,
+    NOTEBOOKS,
+    PODS,
+    SECRETS,
+    SERVICES,
+    STATEFUL_SETS,
+    STORAGE_CLASSES,
+    VALIDATING_WEBHOOKS,
+    VOLUMES,
+    Resource,
+)
+
+__all__ = [
+    "CLAIMS",
+    "CONFIG_MAPS",
+    "EVENTS",
+    "KASPRAPPS",
+    "LEASES",
+    "MUTATING_WEBHOOKS",
+    "NAMESPACES",
+    "NOTEBOOKS",
+    "PODS",
+    "SECRETS",
+    "SERVICES",
+    "STATEFUL_SETS",
+    "STORAGE_CLASSES",
+    "VALIDATING_WEBHOOKS",
+    "VOLUMES",
+    "Cluster",
+    "ExecResult",
+    "Listing",
+    "Object",
+    "Resource",
+    "WatchEvent",
+]

@@ -1,0 +1,106 @@
+"""Commands in a running container, over the websocket of the exec subresource.
+
+The library's own exec drops the exit code once it preloads the output, so the channels are read here: 1 is stdout, 2
+stderr, 3 the final Status object (protocol `v4.channel.k8s.io`, k8s.io/apimachinery/pkg/util/remotecommand).
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+import aiohttp
+
+from wheelwarden.errors import ExecTimeout, Forbidden, KubeError, NotFound, Unreachable
+
+STDOUT: Final = 1
+STDERR: Final = 2
+STATUS: Final = 3
+PROTOCOL: Final = "v4.channel.k8s.io"
+HEARTBEAT_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExecResult:
+    """What a command in a container gave; `truncated` where an output passed the limit and its rest was dropped."""
+
+    stdout: str
+    stderr: str
+    exit_code: int
+    truncated: bool = False
+
+
+async def run_in_container(
+    session: aiohttp.ClientSession,
+    pod_url: str,
+    headers: Mapping[str, str],
+    container: str,
+    argv: Sequence[str],
+    *,
+    timeout_seconds: float,
+    output_limit_bytes: int,
+) -> ExecResult:
+    """Runs `argv` (no shell) in a container of the pod at `pod_url` and waits for its end.
+
+    Raises:
+        ExecTimeout: no exit status within `timeout_seconds`. The remote process may live on: give it its own deadline.
+        NotFound: the pod or container is not there. Forbidden: our account may not exec.
+        Unreachable: the connection could not be made or was cut before the exit status came.
+    """
+    query = [("command", word) for word in argv]
+    query += [("container", container), ("stdout", "true"), ("stderr", "true"), ("stdin", "false"), ("tty", "false")]
+    url = pod_url.replace("http", "ws", 1) + "/exec?" + urlencode(query)
+    outputs = {STDOUT: bytearray(), STDERR: bytearray()}
+    truncated = False
+    what = f"exec in container {container} of pod {pod_url.rpartition('/')[2]}"
+    try:
+        async with (
+            asyncio.timeout(timeout_seconds),
+            session.ws_connect(
+                url, headers=headers, protocols=(PROTOCOL,), heartbeat=HEARTBEAT_SECONDS, max_msg_size=0
+            ) as socket,
+        ):
+            async for message in socket:
+                if message.type is not aiohttp.WSMsgType.BINARY or not message.data:
+                    continue
+                channel, data = message.data[0], message.data[1:]
+                if channel == STATUS:
+                    return ExecResult(
+                        stdout=outputs[STDOUT].decode(errors="replace"),
+                        stderr=outputs[STDERR].decode(errors="replace"),
+                        exit_code=_exit_code(data, what),
+                        truncated=truncated,
+                    )
+                if channel in outputs:
+                    room = output_limit_bytes - len(outputs[channel])
+                    outputs[channel] += data[:room]
+                    truncated = truncated or len(data) > room
+    except TimeoutError as error:
+        raise ExecTimeout(0, "ExecTimeout", f"{what} gave no answer within {timeout_seconds:g} s") from error
+    except aiohttp.WSServerHandshakeError as error:
+        raise _handshake_error(error, what) from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise Unreachable(0, "Unreachable", f"{what}: {type(error).__name__}: {error}"[:500]) from error
+    raise Unreachable(0, "ExecCut", f"{what}: the connection ended before the exit status came")
+
+
+def _exit_code(data: bytes, what: str) -> int:
+    status = json.loads(data)
+    if status.get("status") == "Success":
+        return 0
+    causes = (status.get("details") or {}).get("causes") or []
+    for cause in causes:
+        if cause.get("reason") == "ExitCode":
+            return int(cause["message"])
+    raise KubeError(int(status.get("code") or 500), "ExecFailed", f"{what}: {status.get('message', 'no reason given')}")
+
+
+def _handshake_error(error: aiohttp.WSServerHandshakeError, what: str) -> KubeError:
+    # The API server's reason stands in the body, which the websocket client does not keep: the status has to do.
+    if error.status in (401, 403):
+        return Forbidden(error.status, "Forbidden", f"{what}: our account may not create pods/exec there")
+    if error.status == 404:
+        return NotFound(404, "NotFound", f"{what}: no such pod or container")
+    return Unreachable(error.status, "ExecRefused", f"{what}: the API server answered {error.status}")

@@ -1,0 +1,30 @@
+"""The two programs that run in the workload's image, as data: they are read here, never imported.
+
+`install.py` and `probe.py` use the standard library of Python 3.8 or later and nothing of ours.
+"""
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any
+
+
+@cache
+def read(name: str) -> str:
+    """The source of `install.py` or `probe.py`."""
+    return resources.files(__name__).joinpath(name).read_text(encoding="utf-8")
+
+
+@cache
+def bootstrap(name: str) -> str:
+    """A program for `python -c` that runs the payload: its source, compressed; far below the 128 KiB of one argument."""
+    packed = base64.b85encode(zlib.compress(read(name).encode(), 9)).decode()
+    return f"import base64,zlib;exec(compile(zlib.decompress(base64.b85decode({packed!r})),{name!r},'exec'))"
+
+
+def probe_argv(python: str, request: Mapping[str, Any]) -> list[str]:
+    """The command of a probe: `python` isolated from the working directory, the payload, and the request as JSON."""
+    return [python, "-I", "-c", bootstrap("probe.py"), json.dumps(request, separators=(",", ":"))]

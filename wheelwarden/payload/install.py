@@ -1,0 +1,599 @@
+"""Installs the packages of one pod: runs in the workload's own image, with its own interpreter (Python 3.8 or later).
+
+Standard library only, one file, no import of ours: it is copied or passed inline into images we know nothing of. The
+request, the result and the store's layout are in docs/architecture.md. What must hold, whatever dies and when:
+
+- a directory of the store is complete from the moment its name exists: it is made in staging and renamed in one step;
+- it never changes afterwards, so running pods never see a change;
+- the lock only saves double work: without it, or with a dead holder, two installers race and the loser uses the winner's;
+- no credential reaches an argument, the output, the store or the result.
+"""
+
+import json
+import os
+import sys
+import time
+
+TERMINATION_LOG = "/dev/termination-log"
+TERMINATION_LIMIT_BYTES = 4096  # the kubelet cuts what is longer (core/v1 Container.terminationMessagePath)
+HEARTBEAT_SECONDS = 2.0
+HOLDER_DEAD_SECONDS = 20.0
+POLL_SECONDS = 0.2
+STALE_STAGING_SECONDS = 86400
+SHARED_CACHE_BYTES = 2 << 30  # a store of at least this size also keeps uv's cache
+LONGEST_PAUSE_SECONDS = 15
+IMAGE_ENTRIES = 10
+CAUSE_LIMIT = 500
+SECRET_VARIABLES = ("PYPI_USERNAME", "PYPI_PASSWORD", "PYPI_NETRC")
+RETRIED = ("network", "timeout", "unknown")
+
+ADVICE = {
+    "network": "Cannot reach package index. Check network connectivity and firewall rules.",
+    "package_not_found": "Package not found in index. Verify package name and version.",
+    "hash_mismatch": "Package integrity check failed. Package may be corrupted.",
+    "authentication": "Authentication failed. Check credentials in referenced Secret.",
+    "timeout": "Installation timed out. Consider increasing installPolicy.timeout.",
+    "disk_full": "The package volume is full. Increase cache.size.",
+    "build_failed": "A package could not be built from source. Choose a version that has a wheel, or an image with "
+    "the build tools it needs.",
+    "python_incompatible": "No version of a package fits the image's Python or platform. Choose another version or image.",
+    "unknown": "See pod logs for details",
+}
+
+# What uv and pip say, looked for in this order: the first class that matches wins. A 403 may stand only in a hint under
+# "was not found", so authentication comes before package_not_found.
+SIGNS = (
+    ("disk_full", ("No space left on device", "Disk quota exceeded", "os error 28", "os error 122")),
+    ("hash_mismatch", ("Hash mismatch", "DO NOT MATCH THE HASHES")),
+    ("authentication", ("401 Unauthorized", "403 Forbidden", "401 Client Error", "403 Client Error", "ERROR: HTTP error 401",
+                        "ERROR: HTTP error 403", "valid authentication credentials", "User for ")),
+    ("network", ("error sending request", "dns error", "failed to lookup address", "Connection refused", "tcp connect",
+                 "connection error", "NewConnectionError", "Name or service not known", "ConnectTimeout", "timed out",
+                 "invalid peer certificate", "CERTIFICATE_VERIFY_FAILED", "SSLError", "Failed to fetch", "502 Bad Gateway",
+                 "503 Service Unavailable", "Network is unreachable", "Could not connect")),
+    ("build_failed", ("Failed to build", "failed to build", "The build backend returned an error", "Building wheel for",
+                      "subprocess-exited-with-error")),
+    ("python_incompatible", ("no wheels with a matching", "does not satisfy Python", "Requires-Python",
+                             "requires a different Python", "is not a supported wheel on this platform", "Requires-Python")),
+    ("package_not_found", ("was not found in the package registry", "there is no version of", "there are no versions of",
+                           "No solution found", "No matching distribution", "Could not find a version",
+                           "is not a valid requirement", "ResolutionImpossible")),
+)  # fmt: skip
+
+
+class InstallError(Exception):
+    """An installation that failed: `kind` is one of ADVICE's."""
+
+    def __init__(self, kind, cause):
+        super().__init__(cause)
+        self.kind = kind
+        self.cause = cause
+
+
+def main():
+    started = time.monotonic()
+    request = json.loads(os.environ["WHEELWARDEN_REQUEST"])
+    os.umask(0o022)
+    key = "{}-{}".format(request["hash"], interpreter_tag())
+    result = {
+        "version": 1, "outcome": "failed", "hash": request["hash"], "key": key, "installer": request["installer"],
+        "python": "%d.%d.%d" % sys.version_info[:3], "attempts": 0, "durationSeconds": 0.0, "installedAt": None,
+        "installedBy": os.environ.get("WHEELWARDEN_POD", ""), "installed": [], "installedOmitted": 0, "warnings": [],
+        "error": None, "usage": None,
+    }  # fmt: skip
+    stop_on_signal()
+    code = 0
+    try:
+        record = read_record(request, key)
+        if record is None:
+            record = Installation(request, key, result).obtain(started)
+        if record is not result:
+            print("Packages already installed by {} at {}".format(record["installedBy"], record["installedAt"]))
+            result = dict(record, outcome="reused", durationSeconds=round(time.monotonic() - started, 3))
+        result["warnings"] = result["warnings"] + link_view(request, key)
+    except InstallError as error:
+        result["error"] = {"class": error.kind, "message": "{} {}".format(ADVICE[error.kind], error.cause).strip()}
+        print("FAILED ({}): {}".format(error.kind, result["error"]["message"]))
+        code = 0 if request["onFailure"] == "allow" else 1
+        if code == 0:
+            print("onFailure is allow: the pod starts without these packages")
+    except Stopped:
+        result["error"] = {"class": "unknown", "message": "The installer was told to stop before it was done."}
+        code = 143
+    result["usage"] = usage_of(request["store"])
+    if result["outcome"] != "reused":
+        result["durationSeconds"] = round(time.monotonic() - started, 3)
+    if result["error"] is None:
+        write_atomically(os.path.join(request["view"], ".installed-" + request["hash"]), json.dumps(result))
+    report(result)
+    sys.stdout.flush()
+    return code
+
+
+class Stopped(BaseException):
+    """SIGTERM or SIGINT came."""
+
+
+def stop_on_signal():
+    import signal
+
+    def stop(_number, _frame):
+        raise Stopped
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+def interpreter_tag():
+    """What a compiled package depends on: interpreter, platform and C library, as in `cp311-linux_x86_64-glibc`."""
+    implementation = "cp" if sys.implementation.name == "cpython" else sys.implementation.name
+    libc = "glibc" if "CS_GNU_LIBC_VERSION" in os.confstr_names and os.confstr("CS_GNU_LIBC_VERSION") else "musl"
+    machine = os.uname().machine
+    return "%s%d%d-%s_%s-%s" % ((implementation,) + sys.version_info[:2] + (sys.platform, machine, libc))
+
+
+def read_record(request, key):
+    """The record of a directory that is there, else None."""
+    try:
+        with open(os.path.join(request["store"], key, "record.json")) as file:
+            return json.load(file)
+    except (OSError, ValueError):
+        return None
+
+
+def usage_of(store):
+    """Size of the store's filesystem in bytes (statvfs), or None where it cannot be told."""
+    try:
+        facts = os.statvfs(store)
+    except OSError:
+        return None
+    total, free = facts.f_blocks * facts.f_frsize, facts.f_bfree * facts.f_frsize
+    return {"totalBytes": total, "usedBytes": total - free, "availableBytes": facts.f_bavail * facts.f_frsize}
+
+
+def link_view(request, key):
+    """Points the pod's view at the store's directory, and keeps the image's own PYTHONPATH reachable; returns warnings."""
+    view = request["view"]
+    replace_link(os.path.join(request["store"], key, "site-packages"), os.path.join(view, "site-packages"))
+    entries = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(entry)]
+    for index, entry in enumerate(entries[:IMAGE_ENTRIES]):
+        replace_link(entry, os.path.join(view, "image-%d" % index))
+    if len(entries) > IMAGE_ENTRIES:
+        return ["PYTHONPATH of the image has %d entries, the first %d are kept" % (len(entries), IMAGE_ENTRIES)]
+    return []
+
+
+def replace_link(target, path):
+    temporary = "%s.%d" % (path, os.getpid())
+    os.symlink(target, temporary)
+    os.replace(temporary, path)
+
+
+def write_atomically(path, text):
+    temporary = "%s.%d" % (path, os.getpid())
+    with open(temporary, "w") as file:
+        file.write(text)
+    os.replace(temporary, path)
+
+
+def report(result):
+    """Writes the termination message, shortened until it fits: first the list of packages, then texts."""
+    shown = dict(result)
+    text = json.dumps(shown, separators=(",", ":"))
+    while len(text.encode()) > TERMINATION_LIMIT_BYTES and shown["installed"]:
+        kept = len(shown["installed"]) * 3 // 4
+        shown["installedOmitted"] += len(shown["installed"]) - kept
+        shown["installed"] = shown["installed"][:kept]
+        text = json.dumps(shown, separators=(",", ":"))
+    if len(text.encode()) > TERMINATION_LIMIT_BYTES:
+        shown["warnings"] = [warning[:200] for warning in shown["warnings"][:3]]
+        text = json.dumps(shown, separators=(",", ":"))
+    try:
+        with open(os.environ.get("WHEELWARDEN_TERMINATION_LOG", TERMINATION_LOG), "w") as file:
+            file.write(text)
+    except OSError as error:
+        print("cannot write the termination message: {}".format(error))
+
+
+class Installation:
+    """One installation into the store, or the wait for somebody else's."""
+
+    def __init__(self, request, key, result):
+        self.request = request
+        self.key = key
+        self.result = result
+        self.folder = os.path.join(request["store"], ".wheelwarden")
+        self.temporary = os.path.join(request["view"], ".tmp")
+        self.secrets = []
+
+    def obtain(self, started):
+        """The record of the directory, by installing it or by waiting for the pod that does."""
+        for name in ("", "staging", "locks"):
+            make_shared_folder(os.path.join(self.folder, name))
+        lock = self.open_lock()
+        held = self.wait_for_lock(lock)
+        if held == "made":
+            return read_record(self.request, self.key)
+        record = read_record(self.request, self.key)  # made between our first look and the lock
+        if record is not None:
+            return record
+        beat = self.start_heartbeat() if held == "held" else None
+        try:
+            return self.install(started)
+        finally:
+            if beat is not None:
+                beat.set()
+            remove_tree(self.temporary)
+
+    def path_of_lock(self):
+        return os.path.join(self.folder, "locks", self.key)
+
+    def open_lock(self):
+        try:
+            descriptor = os.open(self.path_of_lock(), os.O_CREAT | os.O_RDWR, 0o666)
+        except OSError as error:
+            if error.errno in (28, 122):
+                raise InstallError("disk_full", str(error))
+            raise InstallError("unknown", "Cannot write to the package volume: {}.".format(error))
+        try:
+            os.fchmod(descriptor, 0o666)  # another uid may be the next to lock it
+        except OSError:
+            pass
+        return descriptor
+
+    def wait_for_lock(self, lock):
+        """`held`: we hold it; `made`: the directory appeared; `free-for-all`: no locks here, or the holder is dead."""
+        import errno
+        import fcntl
+
+        beat, seen, told = None, time.monotonic(), False
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno not in (errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN):
+                    return "free-for-all"
+            else:
+                return "held"
+            if read_record(self.request, self.key) is not None:
+                return "made"
+            if not told:
+                print("Another pod is installing these packages: waiting for it")
+                sys.stdout.flush()
+                told = True
+            now = self.read_heartbeat()
+            if now != beat:
+                beat, seen = now, time.monotonic()
+            elif time.monotonic() - seen > HOLDER_DEAD_SECONDS:
+                print("The other installer gives no sign of life: taking over")
+                return "free-for-all"
+            time.sleep(POLL_SECONDS)
+
+    def read_heartbeat(self):
+        try:
+            with open(self.path_of_lock() + ".heartbeat") as file:
+                return file.read()
+        except OSError:
+            return None
+
+    def start_heartbeat(self):
+        import threading
+
+        stopped = threading.Event()
+        path = self.path_of_lock() + ".heartbeat"
+
+        def beat():
+            count = 0
+            while not stopped.is_set():
+                count += 1
+                try:
+                    write_atomically(path, "{} {} {}".format(os.environ.get("WHEELWARDEN_POD", ""), os.getpid(), count))
+                except OSError:
+                    pass  # a full volume is reported by the installation itself
+                stopped.wait(HEARTBEAT_SECONDS)
+
+        threading.Thread(target=beat, daemon=True).start()
+        return stopped
+
+    def install(self, started):
+        import uuid
+
+        packages = self.request["packages"]
+        print("Installing {} for Python {}: {}".format(len(packages), self.result["python"], ", ".join(packages)))
+        sys.stdout.flush()
+        staging = os.path.join(self.folder, "staging", uuid.uuid4().hex)
+        try:
+            os.makedirs(os.path.join(staging, "site-packages"))
+            self.attempt_until_done(os.path.join(staging, "site-packages"))
+            self.result["installed"] = installed_in(os.path.join(staging, "site-packages"))
+            self.result["installedAt"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            self.result["durationSeconds"] = round(time.monotonic() - started, 3)
+            self.result["outcome"] = "installed"
+            write_atomically(os.path.join(staging, "record.json"), json.dumps(self.result))
+            os.chmod(staging, 0o755)
+            try:
+                os.rename(staging, os.path.join(self.request["store"], self.key))
+            except OSError:
+                record = read_record(self.request, self.key)
+                if record is None:
+                    raise
+                return record  # somebody was faster; theirs is as good
+        except OSError as error:
+            self.result["outcome"] = "failed"
+            kind = "disk_full" if error.errno in (28, 122) else "unknown"
+            raise InstallError(kind, "{}.".format(error))
+        finally:
+            remove_tree(staging)
+        self.remove_stale_staging()
+        print("Installed {}".format(", ".join(self.result["installed"])))
+        return self.result
+
+    def attempt_until_done(self, target):
+        limit = max(1, self.request["retries"])
+        environment = self.environment()
+        for attempt in range(1, limit + 1):
+            self.result["attempts"] = attempt
+            try:
+                self.run_once(target, environment)
+                return
+            except InstallError as error:
+                if error.kind not in RETRIED or attempt == limit:
+                    raise
+                pause = min(2 ** (attempt - 1), LONGEST_PAUSE_SECONDS)
+                print("Attempt {} of {} failed ({}), trying again in {} s".format(attempt, limit, error.kind, pause))
+                sys.stdout.flush()
+                time.sleep(pause)
+                remove_tree(target)
+                os.makedirs(target)
+
+    def environment(self):
+        """The child's environment: the workload's, without what is ours, with indexes and credentials set.
+
+        Indexes go by environment and credentials by a netrc file, so that neither stands on a command line.
+        """
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("UV_", "WHEELWARDEN_")) and name not in SECRET_VARIABLES + ("PYTHONPATH", "VIRTUAL_ENV")
+        }
+        os.makedirs(self.temporary, mode=0o700, exist_ok=True)
+        environment.update(TMPDIR=self.temporary, HOME=self.temporary, PYTHONDONTWRITEBYTECODE="1")
+        for name in ("PIP_TARGET", "PIP_USER", "PIP_PREFIX", "PIP_REQUIREMENT", "PIP_CONSTRAINT", "PIP_NO_INDEX", "PIP_LOG"):
+            environment.pop(name, None)
+        first, extra, trusted = self.indexes(environment)
+        netrc = self.write_netrc(first)
+        if netrc:
+            environment["NETRC"] = netrc
+        if self.request["installer"] == "uv":
+            self.set_uv(environment, first, extra, trusted)
+        else:
+            for name, value in (("PIP_INDEX_URL", first), ("PIP_EXTRA_INDEX_URL", " ".join(extra)),
+                                ("PIP_TRUSTED_HOST", " ".join(trusted))):  # fmt: skip
+                if value:
+                    environment[name] = value
+                else:
+                    environment.pop(name, None)
+            environment.update(PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1", PIP_NO_CACHE_DIR="1")
+        return environment
+
+    def indexes(self, environment):
+        """(first index or None, further indexes, trusted hosts): the request's, else the image's own pip configuration."""
+        own = pip_configuration(environment)
+        if self.request["indexUrl"]:
+            return self.request["indexUrl"], self.request["extraIndexUrls"], self.request["trustedHosts"]
+        extra = self.request["extraIndexUrls"] + own["extra-index-url"]
+        trusted = self.request["trustedHosts"] + own["trusted-host"]
+        return (own["index-url"] or [None])[0], extra, trusted
+
+    def set_uv(self, environment, first, extra, trusted):
+        # uv asks `--index` ones before the default one: so the last index is made the default, and order holds.
+        ordered = ([first] if first else []) + list(extra)
+        if first:
+            environment["UV_DEFAULT_INDEX"] = ordered.pop()
+        if ordered:
+            environment["UV_INDEX"] = " ".join(ordered)
+        if trusted:
+            environment["UV_INSECURE_HOST"] = " ".join(trusted)
+        for name in ("PIP_CERT", "REQUESTS_CA_BUNDLE"):
+            if environment.get(name) and not environment.get("SSL_CERT_FILE"):
+                environment["SSL_CERT_FILE"] = environment[name]
+        usage = usage_of(self.request["store"])
+        shared = usage is not None and usage["totalBytes"] >= SHARED_CACHE_BYTES
+        cache = os.path.join(self.folder, "uv-cache") if shared else os.path.join(self.temporary, "uv-cache")
+        environment.update(UV_CACHE_DIR=cache, UV_NO_CONFIG="1", UV_INDEX_STRATEGY="first-index", UV_NO_PROGRESS="1",
+                           UV_SYSTEM_CERTS="1", UV_PYTHON_DOWNLOADS="never", UV_KEYRING_PROVIDER="disabled")  # fmt: skip
+
+    def write_netrc(self, first):
+        """A netrc of mode 0600 with the credentials, bound to the first index's host; None where there are none."""
+        wanted = self.request["credentials"]
+        if not wanted:
+            return None
+        content = os.environ.get("PYPI_NETRC")
+        username, password = os.environ.get("PYPI_USERNAME"), os.environ.get("PYPI_PASSWORD")
+        self.secrets = [value for value in (password, content) if value]
+        if not content and not (username and password):
+            raise InstallError(
+                "authentication",
+                "The Secret {secret} does not exist or has neither the keys {usernameKey} and {passwordKey} nor a key netrc; "
+                "create it in the namespace of the pod.".format(**wanted),
+            )
+        if not content:
+            from urllib.parse import urlsplit
+
+            host = urlsplit(first or "")
+            if host.scheme != "https" or not host.hostname:
+                raise InstallError("authentication", "Credentials are only sent over https: give an https indexUrl.")
+            content = "machine {}\nlogin {}\npassword {}\n".format(host.hostname, quoted(username), quoted(password))
+        path = os.path.join(self.temporary, "netrc")
+        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(content)
+        return path
+
+    def run_once(self, target, environment):
+        import signal
+        import subprocess
+
+        argv = self.argv(target)
+        child = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
+            cwd=self.temporary, start_new_session=True, universal_newlines=True, errors="replace",
+        )  # fmt: skip
+        lines = []
+        reader = self.start_reader(child, lines)
+        try:
+            code = child.wait(self.request["timeoutSeconds"])
+        except subprocess.TimeoutExpired:
+            raise InstallError("timeout", "The attempt was ended after {} s.".format(self.request["timeoutSeconds"]))
+        finally:
+            try:
+                os.killpg(child.pid, signal.SIGKILL)  # whatever a build left running; after a normal end nobody is there
+            except OSError:
+                pass
+            child.wait()
+            reader.join(5)
+        if code:
+            raise InstallError(*classify("\n".join(lines)))
+
+    def argv(self, target):
+        packages = self.request["packages"]
+        if self.request["installer"] == "uv":
+            uv = self.request["uv"]
+            self.result["installer"] = tool_version([uv, "--version"])
+            common = ["--python", sys.executable, "--target", target, "--compile-bytecode", "--no-progress"]
+            return [uv, "pip", "install", *common, "--", *packages]
+        version = tool_version([sys.executable, "-I", "-m", "pip", "--version"])
+        if not version:
+            raise InstallError("python_incompatible", "The image has no pip: use the uv installer, or an image with pip.")
+        self.result["installer"] = " ".join(version.split()[:2])
+        return [sys.executable, "-I", "-m", "pip", "install", "--target", target, "--no-warn-script-location", "--",
+                *packages]  # fmt: skip
+
+    def start_reader(self, child, lines):
+        import threading
+
+        def read():
+            for line in child.stdout:
+                shown = self.redacted(line.rstrip("\n"))
+                lines.append(shown)
+                del lines[:-400]
+                print(shown)
+                sys.stdout.flush()
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        return reader
+
+    def redacted(self, line):
+        import re
+        from urllib.parse import quote
+
+        for secret in self.secrets:
+            for form in (secret, quote(secret), quote(secret, safe="")):
+                line = line.replace(form, "***")
+        return re.sub(r"://[^/\s@]+@", "://***@", line)
+
+    def remove_stale_staging(self):
+        """Removes what dead installers left, once it is a day old: nobody installs for that long."""
+        folder = os.path.join(self.folder, "staging")
+        for name in os.listdir(folder):
+            path = os.path.join(folder, name)
+            try:
+                if time.time() - os.stat(path).st_mtime > STALE_STAGING_SECONDS:
+                    remove_tree(path)
+            except OSError:
+                pass
+
+
+def quoted(value):
+    """A netrc token that uv and pip both read back as it was: in double quotes, with backslashes before special ones."""
+    if "\n" in value or "\r" in value:
+        raise InstallError("authentication", "The user name or password holds a line break: mend the Secret.")
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def pip_configuration(environment):
+    """`index-url`, `extra-index-url` and `trusted-host` as pip would read them: variables, else configuration files."""
+    import configparser
+
+    found = {"index-url": [], "extra-index-url": [], "trusted-host": []}
+    files = ["/etc/pip.conf", os.path.expanduser("~/.config/pip/pip.conf"), os.path.expanduser("~/.pip/pip.conf"),
+             os.path.join(sys.prefix, "pip.conf"), environment.get("PIP_CONFIG_FILE", "")]  # fmt: skip
+    for path in files:
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(path)
+        except (configparser.Error, UnicodeDecodeError, OSError):
+            continue
+        for section in ("global", "install"):
+            for name in found:
+                if parser.has_option(section, name):
+                    found[name] = parser.get(section, name).split()
+    for name in found:
+        value = environment.get("PIP_" + name.upper().replace("-", "_"))
+        if value:
+            found[name] = value.split()
+    return found
+
+
+def classify(output):
+    """(class, the line that says why) of a failed run's output."""
+    for kind, signs in SIGNS:
+        if any(sign in output for sign in signs):
+            return kind, cause_of(output, signs)
+    return "unknown", cause_of(output, ())
+
+
+def cause_of(output, signs):
+    """The lines that tell a person what happened: the one with the sign, else the last, unwrapped and shortened."""
+    lines = [line.strip(" \t│╰─▶├×╭╯╮") for line in output.splitlines()]
+    lines = [line for line in lines if line]
+    for index, line in enumerate(lines):
+        if any(sign in line for sign in signs):
+            start = max(0, index - 1) if signs and not line.startswith(("ERROR", "error")) else index
+            return " ".join(lines[start : index + 3])[:CAUSE_LIMIT]
+    return " ".join(lines[-3:])[:CAUSE_LIMIT]
+
+
+def installed_in(site_packages):
+    """`name==version` of each distribution, by its metadata (PEP 376, recorded in `*.dist-info`)."""
+    found = []
+    for name in sorted(os.listdir(site_packages)):
+        if name.endswith(".dist-info"):
+            distribution, _, version = name[: -len(".dist-info")].partition("-")
+            found.append("{}=={}".format(distribution.replace("_", "-"), version))
+    return found
+
+
+def tool_version(argv):
+    """The first line that a tool prints of its version, or an empty string."""
+    import subprocess
+
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,
+                              universal_newlines=True)  # fmt: skip
+    except OSError as error:
+        raise InstallError("python_incompatible", "The installer does not run in this image: {}.".format(error))
+    return " ".join(done.stdout.split()[:2]) if done.returncode == 0 else ""
+
+
+def make_shared_folder(path):
+    """A folder that pods of other uids can use too; the sticky bit keeps them from removing each other's."""
+    try:
+        os.mkdir(path)
+        os.chmod(path, 0o1777)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        kind = "disk_full" if error.errno in (28, 122) else "unknown"
+        raise InstallError(kind, "Cannot write to the package volume: {}.".format(error))
+
+
+def remove_tree(path):
+    import shutil
+
+    shutil.rmtree(path, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

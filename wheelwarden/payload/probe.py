@@ -1,0 +1,261 @@
+"""Tries imports in a running container: runs there by exec, with the container's own interpreter (Python 3.8 or later).
+
+Standard library only, passed on the command line, writes nothing. Each module is imported by a fresh interpreter with the
+container's environment, off the working directory, under a deadline of its own that holds even when whoever asked is
+gone. The request and the answer are in docs/architecture.md.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+OUTPUT_LIMIT = 4000  # characters kept of a module's stdout and stderr, from the end
+ERROR_LIMIT = 300
+CHILD_LIMIT_BYTES = 1 << 20
+
+# What the fresh interpreter runs. It drops the working directory from sys.path before it imports anything, and reports on
+# a descriptor of its own, since the module may print what it likes.
+CHILD = r"""
+import sys
+sys.path[:] = [p for p in sys.path if p not in ("", "/")]
+import time
+start = time.perf_counter()
+def main(name, descriptor):
+    module, _, attribute = name.partition(":")
+    report = {"ok": False, "file": None, "reason": None, "error": None}
+    try:
+        __import__(module)
+        found = sys.modules[module]
+        report["file"] = getattr(found, "__file__", None)
+        for part in filter(None, attribute.split(".")):
+            found = getattr(found, part)
+        report["ok"] = True
+    except BaseException as error:
+        import traceback
+        report["seconds"] = time.perf_counter() - start
+        text = traceback.format_exception_only(type(error), error)[-1].strip()
+        report["error"] = text
+        report["reason"] = reason(error, text, module)
+        traceback.print_exc()
+    report.setdefault("seconds", time.perf_counter() - start)
+    import json, os
+    sys.stdout.flush()
+    os.write(descriptor, json.dumps(report).encode())
+    os._exit(0 if report["ok"] else 1)
+def reason(error, text, module):
+    if "partially initialized module" in text or "circular import" in text:
+        return "CircularImport"
+    if isinstance(error, AttributeError) and module in sys.modules:
+        return "AttributeNotFound"
+    if isinstance(error, ModuleNotFoundError):
+        return "IncompatibleBinary" if other_builds(error.name) else "ModuleNotFound"
+    if isinstance(error, ImportError):
+        if "cannot open shared object file" in text or "Error loading shared library" in text:
+            return "MissingSharedLibrary"
+        if any(sign in text for sign in ("undefined symbol", "wrong ELF class", "invalid ELF header", "Error relocating",
+                                         "version `GLIBC", "Module use of python", "numpy.core.multiarray failed")):
+            return "IncompatibleBinary"
+        if other_builds(error.name):
+            return "IncompatibleBinary"
+    return "ImportFailed"
+def other_builds(name):
+    # an extension module that is there, but only for another interpreter
+    import glob, importlib.machinery, os
+    if not name:
+        return False
+    place = name.replace(".", os.sep)
+    for entry in sys.path:
+        for path in glob.glob(os.path.join(glob.escape(entry), place + ".*.so")):
+            if not any(path.endswith(suffix) for suffix in importlib.machinery.EXTENSION_SUFFIXES):
+                return True
+    return False
+main(sys.argv[1], int(sys.argv[2]))
+"""
+
+
+def main():
+    request = json.loads(sys.argv[1])
+    end = time.monotonic() + request["totalSeconds"]
+    # Whoever asked may be gone: the alarm ends us, and so our children, soon after the last deadline.
+    signal.signal(signal.SIGALRM, lambda *_: give_up())
+    signal.alarm(int(request["totalSeconds"]) + 5)
+    signal.signal(signal.SIGTERM, lambda *_: give_up())
+    modules = request["modules"]
+    derived = not modules
+    if derived:
+        modules = derive(request["distributions"], request["searchPath"])
+    results = [try_import(name, min(request["deadlineSeconds"], end - time.monotonic())) for name in modules]
+    mark_shadowed(results, request["searchPath"])
+    answer = {
+        "version": 1, "python": "%d.%d.%d" % sys.version_info[:3], "executable": sys.executable, "derived": derived,
+        "results": results, "usage": usage_of(request["searchPath"]),
+    }  # fmt: skip
+    print(json.dumps(answer))
+
+
+RUNNING = []
+
+
+def give_up():
+    for child in RUNNING:
+        end_group(child)
+    os._exit(124)
+
+
+def end_group(child):
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except OSError:
+        pass
+
+
+def try_import(name, seconds):
+    """The result of one module, as docs/architecture.md has it."""
+    argv = [sys.executable, "-c", CHILD, name]
+    result = {
+        "module": name, "ok": False, "seconds": 0.0, "file": None, "exitCode": None, "stdout": "", "stderr": "",
+        "argv": [sys.executable, "-c", "import " + name.partition(":")[0]], "reason": "ProbeTimeout",
+        "error": "no time was left for this module",
+    }  # fmt: skip
+    if seconds <= 0:
+        return result
+    environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1")
+    reader, writer = os.pipe()
+    started = time.monotonic()
+    child = subprocess.Popen(
+        argv + [str(writer)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/",
+        env=environment, pass_fds=(writer,), start_new_session=True,
+    )  # fmt: skip
+    RUNNING.append(child)
+    os.close(writer)
+    try:
+        stdout, stderr = child.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        end_group(child)
+        stdout, stderr = child.communicate()
+        report = None
+    else:
+        report = read_report(reader)
+        end_group(child)  # what the module left running in our group
+    finally:
+        os.close(reader)
+        RUNNING.remove(child)
+    result.update(stdout=shortened(stdout), stderr=shortened(stderr), exitCode=child.returncode)
+    if report is not None:
+        result.update(ok=report["ok"], seconds=report["seconds"], file=report["file"], reason=report["reason"])
+        result["error"] = report["error"] and report["error"][:ERROR_LIMIT]
+    elif child.returncode == -signal.SIGKILL and time.monotonic() - started >= seconds:
+        result["seconds"] = max(0.0, seconds - 0.001)  # just below the deadline, as the contract promises
+        result["error"] = "the import did not end within %g s" % seconds
+    else:
+        result.update(seconds=time.monotonic() - started, reason="ImportFailed", error=ended(child.returncode))
+    return result
+
+
+def read_report(reader):
+    data = os.read(reader, CHILD_LIMIT_BYTES)
+    try:
+        return json.loads(data.decode())
+    except ValueError:
+        return None
+
+
+def ended(code):
+    """How an interpreter ended that gave no report."""
+    if code < 0:
+        return "the import ended the interpreter by signal %d (%s)" % (-code, signal.Signals(-code).name)
+    return "the import ended the interpreter with exit code %d" % code
+
+
+def shortened(output):
+    text = output.decode("utf-8", "replace")
+    return text if len(text) <= OUTPUT_LIMIT else "…" + text[-OUTPUT_LIMIT:]
+
+
+def mark_shadowed(results, search_path):
+    """A failed module that the search path has too, while another place was tried first, is shadowed by that place."""
+    for result in results:
+        module = result["module"].partition(":")[0].split(".")[0]
+        own = os.path.join(search_path, module)
+        if result["reason"] != "ImportFailed" and result["reason"] != "AttributeNotFound":
+            continue
+        used = result["file"]
+        if used and not used.startswith(search_path + os.sep) and (os.path.isdir(own) or os.path.exists(own + ".py")):
+            result["reason"] = "Shadowed"
+            result["error"] = "%s (imported from %s, which hides the one in %s)" % (result["error"], used, search_path)
+
+
+def usage_of(path):
+    try:
+        facts = os.statvfs(path)
+    except OSError:
+        return None
+    total, free = facts.f_blocks * facts.f_frsize, facts.f_bfree * facts.f_frsize
+    return {"totalBytes": total, "usedBytes": total - free, "availableBytes": facts.f_bavail * facts.f_frsize}
+
+
+def derive(distributions, search_path):
+    """The modules that the distributions bring, from their metadata: top_level.txt, else what RECORD lists."""
+    wanted = set(normalised(name) for name in distributions)
+    found = []
+    try:
+        names = sorted(os.listdir(search_path))
+    except OSError:
+        return []
+    for name in names:
+        if name.endswith(".dist-info") and normalised(name[: -len(".dist-info")].rpartition("-")[0]) in wanted:
+            for module in modules_of(os.path.join(search_path, name)):
+                if module not in found:
+                    found.append(module)
+    return found
+
+
+def normalised(name):
+    """PEP 503."""
+    import re
+
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def modules_of(metadata):
+    """The importable top-level modules of one distribution; private ones only where it has no others."""
+    modules = lines_of(os.path.join(metadata, "top_level.txt")) or modules_of_record(metadata)
+    usable = [name for name in modules if all(part.isidentifier() for part in name.split("."))]
+    return [name for name in usable if not name.startswith("_")] or usable
+
+
+def modules_of_record(metadata):
+    import csv
+
+    files = [row[0] for row in csv.reader(lines_of(os.path.join(metadata, "RECORD"))) if row]
+    modules = []
+    for path in files:
+        parts = path.split("/")
+        if path.endswith((".py", ".so")) and not parts[0].endswith((".dist-info", ".data")) and parts[0] not in ("..", "bin"):
+            stem = parts[-1].split(".")[0]
+            if len(parts) == 1:
+                modules.append(stem)
+            elif stem == "__init__" and not any(other in modules for other in prefixes(parts[:-1])):
+                modules.append(".".join(parts[:-1]))
+    # a package inside another one is covered by it; inside a namespace package it stands for itself
+    packages = set(modules)
+    return [name for name in dict.fromkeys(modules) if not any(p in packages for p in prefixes(name.split("."))[:-1])]
+
+
+def prefixes(parts):
+    return [".".join(parts[: index + 1]) for index in range(len(parts))]
+
+
+def lines_of(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return [line.strip() for line in file if line.strip()]
+    except (OSError, UnicodeDecodeError):
+        return []
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""How a value that a user wrote is shown to people: without secrets, on one line, short.
+
+Every value and every fragment of one that goes into a violation passes through `shown`. When in doubt it hides more
+than it must: a hidden host is a nuisance, a shown password is a leak.
+"""
+
+import re
+from typing import Final
+
+SHOWN_LENGTH: Final = 120  # characters
+# Above this length nothing is looked at more closely than needed: the cost of a bad value stays small.
+EXAMINED_LENGTH: Final = 2048  # characters
+HIDDEN: Final = "***"
+
+_AUTHORITY_END: Final = re.compile(r"[/?#]")
+_NAMED_SECRET: Final = re.compile(r"(?i)\b(password|passwd|pwd|token|secret|api[_-]?key)(\s*[=:]\s*)(?!=)\S+")
+
+
+def redact(text: str) -> str:
+    """`text` without the user info and the query of URLs, and without `password=…` and its like.
+
+    A URL with a password in it is hidden up to the last `@` of the text, since passwords hold `/`, `#` and `@` where
+    nobody encoded them.
+    """
+    text = _hide_user_info(text)
+    query = text.find("?")
+    if query >= 0 and ("//" in text or "@" in text):
+        text = f"{text[: query + 1]}{HIDDEN}"
+    return _NAMED_SECRET.sub(rf"\1\2{HIDDEN}", text)
+
+
+def shown(value: object) -> str:
+    """Any value as one short, redacted line of printable characters."""
+    text = value if isinstance(value, str) else _written(value)
+    if len(text) > EXAMINED_LENGTH:
+        # A password may end beyond the cut, so what may hold one is not shown at all.
+        head = HIDDEN if "//" in text or "@" in text or ":" in text else text[:SHOWN_LENGTH]
+        text = f"{head}… ({len(text)} characters)"
+    else:
+        text = redact(text)
+        if len(text) > SHOWN_LENGTH:
+            text = f"{text[:SHOWN_LENGTH]}…"
+    return text if text.isprintable() else "".join(_printable(character) for character in text)
+
+
+def _hide_user_info(text: str) -> str:
+    last_at = text.rfind("@")
+    if last_at < 0:
+        return text
+    start = text.find("//")
+    if start < 0:
+        # No scheme, yet "user:password@host" all the same.
+        return f"{HIDDEN}{text[last_at:]}" if ":" in text[:last_at] else text
+    while 0 <= start < last_at:
+        begin = start + 2
+        end = _AUTHORITY_END.search(text, begin)
+        authority = text[begin : end.start()] if end else text[begin:]
+        user, at, _ = authority.partition("@")
+        if ":" in user:
+            return f"{text[:begin]}{HIDDEN}{text[last_at:]}"
+        if at:
+            rest = text[begin + authority.rfind("@") :]
+            return f"{text[:begin]}{HIDDEN}{rest[:1]}{_hide_user_info(rest[1:])}"
+        start = text.find("//", begin)
+    return text
+
+
+def _written(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        # Python refuses to write integers of thousands of digits.
+        return str(value) if value.bit_length() < EXAMINED_LENGTH else "a very large number"
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    return type(value).__name__
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape", "backslashreplace").decode()
