@@ -1,0 +1,1 @@
+"""The webhook's certificates: made by ourselves, kept in a Secret, renewed with overlap."""

@@ -1,0 +1,1 @@
+"""The controller: watches, decides, acts; one leader at a time."""

@@ -1,0 +1,1 @@
+"""The admission webhook: judges Notebooks and KasprApps, and adds the installer to their pods."""

@@ -215,7 +215,7 @@ class _Builder:
         value: dict[str, Any] | list[Any] = {} if isinstance(event, yaml.MappingStartEvent) else []
         path = self._path() if self._located else ""
         if self._located:
-            self.lines.setdefault(path, event.start_mark.line + 1)
+            self.lines.setdefault(path, _line(event))
         self._stack.append(_Frame(value, path, event.anchor, self._nodes))
 
     def _close(self, event: Any) -> None:
@@ -267,7 +267,7 @@ class _Builder:
         frame.height = max(frame.height, height + 1)
         if self._located and isinstance(event, yaml.ScalarEvent):
             path = self._path()
-            self.lines.setdefault(path, event.start_mark.line + 1)
+            self.lines.setdefault(path, _line(event))
             if event.style == "|":
                 self.blocks.add(path)
                 self.lines[path] = _line(event)

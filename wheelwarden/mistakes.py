@@ -113,7 +113,10 @@ def _turned(match: re.Match[str]) -> tuple[str, str]:
 
 
 def _caret(match: re.Match[str]) -> tuple[str, str]:
-    return f'"{match["operator"]}" is no version comparison of Python packages', f"Did you mean {_written(match, '~=')}?"
+    return (
+        f'"{match["operator"]}" is no version comparison of Python packages',
+        f"Did you mean {_written(match, '~=')}?",
+    )
 
 
 def _missing_operator(match: re.Match[str]) -> tuple[str, str]:
@@ -144,7 +147,7 @@ def _version(match: re.Match[str]) -> tuple[str, str]:
             operator = re.match(r"\s*[=<>!~]*", comparison)
             version = comparison[operator.end() :].strip() if operator else ""
             if version.endswith(".*"):
-                return '".*" goes with == and != only', f"Write {match['name']}=={version}, or a version without \".*\""
+                return '".*" goes with == and != only', f'Write {match["name"]}=={version}, or a version without ".*"'
             if version.lower() in ("latest", "stable", "newest", "any"):
                 return f'"{version}" is no version', f"Write {match['name']} alone for the newest"
             if operator and operator.group().strip() == "~=":

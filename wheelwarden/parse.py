@@ -208,7 +208,7 @@ class _Reader:
         for name in unknown[:_UNKNOWN_NAMED]:
             self._unknown(path, name, known)
         if len(unknown) > _UNKNOWN_NAMED:
-            reason = f"there are {len(unknown)} fields that are not known here, of which the first {_UNKNOWN_NAMED} are named"
+            reason = f"{len(unknown)} fields are not known here; the first {_UNKNOWN_NAMED} of them are named"
             self._add("shape-unknown-field", path, None, reason, f"Known here: {', '.join(known)}")
         return value
 

@@ -119,7 +119,10 @@ def _problem(error: Any) -> str:
     if error.validator == "additionalProperties":
         known = _SCHEMA["properties"]
         unknown = [str(name) for name in error.instance if name not in known]
-        hints = [f'"{shown(name)}"' + (f' (did you mean "{near}"?)' if (near := nearest(name, known)) else "") for name in unknown]
+        hints = [
+            f'"{shown(name)}"' + (f' (did you mean "{near}"?)' if (near := nearest(name, known)) else "")
+            for name in unknown
+        ]
         return f"{where}there is no setting {', '.join(hints)}; known are {', '.join(known)}"
     if error.validator == "type":
         return f"{where}it must be {_TYPES[error.validator_value]}"

@@ -40,6 +40,11 @@ def shown(value: object) -> str:
         text = redact(text)
         if len(text) > SHOWN_LENGTH:
             text = f"{text[:SHOWN_LENGTH]}…"
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """`text` with line breaks, control characters and what no terminal can show written as escapes."""
     return text if text.isprintable() else "".join(_printable(character) for character in text)
 
 

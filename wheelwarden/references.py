@@ -24,7 +24,9 @@ _FORM: Final = "Write name @ https://HOST/PATH, git+https://HOST/PATH@REVISION o
 
 
 def check_reference(url: str) -> Fault | None:
-    """What is wrong with a direct reference, None where nothing is. `${NAME}` may stand in place of any part."""
+    """What is wrong with a direct reference, None where nothing is. `${NAME}` may stand for user,
+    password, host or a part of the path.
+    """
     plain = _VARIABLE.sub(_PLACEHOLDER, url)
     odd = _NOT_IN_URL.search(plain)
     if odd:

@@ -120,9 +120,7 @@ def own_part(obj: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
 def our_keys(annotations: Mapping[str, Any]) -> list[str]:
     """The keys under our domain that a user wrote, known or not."""
     return [
-        key
-        for key in annotations
-        if isinstance(key, str) and key.startswith(_OUR_PREFIXES) and key not in _OWN_WRITING
+        key for key in annotations if isinstance(key, str) and key.startswith(_OUR_PREFIXES) and key not in _OWN_WRITING
     ]
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
 
 from wheelwarden.mistakes import explain, explain_character, reads_like_shell
 from wheelwarden.references import check_reference
@@ -26,9 +26,10 @@ _VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
 _VARIABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BARE_REFERENCE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _NAMED_REFERENCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\])?\s*@\s*(?P<url>\S+)")
-_SCP_REFERENCE: Final = re.compile(r"(?:git\+)?(?P<user>[A-Za-z0-9._-]+)@(?P<host>[A-Za-z0-9.-]+):(?P<path>[^/].*)")
+_SCP_REFERENCE: Final = re.compile(r"(?:git\+)?[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^/].*")
 _LOCAL_PATH: Final = re.compile(
-    r"(?:\.{1,2}(?:[/\\].*)?|[/\\~].*|[A-Za-z]:[/\\].*|file:.*|[^@;]*\.(?:whl|zip|egg|tar\.gz|tar\.bz2|tgz|txt))", re.DOTALL
+    r"(?:\.{1,2}(?:[/\\].*)?|[/\\~].*|[A-Za-z]:[/\\].*|file:.*|[^@;]*\.(?:whl|zip|egg|tar\.gz|tar\.bz2|tgz|txt))",
+    re.DOTALL,
 )
 _EGG: Final = re.compile(r"[#&]egg=([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:\[([^\]]*)\])?")
 
@@ -50,7 +51,7 @@ class Package:
     """
 
     name: str | None
-    key: str | None
+    key: NormalizedName | None
     extras: tuple[str, ...]
     specifier: SpecifierSet
     marker: str | None
@@ -137,12 +138,11 @@ def _read(text: str) -> Package | Fault:
         return fault
     if bare and not entry.startswith("file:"):
         return _read_bare(entry, variables)
-    scp = _SCP_REFERENCE.fullmatch(entry)
-    if scp:
+    if _SCP_REFERENCE.fullmatch(entry):
         return Fault(
             rule="requirement-syntax",
             reason="a reference to a repository is written as a URL",
-            remedy=f"Write git+ssh://{scp['user']}@{scp['host']}/{scp['path']}",
+            remedy="Write git+ssh://git@HOST/PATH, with a slash after the host",
         )
     if _LOCAL_PATH.fullmatch(entry) and named is None:
         return _local_path()

@@ -41,8 +41,8 @@ class Violation:
         path: where, as in `spec.pythonPackages.packages[2]` or
             `metadata.annotations[wheelwarden.dev/python-packages].indexUrl`.
         value: the bad value as written, shortened and redacted; None where there is nothing to show.
-        reason: why it is refused, one sentence without a full stop.
-        remedy: what to do, one sentence without a full stop.
+        reason: why it is refused, one sentence without a full stop at its end.
+        remedy: what to do, one sentence without a full stop; it may be a question.
     """
 
     rule: str
@@ -55,8 +55,9 @@ class Violation:
     @property
     def message(self) -> str:
         """One line for people: path, value, reason, remedy, rule."""
-        shown = "" if self.value is None else f' "{self.value}"'
-        return f"{self.path}{shown}: {self.reason}. {self.remedy}. [{self.rule}]"
+        value = "" if self.value is None else f' "{self.value}"'
+        stop = "" if self.remedy.endswith("?") else "."
+        return f"{self.path}{value}: {self.reason}. {self.remedy}{stop} [{self.rule}]"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

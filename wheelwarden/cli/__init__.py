@@ -1,0 +1,1 @@
+"""The command `wheelwarden`: one module for each subcommand, `__main__` puts them together."""

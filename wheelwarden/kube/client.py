@@ -81,6 +81,8 @@ class Cluster:
         Raises:
             UnusableInput: no configuration was found, or it cannot be used.
         """
+        if kubeconfig is not None and not kubeconfig.is_file():
+            raise UnusableInput(f"no usable Kubernetes configuration: {kubeconfig} is no file")
         configuration = kubernetes_client.Configuration()
         in_cluster = kubeconfig is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ
         try:
@@ -155,7 +157,7 @@ class Cluster:
         response = await self._request("GET", path, query, timeout=timeout)
         try:
             await _raise_for_status(response)
-            async for line in response.content:
+            async for line in _lines(response):
                 event = json.loads(line)
                 if event["type"] == "ERROR":
                     raise _error_of_status(event["object"].get("code", 500), event["object"])
@@ -163,6 +165,9 @@ class Cluster:
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Unreachable(0, "WatchCut", f"the watch on {path} was cut: {type(error).__name__}") from error
         finally:
+            # A stream that is left midway must not wait for a TLS goodbye that nobody reads.
+            if response.connection is not None and response.connection.transport is not None:
+                response.connection.transport.abort()
             response.close()
 
     async def create(self, resource: Resource, body: Mapping[str, Any], namespace: str | None = None) -> Object:
@@ -297,6 +302,18 @@ class Cluster:
         headers: dict[str, str] = {"User-Agent": self._field_manager}
         await self._api.update_params_for_auth(headers, [], ["BearerToken"])  # reads a refreshed token
         return headers
+
+
+async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """The lines of a stream; aiohttp's own reader gives up on lines longer than its buffer, and objects may be."""
+    rest = bytearray()
+    async for chunk in response.content.iter_any():
+        rest += chunk
+        while (end := rest.find(b"\n")) >= 0:
+            yield bytes(rest[:end])
+            del rest[: end + 1]
+    if rest:
+        yield bytes(rest)
 
 
 async def _raise_for_status(response: aiohttp.ClientResponse) -> None:

@@ -77,7 +77,7 @@ def main():
     key = "{}-{}".format(request["hash"], interpreter_tag())
     result = {
         "version": 1, "outcome": "failed", "hash": request["hash"], "key": key, "installer": request["installer"],
-        "python": "%d.%d.%d" % sys.version_info[:3], "attempts": 0, "durationSeconds": 0.0, "installedAt": None,
+        "python": "%d.%d.%d" % sys.version_info[:3], "attempts": 0, "durationSeconds": 0.0, "installSeconds": 0.0, "installedAt": None,
         "installedBy": os.environ.get("WHEELWARDEN_POD", ""), "installed": [], "installedOmitted": 0, "warnings": [],
         "error": None, "usage": None,
     }  # fmt: skip
@@ -208,8 +208,9 @@ class Installation:
 
     def obtain(self, started):
         """The record of the directory, by installing it or by waiting for the pod that does."""
-        for name in ("", "staging", "locks"):
-            make_shared_folder(os.path.join(self.folder, name))
+        # Sticky, so that nobody removes another uid's work; but a lock's heartbeat is rewritten by whoever holds it.
+        for name, mode in (("", 0o1777), ("staging", 0o1777), ("locks", 0o777)):
+            make_shared_folder(os.path.join(self.folder, name), mode)
         lock = self.open_lock()
         held = self.wait_for_lock(lock)
         if held == "made":
@@ -307,7 +308,7 @@ class Installation:
             self.attempt_until_done(os.path.join(staging, "site-packages"))
             self.result["installed"] = installed_in(os.path.join(staging, "site-packages"))
             self.result["installedAt"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-            self.result["durationSeconds"] = round(time.monotonic() - started, 3)
+            self.result["installSeconds"] = round(time.monotonic() - started, 3)
             self.result["outcome"] = "installed"
             write_atomically(os.path.join(staging, "record.json"), json.dumps(self.result))
             os.chmod(staging, 0o755)
@@ -577,11 +578,11 @@ def tool_version(argv):
     return " ".join(done.stdout.split()[:2]) if done.returncode == 0 else ""
 
 
-def make_shared_folder(path):
-    """A folder that pods of other uids can use too; the sticky bit keeps them from removing each other's."""
+def make_shared_folder(path, mode):
+    """A folder that pods of other uids can use too."""
     try:
         os.mkdir(path)
-        os.chmod(path, 0o1777)
+        os.chmod(path, mode)
     except FileExistsError:
         pass
     except OSError as error:

@@ -1,0 +1,246 @@
+"""What should be so: pure decisions over what was gathered. No I/O, no clock."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from controller.state import Installer, PodState, ProbeOutcome
+from wheelwarden import names
+from wheelwarden.conditions import (
+    FALSE,
+    REASON_OF_ERROR,
+    REMEDY_OF_IMPORT,
+    TRUE,
+    UNKNOWN,
+    Condition,
+    Reason,
+    find,
+    shortened,
+)
+from wheelwarden.request import Request
+from wheelwarden.verify.results import ModuleResult
+
+SHOWN_MODULES: Final = 5  # failing modules that a message names
+
+# Reasons for which the kubelet cannot start a container, with what to do.
+KUBELET_REASONS: Final = frozenset(
+    {"CreateContainerConfigError", "CreateContainerError", "ImagePullBackOff", "ErrImagePull", "InvalidImageName"}
+)
+
+
+def packages_condition(request: Request, pod: PodState, *, conflict: str, invalid: str) -> Condition | None:
+    """PackagesInstalled of one pod; None where no packages are asked for and none were.
+
+    Args:
+        request: what the owner asks for now.
+        pod: the pod.
+        conflict: why the claim cannot be used, empty where it can.
+        invalid: the first broken rule, empty where there is none.
+    """
+    wanted = request.packages is not None
+    if not wanted and not pod.injected:
+        return None
+    if invalid:
+        return _packages(FALSE, Reason.INVALID_SPEC, f"{invalid} Nothing is installed until it is corrected.")
+    if pod.foreign_installer:
+        return _packages(
+            UNKNOWN, Reason.OBSERVED, "This pod comes with an installer of its own; its packages are not ours."
+        )
+    if not pod.injected:
+        return _packages(
+            FALSE,
+            Reason.NOT_INJECTED,
+            "This pod was made without the installer: the webhook was away, or does not see this namespace. "
+            f"Delete pod {pod.name} to have it made anew with its packages.",
+        )
+    if pod.hash != request.packages_hash and pod.ready:
+        return _packages(
+            FALSE,
+            Reason.RESTART_REQUIRED,
+            f"The packages changed after pod {pod.name} was made; it keeps the old set until it is made anew. "
+            f"Restart it when it suits (kubectl delete pod {pod.name}).",
+        )
+    if conflict and pod.installer is not None and pod.installer.phase == "waiting":
+        return _packages(FALSE, Reason.CLAIM_CONFLICT, conflict)
+    return _of_installer(pod.installer or Installer(phase="waiting"), request)
+
+
+def _of_installer(installer: Installer, request: Request) -> Condition:
+    result = installer.result
+    if result is not None and result.outcome in ("installed", "reused") and installer.phase == "ended":
+        count = len(result.installed)
+        how = "Installed" if result.outcome == "installed" else f"Reused what {result.installed_by} installed:"
+        return _packages(TRUE, Reason.INSTALLED, f"{how} {count} distributions: {', '.join(result.installed)}")
+    if result is not None and result.outcome == "failed":
+        reason = REASON_OF_ERROR.get(result.error_class, Reason.INSTALL_FAILED)
+        degraded = installer.phase == "ended" and installer.exit_code == 0
+        tail = " The pod runs without these packages (onFailure: allow)." if degraded else ""
+        return _packages(FALSE, reason, result.error_message + tail)
+    if installer.phase == "ended":
+        text = f"The installer ended with exit code {installer.exit_code} ({installer.reason}) and left no word: see its log"
+        hint = "; raise resources.limits.memory." if installer.reason == "OOMKilled" else "."
+        return _packages(FALSE, Reason.INSTALL_FAILED, text + hint)
+    if installer.reason in KUBELET_REASONS:
+        return _packages(
+            FALSE, Reason.CONFIG_ERROR, f"The installer cannot start: {installer.reason}: {installer.message}"
+        )
+    if installer.phase == "running":
+        asked = ", ".join(request.packages.packages) if request.packages else ""
+        return _packages(UNKNOWN, Reason.INSTALLING, f"Installing {asked}")
+    return _packages(UNKNOWN, Reason.WAITING_FOR_POD, "The installer has not started yet.")
+
+
+def _packages(status: str, reason: str, message: str) -> Condition:
+    return Condition(type=names.PACKAGES_INSTALLED, status=status, reason=reason, message=shortened(message))
+
+
+def probe_digest(request: Request, pod: PodState) -> str:
+    """What a probe's result holds for: another digest asks for another probe."""
+    parts = [pod.uid, str(pod.restarts), pod.hash, *request.verify_imports, request.verify_now]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+
+
+def needs_probe(request: Request, pod: PodState) -> bool:
+    """Whether this pod is to be probed: it runs, something is to be proven, and it was not for this digest."""
+    if not pod.ready or pod.deleting or pod.probed == probe_digest(request, pod):
+        return False
+    return bool(request.verify_imports) or _has_packages(pod)
+
+
+def imports_condition(request: Request, pod: PodState, outcome: ProbeOutcome | None) -> Condition | None:
+    """ImportsVerified of one pod; None where nothing is to be proven.
+
+    Args:
+        request: what the owner asks for now.
+        pod: the pod.
+        outcome: of a probe for the digest of now; None while there is none.
+    """
+    if not request.verify_imports and request.packages is None and not pod.injected:
+        return None
+    digest = probe_digest(request, pod)
+    if outcome is not None and outcome.digest == digest:
+        return _of_outcome(outcome)
+    known = find(pod.conditions, names.IMPORTS_VERIFIED)
+    if known is not None and (pod.probed == digest or known.reason == Reason.PROBE_FAILED):
+        return known
+    if not request.verify_imports and not _has_packages(pod):
+        return _imports(UNKNOWN, Reason.WAITING_FOR_PACKAGES, "The imports are tried when the packages are installed.")
+    if not pod.ready:
+        return _imports(UNKNOWN, Reason.WAITING_FOR_POD, "The imports are tried when the pod is ready.")
+    return _imports(UNKNOWN, Reason.PROBING, "The imports are being tried.")
+
+
+def _of_outcome(outcome: ProbeOutcome) -> Condition:
+    if outcome.report is None:
+        text = f"The imports could not be tried, which says nothing about them: {outcome.failure} It is tried again."
+        return _imports(UNKNOWN, Reason.PROBE_FAILED, text)
+    results = outcome.report.results
+    failed = [result for result in results if not result.ok]
+    if failed:
+        head = f"{len(failed)} of {len(results)} imports failed"
+        told = " ".join(_told(result) for result in failed[:SHOWN_MODULES])
+        more = f" And {len(failed) - SHOWN_MODULES} more." if len(failed) > SHOWN_MODULES else ""
+        reason = failed[0].reason or Reason.IMPORT_FAILED
+        return _imports(FALSE, reason, f"{head}. {told}{more}")
+    if not results:
+        return _imports(TRUE, Reason.NOTHING_TO_VERIFY, "What was installed has no importable modules.")
+    tried = ", ".join(result.module for result in results)
+    return _imports(TRUE, Reason.IMPORTS_SUCCEEDED, f"Every import works in Python {outcome.report.python}: {tried}")
+
+
+def _told(result: ModuleResult) -> str:
+    remedy = REMEDY_OF_IMPORT.get(result.reason or "", REMEDY_OF_IMPORT[Reason.IMPORT_FAILED])
+    return f"{result.module}: {result.error}. {remedy}."
+
+
+def _imports(status: str, reason: str, message: str) -> Condition:
+    return Condition(type=names.IMPORTS_VERIFIED, status=status, reason=reason, message=shortened(message))
+
+
+def _has_packages(pod: PodState) -> bool:
+    result = pod.installer.result if pod.installer else None
+    return result is not None and result.outcome in ("installed", "reused")
+
+
+def distributions(packages: Sequence[str]) -> list[str]:
+    """The names of the requirements, for deriving modules; a direct reference without a name is left out."""
+    found = []
+    for package in packages:
+        try:
+            found.append(Requirement(package).name)
+        except InvalidRequirement:
+            _, marker, egg = package.partition("#egg=")
+            if marker:
+                found.append(egg.partition("&")[0])
+    return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Replacement:
+    """A pod to be made anew: `evict` honours disruption budgets, otherwise the pod serves nobody and is deleted."""
+
+    pod: PodState
+    evict: bool
+    reason: str
+    not_injected: bool = False
+
+
+def replacement(
+    request: Request, pods: Sequence[PodState], conditions: Mapping[str, Sequence[Condition]], *, replicas: int
+) -> Replacement | None:
+    """The one pod to be replaced now, None where there is none or it must wait.
+
+    A pod that never came up with an older request is deleted at once: a StatefulSet would wait for it for ever. With
+    rollout auto, one outdated pod at a time is evicted, only while all others are ready and no pod of the new request
+    has failed: so a bad package never takes down more than one replica.
+
+    Args:
+        request: what the owner asks for.
+        pods: its pods.
+        conditions: by pod name, as decided for each pod.
+        replicas: how many pods there should be; while one is missing, no other is taken.
+    """
+    outdated = [pod for pod in pods if _outdated(request, pod) and not pod.deleting]
+    for pod in outdated:
+        if pod.injected and not pod.ready and _has_failed(pod):
+            return Replacement(
+                pod=pod, evict=False, reason="it failed to install packages that are no longer asked for"
+            )
+    if request.rollout != "auto" or not outdated or any(pod.deleting for pod in pods):
+        return None
+    current = [pod for pod in pods if pod not in outdated]
+    if len(pods) < replicas or any(not pod.ready for pod in pods):
+        return None
+    for pod in current:
+        if any(condition.status == FALSE for condition in conditions.get(pod.name, ())):
+            return None
+    # The highest ordinal first, as a StatefulSet rolls.
+    last = max(outdated, key=lambda pod: (len(pod.name), pod.name))
+    reason = "the packages changed" if last.injected else "it was made without the installer"
+    return Replacement(pod=last, evict=True, reason=reason, not_injected=not last.injected)
+
+
+def _outdated(request: Request, pod: PodState) -> bool:
+    if pod.foreign_installer:
+        return False
+    return pod.hash != request.packages_hash
+
+
+def _never_came_up(pod: PodState) -> bool:
+    """Whether the installer has not done its work: then no user's process ever ran in this pod."""
+    installer = pod.installer or Installer(phase="waiting")
+    failed = installer.result is not None and installer.result.outcome == "failed"
+    return failed or installer.phase != "ended" or bool(installer.exit_code)
+
+
+def module_names(outcome: ProbeOutcome) -> Sequence[Mapping[str, Any]]:
+    """What the last-result annotation says of each module."""
+    results = outcome.report.results if outcome.report else ()
+    return [
+        {"module": result.module, "ok": True} if result.ok else
+        {"module": result.module, "ok": False, "reason": result.reason, "error": result.error}
+        for result in results
+    ]  # fmt: skip

@@ -1,0 +1,349 @@
+"""One object, from its key: gather, decide, act, write its status once, tell what changed.
+
+CR, its pods, its claim ──► plan (pure) ──► claim, pods' conditions, CR's status ──► events, metrics ──► replacement
+"""
+
+import datetime
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from controller import plan
+from controller.events import Recorder
+from controller.manifests import conditions_of, last_result, package_status, plan_claim
+from controller.metrics import Metrics
+from controller.probe import Prober
+from controller.state import Key, PodState, ProbeOutcome, read_pod
+from wheelwarden import names
+from wheelwarden.conditions import FALSE, TRUE, Condition, Reason, find, sum_up, written
+from wheelwarden.errors import AlreadyExists, Blocked, Conflict, NotFound
+from wheelwarden.kube import CLAIMS, KASPRAPPS, NOTEBOOKS, PODS, Cluster, Object
+from wheelwarden.policy import Policy
+from wheelwarden.request import Request, read_request
+from wheelwarden.rules import judge
+from wheelwarden.targets import KASPR_APP, KINDS, NOTEBOOK, claim_name, wanted_replicas
+from wheelwarden.violations import Action
+
+LOGGER = logging.getLogger(__name__)
+TYPES: Final = (names.PACKAGES_INSTALLED, names.IMPORTS_VERIFIED)
+BLOCKED_SECONDS: Final = 30.0  # before an eviction that a budget forbade is tried again
+UNINJECTED_SECONDS: Final = 600.0  # between replacements for want of injection: the webhook may still be away
+RESTORE_SECONDS: Final = 60.0  # between two times that a condition which somebody dropped is put back
+PROBE_RETRY_SECONDS: Final = 30.0
+
+_RESOURCES: Final = {NOTEBOOK.name: NOTEBOOKS, KASPR_APP.name: KASPRAPPS}
+_KINDS: Final = {kind.name: kind for kind in KINDS}
+
+
+class Reconciler:
+    """Works on one key at a time; holds nothing that could not be found out again, but for what limits its own writes.
+
+    Args:
+        cluster: the client.
+        prober: runs import probes.
+        recorder: writes events.
+        metrics: where transitions are counted.
+        policy: gives the policy in force.
+        monotonic: a clock in seconds; `now`: the wall clock, timezone-aware.
+        again: asks for a key after some seconds.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        prober: Prober,
+        recorder: Recorder,
+        metrics: Metrics,
+        policy: Callable[[], Policy],
+        *,
+        monotonic: Callable[[], float],
+        now: Callable[[], datetime.datetime],
+        again: Callable[[Key, float], None],
+    ) -> None:
+        self._cluster = cluster
+        self._prober = prober
+        self._recorder = recorder
+        self._metrics = metrics
+        self._policy = policy
+        self._monotonic = monotonic
+        self._now = now
+        self._again = again
+        self._replaced_uninjected: dict[Key, float] = {}
+        self._probe_again: dict[str, float] = {}
+        self._wrote: dict[Key, tuple[list[Condition], float]] = {}
+
+    async def reconcile(self, key: Key) -> None:
+        """Brings one object to where it should be. Raises KubeError where the API server refused: try again later."""
+        kind, resource = _KINDS[key.kind], _RESOURCES[key.kind]
+        try:
+            obj = await self._cluster.get(resource, key.name, key.namespace)
+        except NotFound:
+            self._replaced_uninjected.pop(key, None)
+            self._wrote.pop(key, None)
+            return
+        obj = {"apiVersion": kind.api_version, "kind": kind.name, **obj}
+        request, _ = read_request(obj)
+        if request is None or "deletionTimestamp" in obj["metadata"]:
+            return
+        listing = await self._cluster.list(PODS, key.namespace, labels=f"{kind.pod_label}={key.name}")
+        pods = [read_pod(kind, key.name, pod) for pod in listing.items if _alive(pod)]
+        pods.sort(key=lambda pod: (len(pod.name), pod.name))
+        ours = any(pod.injected for pod in pods)
+        reported = any(find(conditions_of(obj), type_) for type_ in TYPES)
+        if not request.wanted and not ours and not reported:
+            return
+        invalid = self._invalid(obj)
+        conflict = "" if invalid else await self._settle_claim(request, pods)
+        decided = await self._report_pods(key, request, pods, conflict=conflict, invalid=invalid)
+        if kind is KASPR_APP:
+            await self._report_app(key, request, obj, pods, decided)
+        else:
+            await self._keep_last_result(key, request, obj, pods)
+        if not invalid:
+            self._probe(key, request, pods)
+            await self._replace(key, request, pods, decided, wanted_replicas(kind, obj))
+
+    def _invalid(self, obj: Object) -> str:
+        for violation in judge(obj, policy=self._policy()):
+            if violation.action is Action.DENY:
+                return violation.message
+        return ""
+
+    async def _settle_claim(self, request: Request, pods: Sequence[PodState]) -> str:
+        """Creates, grows or deletes the claim; returns why it cannot be used, empty where it can."""
+        name = claim_name(request.kind, request.name)
+        try:
+            claim: Object | None = await self._cluster.get(CLAIMS, name, request.namespace)
+        except NotFound:
+            claim = None
+        wanted = plan_claim(request, claim, pods)
+        if wanted.create is not None:
+            try:
+                await self._cluster.create(CLAIMS, wanted.create, request.namespace)
+            except AlreadyExists:
+                self._again(_key_of(request), 1.0)
+        if wanted.grow:
+            patch = {"spec": {"resources": {"requests": {"storage": wanted.grow}}}}
+            await self._cluster.patch(CLAIMS, name, patch, request.namespace)
+        if wanted.delete:
+            try:
+                await self._cluster.delete(CLAIMS, name, request.namespace, uid=wanted.delete)
+            except (NotFound, Conflict):
+                LOGGER.debug("claim %s/%s is gone already", request.namespace, name)
+        return wanted.conflict
+
+    async def _report_pods(
+        self, key: Key, request: Request, pods: Sequence[PodState], *, conflict: str, invalid: str
+    ) -> dict[str, list[Condition]]:
+        """Writes the conditions of each pod where they changed; returns them by pod name."""
+        decided: dict[str, list[Condition]] = {}
+        for pod in pods:
+            outcome = self._prober.outcome(pod)
+            found = [
+                plan.packages_condition(request, pod, conflict=conflict, invalid=invalid),
+                plan.imports_condition(request, pod, outcome),
+            ]
+            decided[pod.name] = [condition for condition in found if condition is not None]
+            if not pod.deleting:
+                await self._write_pod(key, request, pod, decided[pod.name], outcome)
+        return decided
+
+    async def _write_pod(
+        self,
+        key: Key,
+        request: Request,
+        pod: PodState,
+        conditions: Sequence[Condition],
+        outcome: ProbeOutcome | None,
+    ) -> None:
+        changed = [condition for condition in conditions if find(pod.conditions, condition.type) != condition]
+        patch: Object = {}
+        if changed:
+            stamp = self._stamp()
+            patch["status"] = {"conditions": [written(condition, pod.conditions, stamp) for condition in changed]}
+        # A probe that could not run leaves no digest: it is tried again.
+        if outcome is not None and outcome.report is not None and outcome.digest != pod.probed:
+            patch["metadata"] = {"annotations": {names.POD_PROBED_ANNOTATION: outcome.digest}}
+        if not patch:
+            return
+        patch.setdefault("metadata", {})["uid"] = pod.uid  # a pod of the same name that came since is another
+        try:
+            await self._cluster.patch(PODS, pod.name, patch, key.namespace, subresource="status", style="strategic")
+        except (NotFound, Conflict):
+            return
+        for condition in changed:
+            before = find(pod.conditions, condition.type)
+            await self._tell(key, request, pod, condition, before, outcome)
+
+    async def _tell(
+        self,
+        key: Key,
+        request: Request,
+        pod: PodState,
+        condition: Condition,
+        before: Condition | None,
+        outcome: ProbeOutcome | None,
+    ) -> None:
+        """Counts and tells one transition, after it was written."""
+        result = pod.installer.result if pod.installer else None
+        moved = before is None or (before.status, before.reason) != (condition.status, condition.reason)
+        if condition.type == names.PACKAGES_INSTALLED and moved and result is not None:
+            failed = condition.status == FALSE and result.outcome == "failed"
+            if failed or (condition.status == TRUE and result.outcome == "installed"):
+                error = result.error_class if failed else ""
+                self._metrics.count_install(key.name, key.namespace, seconds=result.install_seconds, error_class=error)
+        if condition.type == names.IMPORTS_VERIFIED and outcome is not None:
+            for module in outcome.report.results if outcome.report else ():
+                self._metrics.count_import(module.module, seconds=module.seconds, reason=module.reason)
+            if outcome.report is None:
+                self._metrics.verification_errors.labels(Reason.PROBE_FAILED).inc()
+        if not moved or condition.status not in (TRUE, FALSE):
+            return
+        type_ = "Normal" if condition.status == TRUE else "Warning"
+        about = {"apiVersion": "v1", "kind": "Pod", "name": pod.name, "uid": pod.uid}
+        owner = {"apiVersion": request.kind.api_version, "kind": key.kind, "name": key.name, "uid": request.uid}
+        await self._recorder.record(about, key.namespace, type_, condition.reason, condition.message)
+        text = f"Pod {pod.name}: {condition.message}"
+        await self._recorder.record(owner, key.namespace, type_, condition.reason, text)
+
+    def _probe(self, key: Key, request: Request, pods: Sequence[PodState]) -> None:
+        """Starts the probes that are due; one that could not run is tried again after a while."""
+        for pod in pods:
+            outcome = self._prober.outcome(pod)
+            self._prober.forget(pod.uid)
+            if outcome is not None and outcome.report is None:
+                self._probe_again[pod.uid] = self._monotonic() + PROBE_RETRY_SECONDS
+            fresh = (
+                outcome is not None and outcome.report is not None and outcome.digest == plan.probe_digest(request, pod)
+            )
+            if fresh or not plan.needs_probe(request, pod):
+                self._probe_again.pop(pod.uid, None)
+                continue
+            wait = self._probe_again.get(pod.uid, 0.0) - self._monotonic()
+            if wait > 0:
+                self._again(key, wait)
+            else:
+                self._prober.start(key, request, pod)
+
+    async def _report_app(
+        self,
+        key: Key,
+        request: Request,
+        obj: Object,
+        pods: Sequence[PodState],
+        decided: Mapping[str, Sequence[Condition]],
+    ) -> None:
+        """Writes a KasprApp's conditions and `status.pythonPackages`, once and only where they changed."""
+        summed = [self._summed(type_, pods, decided) for type_ in self._wanted_types(request)]
+        now_there = conditions_of(obj)
+        changed = [condition for condition in summed if find(now_there, condition.type) != condition]
+        kept = {condition.type for condition in summed}
+        dropped = [type_ for type_ in TYPES if type_ not in kept and find(now_there, type_)]
+        status: Object = {}
+        if changed or dropped:
+            if self._is_too_soon(key, summed):
+                self._again(key, RESTORE_SECONDS)
+            else:
+                stamp = self._stamp()
+                foreign = [entry for entry in now_there if entry.get("type") not in TYPES]
+                status["conditions"] = [
+                    *foreign,
+                    *(written(condition, now_there, stamp) for condition in summed if condition in changed),
+                    *(
+                        entry
+                        for entry in now_there
+                        if any(entry.get("type") == c.type for c in summed if c not in changed)
+                    ),
+                ]
+                self._wrote[key] = (summed, self._monotonic())
+        before = (obj.get("status") or {}).get("pythonPackages")
+        packages = package_status(request, pods, summed[0]) if request.packages is not None else None
+        if packages != before:
+            gone = dict.fromkeys(set(before or {}) - set(packages or {}))
+            status["pythonPackages"] = None if packages is None else {**gone, **packages}
+        if status:
+            patch = {"metadata": {"resourceVersion": obj["metadata"]["resourceVersion"]}, "status": status}
+            await self._cluster.patch(KASPRAPPS, key.name, patch, key.namespace, subresource="status")
+
+    def _is_too_soon(self, key: Key, summed: list[Condition]) -> bool:
+        """Whether just this was written within the last minute: then somebody dropped it, and may do so again."""
+        wrote = self._wrote.get(key)
+        return wrote is not None and wrote[0] == summed and self._monotonic() - wrote[1] < RESTORE_SECONDS
+
+    def _wanted_types(self, request: Request) -> list[str]:
+        types = [names.PACKAGES_INSTALLED] if request.packages is not None else []
+        return [*types, names.IMPORTS_VERIFIED] if request.wanted else []
+
+    def _summed(self, type_: str, pods: Sequence[PodState], decided: Mapping[str, Sequence[Condition]]) -> Condition:
+        found = [
+            (pod.name, condition)
+            for pod in pods
+            for condition in decided[pod.name]
+            if condition.type == type_ and not pod.deleting
+        ]
+        return sum_up(type_, found)
+
+    async def _keep_last_result(self, key: Key, request: Request, obj: Object, pods: Sequence[PodState]) -> None:
+        """Keeps what was found out in an annotation: stopping a Notebook empties its status."""
+        for pod in pods:
+            outcome = self._prober.outcome(pod)
+            if outcome is None or outcome.report is None:
+                continue
+            result = pod.installer.result if pod.installer else None
+            fresh = {
+                "hash": pod.hash,
+                "installed": list(result.installed) if result else [],
+                "imports": plan.module_names(outcome),
+            }
+            before = last_result(obj)
+            if before and {**json.loads(before), "time": None} == {**fresh, "time": None}:
+                continue
+            text = json.dumps({**fresh, "time": self._stamp()}, separators=(",", ":"))
+            patch = {"metadata": {"annotations": {names.LAST_RESULT_ANNOTATION: text}}}
+            await self._cluster.patch(NOTEBOOKS, key.name, patch, key.namespace)
+
+    async def _replace(
+        self,
+        key: Key,
+        request: Request,
+        pods: Sequence[PodState],
+        decided: Mapping[str, Sequence[Condition]],
+        replicas: int,
+    ) -> None:
+        """Makes one pod anew, where one is due."""
+        due = plan.replacement(request, pods, decided, replicas=replicas)
+        if due is None:
+            return
+        if due.not_injected:
+            last = self._replaced_uninjected.get(key)
+            if last is not None and self._monotonic() - last < UNINJECTED_SECONDS:
+                self._again(key, UNINJECTED_SECONDS)
+                return
+            self._replaced_uninjected[key] = self._monotonic()
+        try:
+            if due.evict:
+                await self._cluster.evict(due.pod.name, key.namespace, uid=due.pod.uid)
+            else:
+                await self._cluster.delete(PODS, due.pod.name, key.namespace, uid=due.pod.uid)
+        except Blocked as error:
+            LOGGER.info("pod %s/%s is not evicted yet: %s", key.namespace, due.pod.name, error)
+            self._again(key, BLOCKED_SECONDS)
+            return
+        except (NotFound, Conflict):
+            return
+        owner = {"apiVersion": request.kind.api_version, "kind": key.kind, "name": key.name, "uid": request.uid}
+        text = f"Pod {due.pod.name} is made anew: {due.reason}"
+        LOGGER.info("%s/%s: %s", key.namespace, key.name, text)
+        await self._recorder.record(owner, key.namespace, "Normal", "PodReplaced", text)
+
+    def _stamp(self) -> str:
+        return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _alive(pod: Mapping[str, Any]) -> bool:
+    return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+
+
+def _key_of(request: Request) -> Key:
+    return Key(request.kind.name, request.namespace, request.name)

@@ -1,0 +1,155 @@
+"""What the controller knows of one object when it decides: frozen projections of what the API server gave."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from wheelwarden import names
+from wheelwarden.targets import Kind, annotations_of, main_container
+from wheelwarden.verify.results import ProbeReport, Usage, parse_usage
+
+
+class Key(NamedTuple):
+    """Which object: the unit of work."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InstallResult:
+    """The installer's own word (docs/architecture.md)."""
+
+    outcome: str
+    hash: str
+    installed: tuple[str, ...] = ()
+    installed_at: str = ""
+    installed_by: str = ""
+    install_seconds: float = 0.0
+    attempts: int = 0
+    error_class: str = ""
+    error_message: str = ""
+    warnings: tuple[str, ...] = ()
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Installer:
+    """The install container of a pod: `phase` is waiting, running or ended; `result` its last word, if any."""
+
+    phase: str
+    reason: str = ""
+    message: str = ""
+    exit_code: int | None = None
+    result: InstallResult | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PodState:
+    """One pod of the object."""
+
+    name: str
+    uid: str
+    deleting: bool
+    ready: bool
+    main: str
+    restarts: int
+    injected: bool
+    hash: str
+    probed: str
+    foreign_installer: bool
+    installer: Installer | None
+    conditions: tuple[Mapping[str, Any], ...]
+    claims: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProbeOutcome:
+    """What a probe came to: a report, or why there is none."""
+
+    digest: str
+    report: ProbeReport | None = None
+    failure: str = ""
+
+
+def read_pod(kind: Kind, name: str, pod: Mapping[str, Any]) -> PodState:
+    """The projection of a pod that belongs to the object `name`."""
+    metadata, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
+    annotations = annotations_of(pod)
+    main = main_container(kind, name, spec.get("containers") or []) or {}
+    main_status = _status_of(status.get("containerStatuses"), main.get("name"))
+    installers = [one for one in spec.get("initContainers") or [] if one.get("name") == names.INSTALL_CONTAINER]
+    injected = names.POD_HASH_ANNOTATION in annotations
+    volumes = spec.get("volumes") or []
+    claims = {(volume.get("persistentVolumeClaim") or {}).get("claimName", "") for volume in volumes}
+    return PodState(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        deleting="deletionTimestamp" in metadata,
+        ready=bool(main_status.get("ready")),
+        main=main.get("name", ""),
+        restarts=int(main_status.get("restartCount") or 0),
+        injected=injected,
+        hash=annotations.get(names.POD_HASH_ANNOTATION, ""),
+        probed=annotations.get(names.POD_PROBED_ANNOTATION, ""),
+        foreign_installer=bool(installers) and not injected,
+        installer=_installer(status) if injected else None,
+        conditions=tuple(status.get("conditions") or ()),
+        claims=frozenset(claims - {""}),
+    )
+
+
+def _status_of(statuses: Any, name: str | None) -> Mapping[str, Any]:
+    for status in statuses or []:
+        if status.get("name") == name:
+            found: Mapping[str, Any] = status
+            return found
+    return {}
+
+
+def _installer(status: Mapping[str, Any]) -> Installer:
+    own = _status_of(status.get("initContainerStatuses"), names.INSTALL_CONTAINER)
+    state = own.get("state") or {}
+    if terminated := state.get("terminated"):
+        return Installer(
+            phase="ended",
+            reason=terminated.get("reason", ""),
+            exit_code=terminated.get("exitCode"),
+            result=parse_result(terminated.get("message", "")),
+        )
+    before = (own.get("lastState") or {}).get("terminated") or {}
+    last = parse_result(before.get("message", ""))
+    if "running" in state:
+        return Installer(phase="running", exit_code=before.get("exitCode"), result=last)
+    waiting = state.get("waiting") or {}
+    return Installer(
+        phase="waiting",
+        reason=waiting.get("reason", ""),
+        message=waiting.get("message", ""),
+        exit_code=before.get("exitCode"),
+        result=last,
+    )
+
+
+def parse_result(message: str) -> InstallResult | None:
+    """Reads a termination message; None where it is none of the installer's (killed, or cut by somebody)."""
+    try:
+        data = json.loads(message)
+        error = data["error"] or {}
+        return InstallResult(
+            outcome=data["outcome"],
+            hash=data["hash"],
+            installed=tuple(data["installed"]),
+            installed_at=data["installedAt"] or "",
+            installed_by=data["installedBy"] or "",
+            install_seconds=float(data["installSeconds"]),
+            attempts=int(data["attempts"]),
+            error_class=error.get("class", ""),
+            error_message=error.get("message", ""),
+            warnings=tuple(data["warnings"]),
+            usage=parse_usage(data["usage"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,19 @@
+"""The case table through the pure rules."""
+
+import pytest
+
+from tests.cases import Case, load_cases
+from wheelwarden.rules import RULES, judge
+
+
+@pytest.mark.parametrize("case", load_cases(), ids=lambda case: case.id)
+def test_every_violation_is_found_in_the_order_of_the_fields(case: Case) -> None:
+    violations = judge(case.obj, policy=case.policy)
+    found = tuple((str(violation.action), violation.rule, violation.path) for violation in violations)
+    assert found == case.expected
+
+
+def test_the_table_has_a_case_for_every_rule() -> None:
+    covered = {rule for case in load_cases() for _, rule, _ in case.expected}
+    # These two need more text than a table should hold; test_rules.py has them.
+    assert covered | {"requirement-length", "verify-imports-limit"} == {rule.id for rule in RULES}

@@ -1,0 +1,153 @@
+"""What stands behind /validate and /inject: gathers what a decision needs, decides, and words the answer."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from webhook.inject import plan_injection
+from webhook.installer import Tools
+from webhook.review import Review, allow, answer_violations, find_violations
+from wheelwarden.errors import KubeError, NotFound, Unreachable
+from wheelwarden.kube import Resource
+from wheelwarden.policy import Policy
+from wheelwarden.redaction import shown
+from wheelwarden.request import read_request
+from wheelwarden.rules import judge
+from wheelwarden.targets import Kind, kind_of_pod, mapping_in
+from wheelwarden.violations import Action
+
+LOGGER = logging.getLogger(__name__)
+OWNER_TIMEOUT_SECONDS: Final = 2.0  # of the 5 that the API server gives us
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """An AdmissionReview to send, and the outcome to count (see `webhook.metrics`)."""
+
+    document: Object
+    outcome: str
+
+
+class ObjectReader(Protocol):
+    """What injection needs of `wheelwarden.kube.Cluster`."""
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
+        """One object, read live. Raises NotFound, KubeError."""
+        ...
+
+
+class Validation:
+    """/validate: judges Notebooks and KasprApps.
+
+    Args:
+        policy: gives the policy in force.
+        kinds: which kinds are guarded.
+    """
+
+    def __init__(self, *, policy: Callable[[], Policy], kinds: Collection[Kind]) -> None:
+        self._policy = policy
+        self._kinds = frozenset(kinds)
+
+    async def answer(self, review: Review) -> Answer:
+        """The answer to one review; the same for a dry run."""
+        violations = find_violations(review, self._policy(), self._kinds)
+        if not violations:
+            return Answer(document=allow(review), outcome="allowed")
+        rules = sorted({violation.rule for violation in violations if violation.action is Action.DENY})
+        if rules:
+            LOGGER.info(
+                "denied %s of %s %s/%s: %s",
+                review.operation,
+                review.kind,
+                review.namespace,
+                review.name,
+                ", ".join(rules),
+            )
+        return Answer(document=answer_violations(review, violations), outcome="denied" if rules else "warned")
+
+    def excuse(self, review: Review, fault: str) -> Object | None:
+        """The answer where we failed ourselves: none, so that the registration's failurePolicy decides."""
+        return None
+
+
+class Injection:
+    """/inject: adds the installer to the pods of guarded kinds. Whatever goes wrong, the pod is admitted.
+
+    Args:
+        objects: reads the owner live: a cache may not know yet what the pod is made for.
+        policy: gives the policy in force.
+        kinds: which kinds are guarded.
+        tools: how the installer comes into pods.
+    """
+
+    def __init__(
+        self, objects: ObjectReader, *, policy: Callable[[], Policy], kinds: Collection[Kind], tools: Tools
+    ) -> None:
+        self._objects = objects
+        self._policy = policy
+        self._kinds = frozenset(kinds)
+        self._tools = tools
+
+    async def answer(self, review: Review) -> Answer:
+        """The answer to one review; the same for a dry run."""
+        pod = review.obj
+        if pod is None or review.operation != "CREATE" or review.kind != "Pod" or review.group or review.subresource:
+            return self._skip(review, "not the creation of a pod")
+        owner = kind_of_pod(mapping_in(mapping_in(pod, "metadata"), "labels"))
+        if owner is None or owner[0] not in self._kinds:
+            return self._skip(review, "not a pod of a guarded kind")
+        kind, name = owner
+        try:
+            obj = await self._read_owner(kind, name, review.namespace)
+        except NotFound:
+            return self._skip(review, f"there is no {kind.name} {name}")
+        except KubeError as error:
+            LOGGER.warning("%s %s/%s could not be read: %s", kind.name, review.namespace, name, error)
+            return self._warn(
+                review,
+                f"{kind.name} {shown(name)} could not be read, so the pod starts without its Python packages; "
+                "Wheelwarden's controller looks after it",
+            )
+        request, _ = read_request(obj)
+        if request is None or request.packages is None:
+            return self._skip(review, "no packages are asked for")
+        denials = [violation for violation in judge(obj, policy=self._policy()) if violation.action is Action.DENY]
+        if denials:
+            more = f" (and {len(denials) - 1} more)" if len(denials) > 1 else ""
+            return self._warn(
+                review,
+                f"{kind.name} {shown(name)} asks for packages that are not allowed, so none are installed into the "
+                f"pod: {denials[0].message}{more}",
+            )
+        injection = plan_injection(pod, request, self._tools)
+        if injection.patch:
+            LOGGER.info("%s %s/%s: %s", kind.name, review.namespace, name, injection.reason)
+            return Answer(document=allow(review, patch=injection.patch), outcome="injected")
+        if injection.warning:
+            return self._warn(review, injection.warning)
+        return self._skip(review, injection.reason)
+
+    def excuse(self, review: Review, fault: str) -> Object | None:
+        """The answer where we failed ourselves: the pod passes, and its maker is told."""
+        return allow(review, warnings=[f"{fault}; the pod starts without its Python packages"])
+
+    async def _read_owner(self, kind: Kind, name: str, namespace: str) -> Object:
+        resource = Resource(group=kind.group, version=kind.versions[0], plural=kind.plural, kind=kind.name)
+        try:
+            async with asyncio.timeout(OWNER_TIMEOUT_SECONDS):
+                obj = await self._objects.get(resource, name, namespace)
+        except TimeoutError:
+            raise Unreachable(0, "Timeout", f"no answer within {OWNER_TIMEOUT_SECONDS:g} s") from None
+        return obj
+
+    def _skip(self, review: Review, reason: str) -> Answer:
+        LOGGER.debug("pod %s/%s is not injected: %s", review.namespace, review.name, reason)
+        return Answer(document=allow(review), outcome="skipped")
+
+    def _warn(self, review: Review, warning: str) -> Answer:
+        LOGGER.warning("pod %s/%s is not injected: %s", review.namespace, review.name, warning)
+        return Answer(document=allow(review, warnings=[warning]), outcome="warned")

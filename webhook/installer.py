@@ -1,0 +1,214 @@
+"""The containers that bring packages into a Pod: the tools from our image, and the installer in the workload's own.
+
+Pure: plain data in, plain data out. Nothing of the pod itself is changed here; see `webhook.inject`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from wheelwarden import names, payload
+from wheelwarden.request import Request
+from wheelwarden.spec import PackagesSpec
+
+RETENTION_SECONDS: Final = 7 * 86400  # design, ruling 7
+DEFAULT_RESOURCES: Final = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}}  # ruling 9
+# Copying uv (some 60 MB) goes through the page cache, which counts, but gives way.
+TOOLS_RESOURCES: Final = {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "128Mi"}}
+# The user of our image, for pods that would otherwise run it as root.
+TOOLS_USER: Final = 65532
+# Variables whose value names a file or folder that the installer needs too; SSL_CERT_DIR may hold several.
+FILE_VARIABLES: Final = frozenset(
+    {
+        "PIP_CERT",
+        "PIP_CLIENT_CERT",
+        "PIP_CONFIG_FILE",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "SSL_CLIENT_CERT",
+    }
+)
+OUR_VARIABLES: Final = frozenset(
+    {
+        names.REQUEST_VARIABLE,
+        names.POD_VARIABLE,
+        names.USERNAME_VARIABLE,
+        names.PASSWORD_VARIABLE,
+        names.NETRC_VARIABLE,
+    }
+)
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tools:
+    """How uv and the installer come into a pod: copied by an init container of `image`, or inline where not enabled."""
+
+    enabled: bool
+    image: str = ""
+    pull_policy: str = "IfNotPresent"
+
+
+def make_install_request(request: Request, packages: PackagesSpec, tools: Tools) -> Object:
+    """The request that the payload reads (docs/architecture.md); it names the Secret and never holds its values."""
+    credentials = packages.credentials
+    policy = packages.install_policy
+    return {
+        "version": 1,
+        "hash": request.packages_hash,
+        "packages": list(packages.packages),
+        "indexUrl": packages.index_url,
+        "extraIndexUrls": list(packages.extra_index_urls),
+        "trustedHosts": list(packages.trusted_hosts),
+        "credentials": credentials
+        and {
+            "secret": credentials.name,
+            "usernameKey": credentials.username_key,
+            "passwordKey": credentials.password_key,
+        },
+        "installer": "uv" if tools.enabled else "pip",
+        "uv": f"{names.TOOLS_PATH}/uv" if tools.enabled else None,
+        "store": names.STORE_PATH,
+        "view": names.VIEW_PATH,
+        "retries": policy.retries,
+        "timeoutSeconds": policy.timeout,
+        "onFailure": policy.on_failure,
+        "retentionSeconds": RETENTION_SECONDS,
+        "keysInUse": [],
+    }
+
+
+def make_tools_container(pod_spec: Mapping[str, Any], tools: Tools) -> Object:
+    """The init container of our own image that copies uv and the installer for the next one."""
+    security: Object = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    if (pod_spec.get("securityContext") or {}).get("runAsUser") == 0:
+        # Root by the pod's choice would clash with runAsNonRoot. Elsewhere no user is named: the image's own or the
+        # pod's holds, and OpenShift refuses users outside the namespace's range.
+        security["runAsUser"] = TOOLS_USER
+    return {
+        "name": names.TOOLS_CONTAINER,
+        "image": tools.image,
+        "imagePullPolicy": tools.pull_policy,
+        "command": [
+            "cp",
+            f"{names.IMAGE_TOOLS_PATH}/uv",
+            f"{names.IMAGE_TOOLS_PATH}/install.py",
+            f"{names.TOOLS_PATH}/",
+        ],
+        "resources": {kind: dict(amounts) for kind, amounts in TOOLS_RESOURCES.items()},
+        "securityContext": security,
+        "terminationMessagePolicy": "File",
+        "volumeMounts": [{"name": names.TOOLS_VOLUME, "mountPath": names.TOOLS_PATH}],
+    }
+
+
+def make_install_container(
+    pod_spec: Mapping[str, Any], main: Mapping[str, Any], request: Request, packages: PackagesSpec, tools: Tools
+) -> Object:
+    """The init container that installs: image and environment of the main one, and no more rights than it needs."""
+    command = ["python3", "-I"]
+    command += [f"{names.TOOLS_PATH}/install.py"] if tools.enabled else ["-c", payload.bootstrap("install.py")]
+    mounts: list[Object] = [
+        {"name": names.STORE_VOLUME, "mountPath": names.STORE_PATH},
+        {"name": names.VIEW_VOLUME, "mountPath": names.VIEW_PATH},
+    ]
+    if tools.enabled:
+        mounts.append({"name": names.TOOLS_VOLUME, "mountPath": names.TOOLS_PATH, "readOnly": True})
+    kept = {field: main[field] for field in ("image", "imagePullPolicy", "envFrom") if main.get(field)}
+    return {
+        "name": names.INSTALL_CONTAINER,
+        **kept,
+        "command": command,
+        "env": [*workload_variables(main), *_our_variables(request, packages, tools)],
+        "resources": _resources(packages),
+        "securityContext": tighten(main.get("securityContext") or {}, pod_spec.get("securityContext") or {}),
+        "terminationMessagePolicy": "File",
+        "volumeMounts": [*mounts, *file_mounts(main)],
+    }
+
+
+def workload_variables(main: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The main container's variables that the installer gets too, PYTHONPATH included: it links those entries."""
+    return [variable for variable in main.get("env") or [] if variable.get("name") not in OUR_VARIABLES]
+
+
+def file_mounts(main: Mapping[str, Any]) -> list[Object]:
+    """The main container's mounts that hold a CA bundle or pip configuration which its environment names; read-only."""
+    files = [
+        file
+        for variable in main.get("env") or []
+        if variable.get("name") in FILE_VARIABLES
+        for file in str(variable.get("value") or "").split(":")
+    ]
+    found = []
+    for mount in main.get("volumeMounts") or []:
+        if any(is_within(file, str(mount.get("mountPath"))) for file in files):
+            # Propagation from the container to the host is for privileged containers only.
+            kept = {field: value for field, value in mount.items() if field != "mountPropagation"}
+            found.append({**kept, "readOnly": True})
+    return found
+
+
+def is_within(path: str, folder: str) -> bool:
+    """Whether an absolute path is a folder or lies below it."""
+    folder = folder.rstrip("/")
+    return path.startswith("/") and (path.rstrip("/") == folder or path.startswith(f"{folder}/"))
+
+
+def tighten(own: Mapping[str, Any], of_pod: Mapping[str, Any]) -> Object:
+    """A container's security context with nothing in it that an installer has no use for.
+
+    User, group and SELinux stay: the files have to be readable for the main container. With it the installer meets the
+    `restricted` Pod Security level wherever the main container does.
+    """
+    context = {field: value for field, value in own.items() if field not in ("privileged", "procMount")}
+    context["allowPrivilegeEscalation"] = False
+    context["capabilities"] = {"drop": ["ALL"]}
+    if not own.get("seccompProfile") and not of_pod.get("seccompProfile"):
+        context["seccompProfile"] = {"type": "RuntimeDefault"}
+    return context
+
+
+def _our_variables(request: Request, packages: PackagesSpec, tools: Tools) -> list[Object]:
+    text = json.dumps(make_install_request(request, packages, tools), separators=(",", ":"))
+    return [
+        *_credentials(packages),
+        {"name": names.POD_VARIABLE, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}},
+        # `$(NAME)` would be expanded by Kubernetes; `$` stands in strings only, where this escape means the same.
+        {"name": names.REQUEST_VARIABLE, "value": text.replace("$", "\\u0024")},
+    ]
+
+
+def _credentials(packages: PackagesSpec) -> Sequence[Object]:
+    if packages.credentials is None:
+        return []
+    keys = {
+        names.USERNAME_VARIABLE: packages.credentials.username_key,
+        names.PASSWORD_VARIABLE: packages.credentials.password_key,
+        names.NETRC_VARIABLE: names.NETRC_KEY,
+    }
+    # Optional: a Secret has the pair or a netrc, and of one that is missing the installer speaks better than kubelet.
+    return [
+        {
+            "name": variable,
+            "valueFrom": {"secretKeyRef": {"name": packages.credentials.name, "key": key, "optional": True}},
+        }
+        for variable, key in keys.items()
+    ]
+
+
+def _resources(packages: PackagesSpec) -> Object:
+    if packages.resources is None:
+        return {kind: dict(amounts) for kind, amounts in DEFAULT_RESOURCES.items()}
+    asked = {"requests": packages.resources.requests, "limits": packages.resources.limits}
+    return {kind: dict(amounts) for kind, amounts in asked.items() if amounts}

@@ -1,0 +1,144 @@
+"""The running webhook: what is started in which order, when it is ready, and how it ends without losing a request."""
+
+import asyncio
+import contextlib
+import datetime
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import web
+
+from certs.authority import authority_expiry, expiry, service_hosts
+from certs.rotate import Rotation, utc_now
+from certs.store import CertificateStore, Ensured, Place
+from webhook.app import AdmissionApp
+from webhook.endpoints import Injection, Validation
+from webhook.health import make_health_application
+from webhook.metrics import Metrics
+from webhook.policy_file import PolicyFile
+from webhook.settings import Address, Settings
+from webhook.tls import load_certificate, make_context
+from wheelwarden.kube import Cluster
+
+LOGGER = logging.getLogger(__name__)
+# From being no longer ready until the socket closes: kubelet's probe and the endpoints of the Service need that long.
+DRAIN_SECONDS: Final = 6.0
+LAST_ANSWERS_SECONDS: Final = 5.0  # for requests that are being answered when the socket closes
+# Longer than the 90 s after which the API server gives up an idle connection (net/http's IdleConnTimeout): were it we
+# who close it, a request that is just being sent would be lost.
+KEEPALIVE_SECONDS: Final = 300.0
+
+
+class Server:
+    """One webhook process.
+
+    Args:
+        settings: from the environment.
+        cluster: the client.
+        policy: the policy in force.
+        now: the clock of the certificates.
+        sleep: as `asyncio.sleep`.
+
+    Attributes:
+        addresses: where the two ports listen, TLS first; empty before.
+        rotation: looks after the certificates.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        cluster: Cluster,
+        policy: PolicyFile,
+        *,
+        now: Callable[[], datetime.datetime] = utc_now,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._settings = settings
+        self._policy = policy
+        self._sleep = sleep
+        self._metrics = Metrics()
+        self._context = make_context()
+        self._served = b""
+        self._certified = asyncio.Event()
+        self._missing = "no certificate has been made and announced yet"
+        self._app = AdmissionApp(
+            validate=Validation(policy=policy.current, kinds=settings.kinds),
+            inject=Injection(cluster, policy=policy.current, kinds=settings.kinds, tools=settings.tools),
+            metrics=self._metrics,
+        )
+        place = Place(
+            namespace=settings.namespace, secret=settings.certificate_secret, registration=settings.registration
+        )
+        store = CertificateStore(cluster, place, service_hosts(settings.service, settings.namespace), now)
+        self.rotation = Rotation(store, self._serve, failed=self._metrics.certificate_failures.inc, sleep=sleep)
+        self.addresses: list[tuple[str, int]] = []
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serves until `stop` is set and the last requests are answered.
+
+        Raises:
+            OSError: a port cannot be listened on.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            health = make_health_application(self._metrics, lambda: self._missing)
+            health_address = await _listen(stack, health, self._settings.health_listen)
+            tasks = [asyncio.create_task(self.rotation.run()), asyncio.create_task(self._policy.follow())]
+            stack.push_async_callback(_cancel, tasks)
+            stopping = asyncio.create_task(stop.wait())
+            certified = asyncio.create_task(self._certified.wait())
+            stack.push_async_callback(_cancel, [stopping, certified])
+            # Nothing is served before there is a certificate that the API server trusts.
+            await asyncio.wait([*tasks, stopping, certified], return_when=asyncio.FIRST_COMPLETED)
+            if self._certified.is_set():
+                application = self._app.application()
+                address = await _listen(stack, application, self._settings.listen, ssl_context=self._context)
+                self.addresses = [address, health_address]
+                self._missing = ""
+                LOGGER.info("ready: reviews at %s:%d, health at %s:%d", *address, *health_address)
+                await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+                for task in tasks:
+                    if task.done():
+                        task.result()  # they only end by a fault of ours: let it be seen, and kubelet start us anew
+                await self._drain()
+
+    async def _drain(self) -> None:
+        LOGGER.info("stopping: no longer ready, answering for another %g s", DRAIN_SECONDS)
+        self._missing = "it is being stopped"
+        self._app.closing = True
+        await self._sleep(DRAIN_SECONDS)
+
+    def _serve(self, ensured: Ensured) -> None:
+        material = ensured.material
+        if material.certificate + material.key != self._served:
+            load_certificate(self._context, material.certificate, material.key)
+            self._served = material.certificate + material.key
+            LOGGER.info("serving a certificate that is valid until %s", expiry(material).isoformat())
+        gauge = self._metrics.certificate_expiry
+        gauge.labels("leaf").set(expiry(material).timestamp())
+        gauge.labels("ca").set(authority_expiry(material).timestamp())
+        self._certified.set()
+
+
+async def _listen(
+    stack: contextlib.AsyncExitStack, app: web.Application, address: Address, **tls: web.SSLContext | None
+) -> tuple[str, int]:
+    # Bodies are not inflated: 8 MiB of them could become gigabytes.
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        auto_decompress=False,
+        keepalive_timeout=KEEPALIVE_SECONDS,
+        shutdown_timeout=LAST_ANSWERS_SECONDS,
+    )
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, address.host, address.port, **tls).start()
+    host, port = runner.addresses[0][:2]
+    return host, port
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,128 @@
+"""`wheelwarden check`: the rules of the webhook on files, without a cluster."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wheelwarden.cli import exits
+from wheelwarden.cli.lines import find_line
+from wheelwarden.cli.manifests import Count, Manifest, read_manifests
+from wheelwarden.cli.output import complain, say
+from wheelwarden.policy import DEFAULT, load_policy
+from wheelwarden.redaction import shown
+from wheelwarden.request import kind_of_object
+from wheelwarden.rules import judge
+from wheelwarden.violations import Action, Violation
+
+HELP = "judge manifests by the rules of the webhook, without a cluster"
+DESCRIPTION = """
+Judges the Notebooks and KasprApps in files and folders (*.yaml, *.yml, *.json, recursively) by the rules of the webhook.
+Other kinds are passed over. "-" reads standard input, as in: helm template . | wheelwarden check -
+"""
+EPILOG = "Exit codes: 0 nothing denied (warnings are allowed), 1 something denied, 2 input that cannot be used."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judgement:
+    """One of our objects and what is wrong with it, each violation with its line."""
+
+    manifest: Manifest
+    violations: Sequence[tuple[int, Violation]]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the subcommand."""
+    parser.add_argument("paths", metavar="PATH", nargs="+", help='file, folder, or "-" for standard input')
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="text (default) or json")
+    parser.add_argument(
+        "--policy", metavar="FILE", type=Path, help="the admin's policy file; default: everything default"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Judges, prints, and returns the exit code.
+
+    Raises:
+        UnusableInput: the policy file is not usable.
+    """
+    policy = load_policy(arguments.policy) if arguments.policy else DEFAULT
+    count = Count()
+    judgements = []
+    others = 0
+    for manifest in read_manifests(arguments.paths, count):
+        if kind_of_object(manifest.obj) is None:
+            others += not isinstance(manifest.obj.get("items"), list)
+            continue
+        violations = judge(manifest.obj, policy=policy)
+        located = [(find_line(manifest, violation.path), violation) for violation in violations]
+        judgements.append(Judgement(manifest=manifest, violations=located))
+    if arguments.output == "json":
+        say(json.dumps([_record(one, line, each) for one in judgements for line, each in one.violations], indent=2))
+    else:
+        _print_text(judgements, others, count)
+    for problem in count.problems:
+        complain(problem)
+    if count.problems:
+        return exits.UNUSABLE
+    denied = any(violation.action is Action.DENY for one in judgements for _, violation in one.violations)
+    return exits.DENIED if denied else exits.CLEAN
+
+
+def _record(judgement: Judgement, line: int, violation: Violation) -> dict[str, Any]:
+    manifest = judgement.manifest
+    return {
+        "file": manifest.file,
+        "document": manifest.number,
+        "line": line,
+        "kind": manifest.obj["kind"],
+        "namespace": _metadata(manifest, "namespace"),
+        "name": _metadata(manifest, "name"),
+        "rule": violation.rule,
+        "action": str(violation.action),
+        "path": violation.path,
+        "value": violation.value,
+        "reason": violation.reason,
+        "remedy": violation.remedy,
+        "message": violation.message,
+    }
+
+
+def _metadata(manifest: Manifest, key: str) -> str | None:
+    metadata = manifest.obj.get("metadata")
+    value = metadata.get(key) if isinstance(metadata, Mapping) else None
+    return value if isinstance(value, str) else None
+
+
+def _print_text(judgements: Sequence[Judgement], others: int, count: Count) -> None:
+    for judgement in judgements:
+        if not judgement.violations:
+            continue
+        manifest = judgement.manifest
+        names = [shown(name) for key in ("namespace", "name") if (name := _metadata(manifest, key))]
+        say(f"{manifest.obj['kind']} {'/'.join(names) or '(without a name)'}")
+        for line, violation in judgement.violations:
+            value = "" if violation.value is None else f' "{violation.value}"'
+            stop = "" if violation.remedy.endswith("?") else "."
+            say(f"  {manifest.file}:{line}: {violation.action}: {violation.path}{value}")
+            say(f"    {violation.reason}. {violation.remedy}{stop} [{violation.rule}]")
+        say("")
+    actions = [violation.action for judgement in judgements for _, violation in judgement.violations]
+    denied = sum(
+        any(violation.action is Action.DENY for _, violation in judgement.violations) for judgement in judgements
+    )
+    passed_over = [_number(others, "object of another kind", "objects of other kinds")] if others else []
+    if count.no_objects:
+        passed_over.append(_number(count.no_objects, "document that is no object", "documents that are no objects"))
+    say(
+        f"{_number(len(judgements), 'object')} checked in {_number(count.files, 'file')}"
+        f"{', passed over: ' + ', '.join(passed_over) if passed_over else ''}. "
+        f"{denied} denied with {_number(actions.count(Action.DENY), 'violation')}, "
+        f"{_number(actions.count(Action.WARN), 'warning')}."
+    )
+
+
+def _number(count: int, one: str, many: str | None = None) -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"

@@ -1,0 +1,152 @@
+"""Files, folders and standard input into Kubernetes objects, each with the place where it stands."""
+
+import io
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from wheelwarden.documents import Document, UnreadableDocument, read_documents
+from wheelwarden.errors import UnusableInput
+from wheelwarden.redaction import printable
+
+STANDARD_INPUT: Final = "-"
+SUFFIXES: Final = (".yaml", ".yml", ".json")
+MAX_FILE_BYTES: Final = 64 << 20  # rendered charts of whole clusters have a few
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manifest:
+    """One Kubernetes object in a file.
+
+    Attributes:
+        file: as given on the command line, or found below a folder given there; `<stdin>` for standard input.
+        number: which document of the file, from 1.
+        prefix: where the object stands in its document: empty, or `items[3]` of a List.
+        obj: the object.
+        document: the document that it stands in.
+    """
+
+    file: str
+    number: int
+    prefix: str
+    obj: Mapping[str, Any]
+    document: Document
+
+
+@dataclass(kw_only=True, slots=True)
+class Count:
+    """What was passed over on the way."""
+
+    files: int = 0
+    no_objects: int = 0  # documents that are no Kubernetes objects
+    problems: list[str] = field(default_factory=list)  # input that cannot be used, a line for each
+
+
+def read_manifests(paths: Sequence[str], count: Count) -> Iterator[Manifest]:
+    """Every Kubernetes object in the files, folders and `-` that were named, Lists taken apart.
+
+    What cannot be used is added to `count.problems`, and reading goes on: people want to hear of all of it.
+    """
+    for path, named in _files(paths, count):
+        found = 0
+        try:
+            for manifest in _objects(path, count):
+                found += 1
+                yield manifest
+        except UnusableInput as error:
+            count.problems.append(str(error))
+            continue
+        count.files += 1
+        if named and not found:
+            count.problems.append(
+                f"{_title(path)}: there is no Kubernetes object in it (nothing with apiVersion and kind)"
+            )
+
+
+def _files(paths: Sequence[str], count: Count) -> Iterator[tuple[str, bool]]:
+    """Every file, and whether it was named itself."""
+    for path in paths:
+        if path == STANDARD_INPUT or not Path(path).is_dir():
+            yield path, True
+            continue
+        found = False
+        for file in _below(path, count):
+            found = True
+            yield file, False
+        if not found:
+            count.problems.append(
+                f"{printable(path)}: there is no {', '.join(f'*{one}' for one in SUFFIXES)} file below it"
+            )
+
+
+def _below(folder: str, count: Count) -> Iterator[str]:
+    def unreadable(error: OSError) -> None:
+        count.problems.append(f"{printable(str(error.filename))}: the folder cannot be read: {error.strerror}")
+
+    for parent, folders, files in os.walk(folder, onerror=unreadable):
+        folders[:] = sorted(name for name in folders if name != ".git")
+        for name in sorted(files):
+            if name.lower().endswith(SUFFIXES):
+                yield str(Path(parent) / name)
+
+
+def _objects(path: str, count: Count) -> Iterator[Manifest]:
+    text = _read(path)
+    try:
+        for number, document in enumerate(read_documents(text), start=1):
+            if document.data is None:
+                continue  # comments between two separators
+            found = False
+            for prefix, obj in _unpack(document.data):
+                found = True
+                yield Manifest(file=_title(path), number=number, prefix=prefix, obj=obj, document=document)
+            count.no_objects += not found
+    except UnreadableDocument as error:
+        place = f"{_title(path)}:{error.line}:{error.column}" if error.line else _title(path)
+        hint = (
+            ". Is it a template? Render it first, as in: helm template … | wheelwarden check -" if "{{" in text else ""
+        )
+        raise UnusableInput(f"{place}: it is not YAML or JSON: {error.problem}{hint}") from error
+
+
+def _unpack(data: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The objects in one document: itself, or the items of a List, and of Lists in it."""
+    waiting: list[tuple[str, object]] = [("", data)]
+    while waiting:
+        prefix, value = waiting.pop()
+        if not isinstance(value, Mapping):
+            continue
+        kind = value.get("kind")
+        if not isinstance(kind, str) or not isinstance(value.get("apiVersion"), str):
+            continue
+        items = value.get("items")
+        if kind.endswith("List") and isinstance(items, list):
+            path = f"{prefix}.items" if prefix else "items"
+            waiting += reversed([(f"{path}[{index}]", item) for index, item in enumerate(items)])
+        yield prefix, value
+
+
+def _read(path: str) -> str:
+    try:
+        if path == STANDARD_INPUT:
+            content = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+        else:
+            with Path(path).open("rb") as file:
+                content = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, io.UnsupportedOperation, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise UnusableInput(f"{_title(path)}: it cannot be read: {reason}") from error
+    if len(content) > MAX_FILE_BYTES:
+        raise UnusableInput(f"{_title(path)}: it is larger than {MAX_FILE_BYTES >> 20} MiB")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UnusableInput(f"{_title(path)}:{line}: it is not UTF-8 text") from error
+
+
+def _title(path: str) -> str:
+    return "<stdin>" if path == STANDARD_INPUT else printable(path)

@@ -1,0 +1,13 @@
+"""What the command prints: results on standard output, complaints on standard error, a line each."""
+
+import sys
+
+
+def say(text: str) -> None:
+    """Prints a line of the result."""
+    print(text)
+
+
+def complain(text: str) -> None:
+    """Prints a line about what went wrong."""
+    print(f"wheelwarden: {text}", file=sys.stderr)

@@ -1,0 +1,247 @@
+"""Rules on where packages come from: `indexUrl`, `extraIndexUrls`, `trustedHosts`.
+
+URLs and hosts are read in `wheelwarden.indexes`.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+from urllib.parse import urlsplit
+
+from wheelwarden.indexes import DEFAULT_PORTS, Index
+from wheelwarden.redaction import shown
+from wheelwarden.rules.rule import Finding, Located, Rule, Subject, reported
+from wheelwarden.violations import Action
+
+_USE_HTTPS: Final = "Use https://"
+
+
+def _plain_http(subject: Subject, *, trusted: bool) -> Iterator[Located[Index]]:
+    """The http indexes whose host is, or is not, in `trustedHosts`."""
+    for index in subject.indexes:
+        if index.value.scheme == "http" and trusted == _trusts(subject, index.value.host, index.value.port):
+            yield index
+
+
+def _trusts(subject: Subject, host: str, port: int) -> bool:
+    return any(entry.value.covers(host, port) for entry in subject.trusted_hosts)
+
+
+def _http_trusted(subject: Subject) -> Iterable[Finding]:
+    if subject.spec is not None and subject.spec.credentials is not None:
+        return  # denied by index-http-credentials
+    for index in _plain_http(subject, trusted=True):
+        yield _at(index, "packages that come over http can be changed on their way", _USE_HTTPS)
+
+
+def _http_untrusted(subject: Subject) -> Iterable[Finding]:
+    for index in _plain_http(subject, trusted=False):
+        yield _at(
+            index,
+            "packages that come over http can be changed on their way, and the host is not in trustedHosts",
+            f"Use https://, or add {shown(index.value.host)} to trustedHosts",
+        )
+
+
+def _http_credentials(subject: Subject) -> Iterable[Finding]:
+    if subject.spec is None or subject.spec.credentials is None:
+        return
+    for index in subject.indexes:
+        if index.value.scheme == "http":
+            yield _at(
+                index, "credentials would cross the network for all to read", f"{_USE_HTTPS}, or drop credentials"
+            )
+
+
+def _duplicates(subject: Subject) -> Iterable[Finding]:
+    seen: dict[str, str] = {}
+    for index in subject.indexes:
+        first = seen.setdefault(index.value.normal, index.path)
+        if first != index.path:
+            yield _at(
+                index, f"the same index stands at {first.removeprefix(f'{subject.base}.')} already", "Drop one of them"
+            )
+
+
+def _default_first(subject: Subject) -> Iterable[Finding]:
+    spec = subject.spec
+    if spec is not None and spec.extra_index_urls and spec.index_url is None and not subject.reported:
+        yield Finding(
+            path=f"{subject.base}.extraIndexUrls",
+            value=None,
+            reason="without indexUrl the default index, mostly a public one, is asked before these, "
+            "and a package of the same name there wins",
+            remedy="Set indexUrl to the index that is to be asked first",
+        )
+
+
+def _public_first(subject: Subject) -> Iterable[Finding]:
+    public = subject.policy.public_index_hosts
+    private = [position for position, index in enumerate(subject.indexes) if not _matches(index.value.host, public)]
+    for position, index in enumerate(subject.indexes):
+        if private and position < private[-1] and _matches(index.value.host, public):
+            yield _at(
+                index,
+                "a public index is asked before a private one, and a package of the same name there wins",
+                "Make the private index indexUrl, and the public one the last of extraIndexUrls",
+            )
+
+
+def _not_allowed(subject: Subject) -> Iterable[Finding]:
+    allowed = subject.policy.allowed_index_hosts
+    if not allowed or subject.spec is None:
+        return
+    remedy = f"Use one of {', '.join(shown(host) for host in allowed[:10])}"
+    for index in subject.indexes:
+        if not _matches(index.value.host, allowed):
+            yield _at(index, f"the policy allows no packages from {shown(index.value.host)}", remedy)
+    from_index = False
+    for package in subject.packages:
+        if package.value.url is None:
+            from_index = True
+        elif not _matches(urlsplit(package.value.url).hostname or "", allowed):
+            yield Finding(
+                path=package.path,
+                value=shown(package.text),
+                reason="the policy allows no packages from the host of this reference",
+                remedy=remedy,
+            )
+    if from_index and subject.spec.index_url is None and "shape-type" not in subject.reported:
+        yield Finding(
+            path=f"{subject.base}.indexUrl",
+            value=None,
+            reason="the policy names the hosts that packages may come from, and the default index is none of them",
+            remedy=f"{remedy} as indexUrl",
+        )
+
+
+def _matches(host: str, patterns: Sequence[str]) -> bool:
+    """Whether a host is one of the names, or below one that begins with `*.`."""
+    host = host.rstrip(".")
+    return any(host == pattern or (pattern.startswith("*.") and host.endswith(pattern[1:])) for pattern in patterns)
+
+
+def _unused(subject: Subject) -> Iterable[Finding]:
+    if "index-url" in subject.reported or "index-credentials" in subject.reported:
+        return  # what could not be read may be what is trusted
+    used = [(index.value.host, index.value.port) for index in subject.indexes]
+    for package in subject.packages:
+        if package.value.url is not None:
+            parts = urlsplit(package.value.url)
+            scheme = parts.scheme.removeprefix("git+")
+            if parts.hostname and scheme in DEFAULT_PORTS and "$" not in parts.netloc:
+                used.append((parts.hostname, parts.port or DEFAULT_PORTS[scheme]))
+    for entry in subject.trusted_hosts:
+        if not any(entry.value.covers(host, port) for host, port in used):
+            yield Finding(
+                path=entry.path,
+                value=shown(entry.text),
+                reason="no index and no reference has this host",
+                remedy="Drop it, or correct it: the port counts where one is given",
+            )
+
+
+def _at(index: Located[Index], reason: str, remedy: str) -> Finding:
+    return Finding(path=index.path, value=shown(index.text), reason=reason, remedy=remedy)
+
+
+_HTTP_TRUSTED: Final = (
+    "{packages: [requests], indexUrl: 'http://packages.example.com/simple', trustedHosts: [packages.example.com]}"
+)
+
+RULES: Final = (
+    Rule(
+        id="index-url",
+        action=Action.DENY,
+        summary="An index is an absolute http or https URL with a host, without query, fragment and signs of a shell",
+        bad="{packages: [requests], indexUrl: 'packages.example.com/simple'}",
+        good="{packages: [requests], indexUrl: 'https://packages.example.com/simple'}",
+        check=reported("index-url"),
+    ),
+    Rule(
+        id="index-credentials",
+        action=Action.DENY,
+        summary="An index URL holds no user and no password",
+        bad="{packages: [requests], indexUrl: 'https://user:password@packages.example.com/simple'}",
+        good="{packages: [requests], indexUrl: 'https://packages.example.com/simple',"
+        " credentials: {secretRef: {name: packages}}}",
+        check=reported("index-credentials"),
+    ),
+    Rule(
+        id="index-http",
+        action=Action.WARN,
+        summary="An index is https, even where its host is trusted",
+        bad=_HTTP_TRUSTED,
+        good="{packages: [requests], indexUrl: 'https://packages.example.com/simple'}",
+        check=_http_trusted,
+    ),
+    Rule(
+        id="index-http-untrusted",
+        action=Action.DENY,
+        summary="An http index has its host in trustedHosts",
+        bad="{packages: [requests], indexUrl: 'http://packages.example.com/simple'}",
+        good=_HTTP_TRUSTED,
+        check=_http_untrusted,
+    ),
+    Rule(
+        id="index-http-credentials",
+        action=Action.DENY,
+        summary="No index is http where there are credentials",
+        bad="{packages: [requests], indexUrl: 'http://packages.example.com/simple', trustedHosts: [packages.example.com],"
+        " credentials: {secretRef: {name: packages}}}",
+        good="{packages: [requests], indexUrl: 'https://packages.example.com/simple',"
+        " credentials: {secretRef: {name: packages}}}",
+        check=_http_credentials,
+    ),
+    Rule(
+        id="index-duplicate",
+        action=Action.WARN,
+        summary="No index is named twice",
+        bad="{packages: [requests], indexUrl: 'https://packages.example.com/simple',"
+        " extraIndexUrls: ['https://packages.example.com:443/simple/']}",
+        good="{packages: [requests], indexUrl: 'https://packages.example.com/simple'}",
+        check=_duplicates,
+    ),
+    Rule(
+        id="index-default-first",
+        action=Action.WARN,
+        summary="extraIndexUrls come with an indexUrl, since the default index is asked first otherwise",
+        bad="{packages: [requests], extraIndexUrls: ['https://packages.example.com/simple']}",
+        good="{packages: [requests], indexUrl: 'https://packages.example.com/simple'}",
+        check=_default_first,
+    ),
+    Rule(
+        id="index-public-first",
+        action=Action.WARN,
+        summary="No index that the policy calls public stands before a private one",
+        bad="",  # depends on the policy
+        good="{packages: [requests], indexUrl: 'https://packages.example.com/simple'}",
+        check=_public_first,
+    ),
+    Rule(
+        id="host-not-allowed",
+        action=Action.DENY,
+        summary="Packages come from hosts that the policy allows, where it names any",
+        bad="",  # depends on the policy
+        good="{packages: [requests], indexUrl: 'https://packages.example.com/simple'}",
+        check=_not_allowed,
+    ),
+    Rule(
+        id="trusted-host",
+        action=Action.DENY,
+        summary="A trusted host is a host name or an address, with a port or without",
+        bad="{packages: [requests], indexUrl: 'https://packages.example.com/simple',"
+        " trustedHosts: ['https://packages.example.com/']}",
+        good="{packages: [requests], indexUrl: 'https://packages.example.com/simple',"
+        " trustedHosts: [packages.example.com]}",
+        check=reported("trusted-host"),
+    ),
+    Rule(
+        id="trusted-host-unused",
+        action=Action.WARN,
+        summary="A trusted host is the host of an index or a reference",
+        bad="{packages: [requests], indexUrl: 'https://packages.example.com/simple', trustedHosts: [b.example.com]}",
+        good="{packages: [requests], indexUrl: 'https://packages.example.com/simple',"
+        " trustedHosts: [packages.example.com]}",
+        check=_unused,
+    ),
+)

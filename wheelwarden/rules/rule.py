@@ -1,0 +1,103 @@
+"""What a rule is, and what it sees."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from wheelwarden.indexes import Index, TrustedHost
+from wheelwarden.policy import Policy
+from wheelwarden.redaction import shown
+from wheelwarden.requirements import Package
+from wheelwarden.spec import PackagesSpec
+from wheelwarden.targets import Kind
+from wheelwarden.violations import Action, Fault
+
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One thing that a rule found: a violation without the rule's id and action."""
+
+    path: str
+    value: str | None
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Located(Generic[Read]):
+    """A value that was read, as it was written and where it stands."""
+
+    path: str
+    text: str
+    value: Read
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """One object, read: all that a rule may look at.
+
+    Attributes:
+        obj: the whole object.
+        kind: Notebook or KasprApp.
+        policy: what the admin allows.
+        annotations: the object's annotations whose values are strings.
+        spec: what packages are asked for; None where none are.
+        base: where `spec` stands.
+        package_count: entries of `packages`, more than `packages` holds where there are too many.
+        packages: the entries that can be read.
+        indexes: `indexUrl` first, then `extraIndexUrls`, those that can be read.
+        trusted_hosts: the entries that can be read.
+        modules: the entries of `verify-imports`, as written.
+        reported: what was found while reading, by rule id.
+    """
+
+    obj: Mapping[str, Any]
+    kind: Kind
+    policy: Policy
+    annotations: Mapping[str, str]
+    spec: PackagesSpec | None
+    base: str
+    package_count: int
+    packages: tuple[Located[Package], ...]
+    indexes: tuple[Located[Index], ...]
+    trusted_hosts: tuple[Located[TrustedHost], ...]
+    modules: tuple[str, ...]
+    reported: Mapping[str, list[Finding]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rule:
+    """One rule: one entry of the table.
+
+    Attributes:
+        id: what policies, messages and documentation call it.
+        action: what follows from a violation where the policy says nothing else.
+        summary: what it asks for, in one line.
+        bad: an example that breaks it, and no other rule that denies; YAML of `pythonPackages`, or of an object where
+            it has `metadata` or `spec`.
+        good: the same, mended.
+        check: finds every violation.
+    """
+
+    id: str
+    action: Action
+    summary: str
+    bad: str
+    good: str
+    check: Callable[[Subject], Iterable[Finding]]
+
+
+def reported(rule: str) -> Callable[[Subject], Iterable[Finding]]:
+    """The check of a rule whose violations are found while the object is read."""
+
+    def check(subject: Subject) -> Iterable[Finding]:
+        return subject.reported.get(rule, ())
+
+    return check
+
+
+def fault_finding(path: str, text: str, fault: Fault) -> Finding:
+    """A fault of a value, with its place."""
+    return Finding(path=path, value=shown(text), reason=fault.reason, remedy=fault.remedy)

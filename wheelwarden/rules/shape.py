@@ -1,0 +1,110 @@
+"""Rules on the shape of a request: found by `wheelwarden.parse` and `wheelwarden.request` while they read."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from wheelwarden import names
+from wheelwarden.request import ANNOTATIONS_PATH
+from wheelwarden.rules.rule import Finding, Rule, Subject, reported
+from wheelwarden.targets import KASPR_APP, NOTEBOOK, PACKAGES_FIELD, mapping_in
+from wheelwarden.violations import Action, key_path
+
+
+def _misplaced(subject: Subject) -> Iterable[Finding]:
+    if subject.kind is KASPR_APP and names.PACKAGES_ANNOTATION in subject.annotations:
+        yield Finding(
+            path=key_path(ANNOTATIONS_PATH, names.PACKAGES_ANNOTATION),
+            value=None,
+            reason="a KasprApp has no such annotation, so nothing of it would be installed",
+            remedy=f"Write it as {PACKAGES_FIELD}",
+        )
+    if subject.kind is NOTEBOOK and mapping_in(subject.obj, "spec").get("pythonPackages") is not None:
+        yield Finding(
+            path=PACKAGES_FIELD,
+            value=None,
+            reason="a Notebook has no such field: Kubernetes drops it, and nothing of it would be installed",
+            remedy=f"Write it as the annotation {names.PACKAGES_ANNOTATION}",
+        )
+
+
+def _empty(subject: Subject) -> Iterable[Finding]:
+    if subject.spec is not None and not subject.package_count and not subject.reported:
+        yield Finding(
+            path=f"{subject.base}.packages",
+            value=None,
+            reason="it names no package, so nothing is installed",
+            remedy="Name a package, or drop the whole of it",
+        )
+
+
+def _limit(subject: Subject) -> Iterable[Finding]:
+    limit = subject.policy.max_packages
+    if subject.package_count > limit:
+        yield Finding(
+            path=f"{subject.base}.packages",
+            value=None,
+            reason=f"it has {subject.package_count} entries, more than the {limit} that the policy allows, "
+            "and only those were looked at",
+            remedy="Build an image with these packages, or ask the admin to raise maxPackages",
+        )
+
+
+RULES: Final = (
+    Rule(
+        id="shape-syntax",
+        action=Action.DENY,
+        summary="The annotation is YAML or JSON, of one document, without duplicate keys, of bounded size and depth",
+        bad="metadata: {annotations: {wheelwarden.dev/python-packages: 'packages: [requests'}}",
+        good="metadata: {annotations: {wheelwarden.dev/python-packages: 'packages: [requests]'}}",
+        check=reported("shape-syntax"),
+    ),
+    Rule(
+        id="shape-type",
+        action=Action.DENY,
+        summary="Every field has the type that its schema says",
+        bad="{packages: [requests], installPolicy: {retries: many}}",
+        good="{packages: [requests], installPolicy: {retries: 2}}",
+        check=reported("shape-type"),
+    ),
+    Rule(
+        id="shape-missing",
+        action=Action.DENY,
+        summary="Fields that others need are there, such as the name of a secretRef",
+        bad="{packages: [requests], indexUrl: https://packages.example.com/simple, credentials: {secretRef: {}}}",
+        good="{packages: [requests], indexUrl: https://packages.example.com/simple,"
+        " credentials: {secretRef: {name: packages}}}",
+        check=reported("shape-missing"),
+    ),
+    Rule(
+        id="shape-unknown-field",
+        action=Action.DENY,
+        summary="There are no unknown fields: a misspelt one would be ignored, and other packages be installed",
+        bad="{packages: [requests], indexURL: https://packages.example.com/simple}",
+        good="{packages: [requests], indexUrl: https://packages.example.com/simple}",
+        check=reported("shape-unknown-field"),
+    ),
+    Rule(
+        id="packages-misplaced",
+        action=Action.DENY,
+        summary="A Notebook asks by the annotation, a KasprApp by spec.pythonPackages",
+        bad="{kind: KasprApp, metadata: {annotations: {wheelwarden.dev/python-packages: 'packages: [requests]'}}}",
+        good="{kind: KasprApp, spec: {pythonPackages: {packages: [requests]}}}",
+        check=_misplaced,
+    ),
+    Rule(
+        id="packages-empty",
+        action=Action.WARN,
+        summary="packages names at least one package",
+        bad="{packages: []}",
+        good="{packages: [requests]}",
+        check=_empty,
+    ),
+    Rule(
+        id="packages-limit",
+        action=Action.DENY,
+        summary="packages has no more entries than the policy allows (500)",
+        bad="",  # too long to show: 501 packages
+        good="{packages: [requests]}",
+        check=_limit,
+    ),
+)

@@ -1,0 +1,18 @@
+"""The table of all rules. `wheelwarden rules` prints it; webhook, controller and CLI apply it."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from wheelwarden.rules import annotations, cache, indexes, installation, requirements, shape
+from wheelwarden.rules.rule import Rule
+
+RULES: Final[tuple[Rule, ...]] = (
+    *shape.RULES,
+    *requirements.RULES,
+    *indexes.RULES,
+    *installation.RULES,
+    *cache.RULES,
+    *annotations.RULES,
+)
+RULES_BY_ID: Final[Mapping[str, Rule]] = MappingProxyType({rule.id: rule for rule in RULES})

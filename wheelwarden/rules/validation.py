@@ -1,0 +1,33 @@
+"""The rules for callers who hold a `pythonPackages` alone, without an object around it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from wheelwarden.rules.judgement import judge
+from wheelwarden.targets import KASPR_APP, PACKAGES_FIELD
+from wheelwarden.violations import Action, Violation
+
+
+def validate_packages_spec(spec: Mapping[str, Any]) -> tuple[bool, list[str]]:
+    """Judges one `pythonPackages` by the rules and the default policy.
+
+    Args:
+        spec: plain data such as `{"packages": ["requests==2.31.0"], "indexUrl": "https://packages.example.com/simple"}`.
+
+    Returns:
+        Whether it may be admitted, and one line for each violation that denies it; warnings are not among them. What
+        is no mapping is not admitted, and no value makes it raise.
+    """
+    errors = [_line(violation) for violation in judge_spec(spec) if violation.action is Action.DENY]
+    return not errors, errors
+
+
+def judge_spec(spec: Mapping[str, Any]) -> list[Violation]:
+    """All violations of one `pythonPackages`, as `judge` gives them; paths begin with `spec.pythonPackages`."""
+    # None is left out everywhere else; here it was handed over as the spec.
+    data = [] if spec is None else spec
+    return judge({"apiVersion": KASPR_APP.api_version, "kind": KASPR_APP.name, "spec": {"pythonPackages": data}})
+
+
+def _line(violation: Violation) -> str:
+    return violation.message.removeprefix(f"{PACKAGES_FIELD}.")

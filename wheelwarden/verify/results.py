@@ -1,0 +1,130 @@
+"""Results of import verification: what the probe answered, and the public result type of the verification contract."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wheelwarden.errors import WheelwardenError
+
+
+class UnreadableAnswer(WheelwardenError):  # noqa: N818 - named for what it says
+    """What the probe printed is no answer that we understand; the text says what was wrong."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PackageVerificationResult:
+    """Result of a single import verification (package verification contract, version 1.0.0).
+
+    Attributes:
+        package_name: the module entry as it was given.
+        import_successful: whether the import worked.
+        error_message: why it did not, in one line; None when it worked.
+        command_executed: the argv that was run for it, in printable form.
+        execution_time_seconds: time of the import, measured in the pod; below the timeout.
+        pod_logs: the last log lines of the container on failure, when diagnostics were asked for; else None.
+        stdout: what the import printed.
+        stderr: what it printed to stderr, the traceback included.
+    """
+
+    package_name: str
+    import_successful: bool
+    error_message: str | None
+    command_executed: str
+    execution_time_seconds: float
+    pod_logs: str | None = None
+    stdout: str = ""
+    stderr: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModuleResult:
+    """What the probe found out about one module; `reason` and `error` are None where the import worked."""
+
+    module: str
+    ok: bool
+    seconds: float
+    file: str | None = None
+    reason: str | None = None
+    error: str | None = None
+    argv: tuple[str, ...] = ()
+    exit_code: int | None = None
+    stdout: str = ""
+    stderr: str = ""
+
+    @property
+    def command(self) -> str:
+        """The argv as a person would type it."""
+        return shlex.join(self.argv)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """Size of the packages' filesystem, in bytes (statvfs)."""
+
+    total_bytes: int
+    used_bytes: int
+    available_bytes: int
+
+    @property
+    def percent(self) -> float:
+        """How much of it is used, 0 to 100, one decimal."""
+        return round(100 * self.used_bytes / self.total_bytes, 1) if self.total_bytes else 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProbeReport:
+    """The probe's answer; `derived` where the modules came from the installed metadata."""
+
+    python: str
+    executable: str
+    derived: bool
+    results: tuple[ModuleResult, ...]
+    usage: Usage | None = None
+
+
+def parse_report(stdout: str) -> ProbeReport:
+    """Reads the probe's answer, the last line of its stdout. Raises UnreadableAnswer."""
+    lines = stdout.strip().splitlines()
+    if not lines:
+        raise UnreadableAnswer("the probe printed nothing")
+    try:
+        answer = json.loads(lines[-1])
+        if answer["version"] != 1:
+            raise UnreadableAnswer(f"the probe answered in version {answer['version']}, this is version 1")
+        return ProbeReport(
+            python=answer["python"],
+            executable=answer["executable"],
+            derived=answer["derived"],
+            results=tuple(_module_result(entry) for entry in answer["results"]),
+            usage=parse_usage(answer["usage"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnreadableAnswer(f"the probe's answer cannot be read ({type(error).__name__}: {error})") from error
+
+
+def parse_usage(usage: Mapping[str, Any] | None) -> Usage | None:
+    """Reads a `usage` object of the probe or the installer; None stays None."""
+    if usage is None:
+        return None
+    return Usage(
+        total_bytes=int(usage["totalBytes"]),
+        used_bytes=int(usage["usedBytes"]),
+        available_bytes=int(usage["availableBytes"]),
+    )
+
+
+def _module_result(entry: Mapping[str, Any]) -> ModuleResult:
+    return ModuleResult(
+        module=entry["module"],
+        ok=entry["ok"],
+        seconds=float(entry["seconds"]),
+        file=entry["file"],
+        reason=entry["reason"],
+        error=entry["error"],
+        argv=tuple(entry["argv"]),
+        exit_code=entry["exitCode"],
+        stdout=entry["stdout"],
+        stderr=entry["stderr"],
+    )
