@@ -205,9 +205,9 @@ def replacement(
     """
     outdated = [pod for pod in pods if _outdated(request, pod) and not pod.deleting]
     for pod in outdated:
-        if pod.injected and not pod.ready and _has_failed(pod):
+        if pod.injected and not pod.ready and _never_came_up(pod):
             return Replacement(
-                pod=pod, evict=False, reason="it failed to install packages that are no longer asked for"
+                pod=pod, evict=False, reason="it did not come up with packages that are no longer asked for"
             )
     if request.rollout != "auto" or not outdated or any(pod.deleting for pod in pods):
         return None

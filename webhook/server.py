@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import datetime
 import logging
+import ssl
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -89,17 +90,14 @@ class Server:
             certified = asyncio.create_task(self._certified.wait())
             stack.push_async_callback(_cancel, [stopping, certified])
             # Nothing is served before there is a certificate that the API server trusts.
-            await asyncio.wait([*tasks, stopping, certified], return_when=asyncio.FIRST_COMPLETED)
+            await _wait_for_first([*tasks, stopping, certified])
             if self._certified.is_set():
                 application = self._app.application()
-                address = await _listen(stack, application, self._settings.listen, ssl_context=self._context)
+                address = await _listen(stack, application, self._settings.listen, self._context)
                 self.addresses = [address, health_address]
                 self._missing = ""
                 LOGGER.info("ready: reviews at %s:%d, health at %s:%d", *address, *health_address)
-                await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
-                for task in tasks:
-                    if task.done():
-                        task.result()  # they only end by a fault of ours: let it be seen, and kubelet start us anew
+                await _wait_for_first([*tasks, stopping])
                 await self._drain()
 
     async def _drain(self) -> None:
@@ -121,7 +119,7 @@ class Server:
 
 
 async def _listen(
-    stack: contextlib.AsyncExitStack, app: web.Application, address: Address, **tls: web.SSLContext | None
+    stack: contextlib.AsyncExitStack, app: web.Application, address: Address, context: ssl.SSLContext | None = None
 ) -> tuple[str, int]:
     # Bodies are not inflated: 8 MiB of them could become gigabytes.
     runner = web.AppRunner(
@@ -133,12 +131,19 @@ async def _listen(
     )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, address.host, address.port, **tls).start()
+    await web.TCPSite(runner, address.host, address.port, ssl_context=context).start()
     host, port = runner.addresses[0][:2]
     return host, port
 
 
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+async def _wait_for_first(tasks: list[asyncio.Task[Any]]) -> None:
+    """Waits until one of the tasks is done. One that failed did so by a fault of ours: it ends the process, to be seen."""
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
+
+
+async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

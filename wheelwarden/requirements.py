@@ -5,10 +5,9 @@ are remembered: the same few hundred are read over and over.
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
@@ -78,7 +77,7 @@ def normalize_requirement(text: str) -> str:
     return package.normal if isinstance(package, Package) else text.strip()
 
 
-def parse_package_string(package: str) -> Mapping[str, object]:
+def parse_package_string(package: str) -> dict[str, Any]:
     """Takes one entry of `packages` apart.
 
     Args:

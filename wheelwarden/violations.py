@@ -7,8 +7,8 @@ from typing import Final
 
 from wheelwarden.redaction import shown
 
-# Keys written with a dot before them; all others stand in brackets.
-_PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
+# Keys written with a dot before them; all others stand in brackets, shortened and redacted.
+_PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
 def key_path(path: str, key: str) -> str:

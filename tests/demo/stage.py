@@ -59,14 +59,13 @@ def current_cluster(image: str, workload_image: str, namespace: str) -> Iterator
         _apply_crds(kubectl, stack)
         _install_chart(context, image, stack)
         _start_standins(context, stack)
-        _start_index(kubectl, namespace, image)
-        url = f"http://index.{namespace}.svc:8080/simple/"
+        host = _start_index(kubectl, namespace, image)
         yield (
             Narrator(kubectl=kubectl, namespace=namespace),
             Setting(
                 image=workload_image or image,
-                index_url=url,
-                index_host=f"index.{namespace}.svc:8080",
+                index_url=f"http://{host}/simple/",
+                index_host=host,
                 # All pods of a single node can share a ReadWriteOnce volume, and few small clusters have ReadWriteMany.
                 access_mode="ReadWriteMany" if len(nodes) > 1 else "ReadWriteOnce",
             ),
@@ -130,10 +129,13 @@ def _start_standins(context: str, stack: ExitStack) -> None:
     stack.callback(process.send_signal, signal.SIGTERM)
 
 
-def _start_index(kubectl: Sequence[str], namespace: str, image: str) -> None:
+def _start_index(kubectl: Sequence[str], namespace: str, image: str) -> str:
+    """Starts the index and returns its host and port: by address, since not every cluster has DNS in its pods."""
     objects = {"apiVersion": "v1", "kind": "List", "items": index_objects(image)}
     _run([*kubectl, "-n", namespace, "create", "-f", "-"], stdin=json.dumps(objects))
     _run([*kubectl, "-n", namespace, "rollout", "status", "deployment/index", "--timeout=180s"])
+    address = _run([*kubectl, "-n", namespace, "get", "service", "index", "-o", "jsonpath={.spec.clusterIP}"])
+    return f"[{address}]:8080" if ":" in address else f"{address}:8080"
 
 
 def _items(kubectl: Sequence[str], resource: str) -> list[Object]:

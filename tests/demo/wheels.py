@@ -4,8 +4,7 @@ import base64
 from pathlib import Path
 from typing import Any
 
-from tests.cluster import packages
-from tests.cluster.cache import cache_folder
+from tests.cluster import artifacts, packages
 
 WHEELS = ("six-1.17.0", "ww_twoface-", "ww_broken-1.0", "ww_broken-1.1")
 
@@ -14,7 +13,7 @@ Object = dict[str, Any]
 
 def index_objects(image: str) -> list[Object]:
     """The objects of the index: one ConfigMap for each wheel, a Deployment and the Service `index`, port 8080."""
-    wheels = [path for path in sorted(packages.prepare(cache_folder()).glob("*.whl")) if path.name.startswith(WHEELS)]
+    wheels = [path for path in sorted(packages.prepare(artifacts.CACHE).glob("*.whl")) if path.name.startswith(WHEELS)]
     if len(wheels) != len(WHEELS):
         raise AssertionError(f"wanted one wheel for each of {WHEELS}, found {[path.name for path in wheels]}")
     maps = [_config_map(number, path) for number, path in enumerate(wheels)]

@@ -38,7 +38,7 @@ def test_plain_data_is_read_as_kubectl_reads_it(text: str, expected: Any) -> Non
 @pytest.mark.parametrize(
     ("text", "problem", "line", "column"),
     [
-        ("a: [1", "did not find expected ',' or ']'", 1, 6),
+        ("a: [1", "did not find expected ',' or ']'", 2, 1),
         ("a: 1\na: 2", 'the key "a" is there twice', 2, 1),
         ('{"a": 1, "a": 2}', 'the key "a" is there twice', 1, 10),
         ('{"a": NaN, }}', "did not find expected <document start>", 1, 13),
@@ -54,9 +54,9 @@ def test_plain_data_is_read_as_kubectl_reads_it(text: str, expected: Any) -> Non
         ("a: !!binary aGk=", "the tag tag:yaml.org,2002:binary stands for no plain data", 1, 4),
         ("a: !Ref b", "the tag !Ref stands for no plain data", 1, 4),
         ("a: {<<: 1}", 'what "<<" merges must be a mapping', 1, 10),
-        ("a: 1\n---\nb: 2", "there is more than one document", 2, 1),
+        ("a: 1\n---\nb: 2", "there is more than one document", 3, 1),
         ("[" * 100, "it is nested more than 64 levels deep", 1, 65),
-        ("{" * 5000, "it is nested more than 64 levels deep", 1, 65),
+        ("{a: " * 5000, "it is nested more than 64 levels deep", 1, 257),
         ("a: \x00", "it holds characters that YAML does not allow", 0, 0),
         ("a: \ud800", "it holds characters that YAML does not allow", 0, 0),
     ],

@@ -7,7 +7,7 @@ from packaging.utils import canonicalize_name
 
 from wheelwarden import names
 from wheelwarden.imports import IMPORT_OF_DISTRIBUTION, explain_module
-from wheelwarden.redaction import shown
+from wheelwarden.redaction import HIDDEN, shown
 from wheelwarden.request import ANNOTATIONS_PATH, INSTALLS, ROLLOUTS, our_keys
 from wheelwarden.rules.rule import Finding, Rule, Subject
 from wheelwarden.suggestions import nearest
@@ -27,11 +27,16 @@ def _module_syntax(subject: Subject) -> Iterable[Finding]:
             reason="it names no module",
             remedy="Write modules with commas between them, or drop it to have them derived from what is installed",
         )
+    # A URL that got in here falls apart at a comma in its password, and nobody can tell the parts any more.
+    secret = isinstance(value, str) and "@" in value
     for index, entry in enumerate(subject.modules[:MAX_MODULES]):
         reason = explain_module(entry)
         if reason:
             yield Finding(
-                path=item_path(_MODULES_PATH, index), value=shown(entry), reason=reason, remedy=_module_remedy(entry)
+                path=item_path(_MODULES_PATH, index),
+                value=HIDDEN if secret else shown(entry),
+                reason=reason,
+                remedy=_module_remedy(entry),
             )
 
 
@@ -42,7 +47,7 @@ def _module_remedy(entry: str) -> str:
     if entry.startswith(("-", "[", '"', "'")):
         return "Write bare names with commas or line breaks between them: no list, no quotes"
     underscored = entry.replace("-", "_")
-    if underscored != entry and explain_module(underscored) is None and len(entry) <= 100:
+    if "@" not in entry and underscored != entry and explain_module(underscored) is None and len(entry) <= 100:
         return f"Did you mean {underscored}?"
     return "Write module, package.module or module:attribute"
 

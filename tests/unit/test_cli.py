@@ -1,0 +1,87 @@
+"""The command as a whole: the rule table, exit codes, faults as one line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wheelwarden import __version__
+from wheelwarden.cli.__main__ import main
+from wheelwarden.rules import RULES
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_rules_prints_a_line_for_each(capsys: Capture) -> None:
+    assert main(["rules"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines] == [[rule.id, str(rule.action)] for rule in RULES]
+
+
+def test_rules_as_json_have_their_examples(capsys: Capture) -> None:
+    assert main(["rules", "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [
+        {"id": rule.id, "action": str(rule.action), "summary": rule.summary, "bad": rule.bad, "good": rule.good}
+        for rule in RULES
+    ]
+
+
+def test_rules_show_what_a_policy_makes_of_them(tmp_path: Path, capsys: Capture) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("rules: {shape-syntax: off}")
+    assert main(["rules", "--policy", str(policy)]) == 0
+    assert capsys.readouterr().out.split()[:2] == ["shape-syntax", "off"]
+
+
+def test_the_version_is_printed(capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert (caught.value.code, capsys.readouterr().out) == (0, f"wheelwarden {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["nonsense"], ["check"], ["check", "-o", "xml", "a"], ["rules", "--nonsense"]]
+)
+def test_arguments_that_are_not_understood_exit_with_2(arguments: list[str], capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: wheelwarden")
+
+
+def test_a_fault_of_our_own_is_one_line_without_a_stack_trace(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("no such thing at https://user:password@packages.example.com")
+
+    monkeypatch.setattr("wheelwarden.cli.check.judge", fail)
+    file = tmp_path / "file.yaml"
+    file.write_text("apiVersion: kubeflow.org/v1\nkind: Notebook\n")
+    assert main(["check", str(file)]) == 70
+    assert capsys.readouterr().err == (
+        "wheelwarden: this is a fault of Wheelwarden, please report it: RuntimeError: "
+        "no such thing at https://***@packages.example.com\n"
+    )
+
+
+def test_an_interrupt_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("wheelwarden.cli.check.read_manifests", interrupt)
+    assert main(["check", "x"]) == 130
+    assert capsys.readouterr().err == "wheelwarden: interrupted\n"
+
+
+def test_a_reader_that_has_had_enough_is_no_fault() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wheelwarden.cli", "rules", "-o", "json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    with process.stderr:
+        assert (process.stderr.read(), process.wait()) == (b"", 141)

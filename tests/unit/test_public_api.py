@@ -1,0 +1,116 @@
+"""The names that other programs import from `wheelwarden`."""
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+import wheelwarden
+from wheelwarden import parse_package_string, validate_package_name, validate_packages_spec
+
+
+def test_every_promised_name_is_there() -> None:
+    assert {name: getattr(wheelwarden, name) is not None for name in wheelwarden.__all__} == dict.fromkeys(
+        [
+            "PackageVerificationResult",
+            "__version__",
+            "compute_packages_hash",
+            "parse_package_string",
+            "validate_package_name",
+            "validate_packages_spec",
+            "verify_package_import",
+        ],
+        True,
+    )
+    assert set(wheelwarden.__all__) <= set(dir(wheelwarden))
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        wheelwarden.nonsense  # noqa: B018
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert wheelwarden.__version__ == version("wheelwarden")
+
+
+@pytest.mark.parametrize(
+    "statement", ["import wheelwarden", "import wheelwarden.rules", "import wheelwarden.cli.check"]
+)
+def test_rules_and_check_load_neither_the_kubernetes_client_nor_a_server(statement: str) -> None:
+    program = f"import sys; {statement}; print(*{{name.partition('.')[0] for name in sys.modules}}, sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert {"kubernetes_asyncio", "aiohttp", "jsonschema", "asyncio"} & set(done.stdout.split()) == set()
+
+
+@pytest.mark.parametrize(
+    ("package", "expected"),
+    [
+        ("requests==2.31.0", True),
+        ("requests>=2,<3", True),
+        ("numpy==2.*", True),
+        ("torch==2.0+cu118", True),
+        ("requests[socks]; python_version < '3.12'", True),
+        ("git+https://code.example.com/a.git@v1#egg=a", True),
+        ("requests=1", False),
+        ("requests!1", False),
+        ("", False),
+        ("a b", False),
+        ("https://e.example.com/$(cmd${IFS})", False),
+    ],
+)
+def test_package_names_are_judged_by_the_real_grammar(package: str, expected: bool) -> None:
+    assert validate_package_name(package) is expected
+
+
+def test_a_spec_is_judged_with_every_error() -> None:
+    assert validate_packages_spec({"packages": ["requests==2.31.0", "numpy"]}) == (True, [])
+    assert validate_packages_spec({"packages": ["requests=1"], "installPolicy": {"timeout": 1}}) == (
+        False,
+        [
+            'packages[0] "requests=1": a single "=" compares nothing. Did you mean requests==1? [requirement-syntax]',
+            'installPolicy.timeout "1": it is not between 30 and 86400 seconds. '
+            "Write the seconds that one attempt may take; 600 is the default. [install-timeout]",
+        ],
+    )
+
+
+def test_warnings_do_not_refuse_a_spec() -> None:
+    assert validate_packages_spec({"packages": ["sklearn"]}) == (True, [])
+
+
+def test_what_is_no_spec_is_refused() -> None:
+    for nonsense in (None, [], "requests", 5):
+        valid, errors = validate_packages_spec(nonsense)  # type: ignore[arg-type]
+        assert (valid, len(errors)) == (False, 1)
+
+
+def test_a_package_is_taken_apart() -> None:
+    assert parse_package_string("Zope.Interface[test,docs] >= 5 ; python_version < '3.12'") == {
+        "name": "Zope.Interface",
+        "normalized_name": "zope-interface",
+        "extras": ["docs", "test"],
+        "specifier": ">=5",
+        "operator": ">=",
+        "version": "5",
+        "marker": 'python_version < "3.12"',
+        "url": None,
+    }
+    assert parse_package_string("git+ssh://git@code.example.com/team/mine.git@v1#egg=mine[fast]") == {
+        "name": "mine",
+        "normalized_name": "mine",
+        "extras": ["fast"],
+        "specifier": "",
+        "operator": None,
+        "version": None,
+        "marker": None,
+        "url": "git+ssh://git@code.example.com/team/mine.git@v1#egg=mine[fast]",
+    }
+    assert parse_package_string("requests>=2,<3")["specifier"] == "<3,>=2"
+    assert parse_package_string("requests>=2,<3")["operator"] is None
+
+
+def test_a_package_that_cannot_be_taken_apart_is_a_value_error_with_the_reason() -> None:
+    with pytest.raises(ValueError, match=r'^a single "=" compares nothing\. Did you mean requests==1\?$'):
+        parse_package_string("requests=1")
