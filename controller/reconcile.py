@@ -202,10 +202,10 @@ class Reconciler:
             return
         type_ = "Normal" if condition.status == TRUE else "Warning"
         about = {"apiVersion": "v1", "kind": "Pod", "name": pod.name, "uid": pod.uid}
-        owner = {"apiVersion": request.kind.api_version, "kind": key.kind, "name": key.name, "uid": request.uid}
         await self._recorder.record(about, key.namespace, type_, condition.reason, condition.message)
-        text = f"Pod {pod.name}: {condition.message}"
-        await self._recorder.record(owner, key.namespace, type_, condition.reason, text)
+        if request.kind is KASPR_APP:  # the Notebook's controller issues its pod's events on the Notebook again
+            text = f"Pod {pod.name}: {condition.message}"
+            await self._recorder.record(_about(request), key.namespace, type_, condition.reason, text)
 
     def _probe(self, key: Key, request: Request, pods: Sequence[PodState]) -> None:
         """Starts the probes that are due; one that could not run is tried again after a while."""
@@ -332,10 +332,9 @@ class Reconciler:
             return
         except (NotFound, Conflict):
             return
-        owner = {"apiVersion": request.kind.api_version, "kind": key.kind, "name": key.name, "uid": request.uid}
         text = f"Pod {due.pod.name} is made anew: {due.reason}"
         LOGGER.info("%s/%s: %s", key.namespace, key.name, text)
-        await self._recorder.record(owner, key.namespace, "Normal", "PodReplaced", text)
+        await self._recorder.record(_about(request), key.namespace, "Normal", "PodReplaced", text)
 
     def _stamp(self) -> str:
         return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -343,6 +342,15 @@ class Reconciler:
 
 def _alive(pod: Mapping[str, Any]) -> bool:
     return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+
+
+def _about(request: Request) -> dict[str, str]:
+    return {
+        "apiVersion": request.kind.api_version,
+        "kind": request.kind.name,
+        "name": request.name,
+        "uid": request.uid,
+    }
 
 
 def _key_of(request: Request) -> Key:

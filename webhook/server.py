@@ -5,10 +5,11 @@ import contextlib
 import datetime
 import logging
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import http_exceptions, web
 
 from certs.authority import authority_expiry, expiry, service_hosts
 from certs.rotate import Rotation, utc_now
@@ -29,6 +30,11 @@ LAST_ANSWERS_SECONDS: Final = 5.0  # for requests that are being answered when t
 # Longer than the 90 s after which the API server gives up an idle connection (net/http's IdleConnTimeout): were it we
 # who close it, a request that is just being sent would be lost.
 KEEPALIVE_SECONDS: Final = 300.0
+# Options of the HTTP server. Bodies are not inflated: 8 MiB of them could become gigabytes. The rest of a body that was
+# refused is waited for a moment only.
+SERVING: Final[Mapping[str, Any]] = MappingProxyType(
+    {"auto_decompress": False, "keepalive_timeout": KEEPALIVE_SECONDS, "lingering_time": 1.0}
+)
 
 
 class Server:
@@ -81,6 +87,7 @@ class Server:
         Raises:
             OSError: a port cannot be listened on.
         """
+        logging.getLogger("aiohttp.server").addFilter(_shorten_bad_http)
         async with contextlib.AsyncExitStack() as stack:
             health = make_health_application(self._metrics, lambda: self._missing)
             health_address = await _listen(stack, health, self._settings.health_listen)
@@ -121,14 +128,7 @@ class Server:
 async def _listen(
     stack: contextlib.AsyncExitStack, app: web.Application, address: Address, context: ssl.SSLContext | None = None
 ) -> tuple[str, int]:
-    # Bodies are not inflated: 8 MiB of them could become gigabytes.
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        auto_decompress=False,
-        keepalive_timeout=KEEPALIVE_SECONDS,
-        shutdown_timeout=LAST_ANSWERS_SECONDS,
-    )
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=LAST_ANSWERS_SECONDS, **SERVING)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await web.TCPSite(runner, address.host, address.port, ssl_context=context).start()
@@ -147,3 +147,11 @@ async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _shorten_bad_http(record: logging.LogRecord) -> bool:
+    """A client that speaks no HTTP is worth a line in the log, and no traceback of somebody else's parser."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, http_exceptions.HttpProcessingError):
+        record.exc_info, record.levelno, record.levelname = None, logging.WARNING, "WARNING"
+    return True

@@ -10,7 +10,8 @@ from wheelwarden.hosts import is_host, split_host_port
 from wheelwarden.violations import Fault
 
 MAX_LENGTH: Final = 2048  # characters, as browsers and proxies have it
-DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+HTTPS_PORT: Final = 443
+DEFAULT_PORTS: Final = {"http": 80, "https": HTTPS_PORT}
 
 # RFC 3986 without what a shell would read and without "@", "?" and "#", which have words of their own.
 _NOT_IN_URL: Final = re.compile(r"[^A-Za-z0-9._~:/\[\]!+,=%-]")

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
@@ -44,6 +45,8 @@ class Package:
         specifier: the versions that are asked for; empty for a reference.
         marker: the environment marker; None where there is none.
         url: the direct reference; None for a package from an index.
+        host: of the reference, lower case; None where there is none, or where a variable stands for it.
+        port: as the reference has it; None where it has none.
         variables: the names in `${NAME}` of the reference.
         bare: a reference without `name @` before it.
         normal: the entry in its normal form: equal for entries that ask for the same.
@@ -55,6 +58,8 @@ class Package:
     specifier: SpecifierSet
     marker: str | None
     url: str | None
+    host: str | None
+    port: int | None
     variables: tuple[str, ...]
     bare: bool
     normal: str
@@ -156,6 +161,7 @@ def _read(text: str) -> Package | Fault:
         if fault:
             return fault
     marker = None if requirement.marker is None else str(requirement.marker)
+    host, port = _host(url)
     key = canonicalize_name(requirement.name)
     extras = tuple(sorted({canonicalize_name(extra) for extra in requirement.extras}))
     return Package(
@@ -165,6 +171,8 @@ def _read(text: str) -> Package | Fault:
         specifier=requirement.specifier,
         marker=marker,
         url=url,
+        host=host,
+        port=port,
         variables=variables,
         bare=False,
         normal=_normal(key, extras, str(requirement.specifier), url, marker),
@@ -176,6 +184,7 @@ def _read_bare(entry: str, variables: tuple[str, ...]) -> Package | Fault:
     if fault:
         return fault
     name, extras = _name_in(entry)
+    host, port = _host(entry)
     return Package(
         name=name,
         key=None if name is None else canonicalize_name(name),
@@ -183,10 +192,20 @@ def _read_bare(entry: str, variables: tuple[str, ...]) -> Package | Fault:
         specifier=SpecifierSet(),
         marker=None,
         url=entry,
+        host=host,
+        port=port,
         variables=variables,
         bare=True,
         normal=entry,
     )
+
+
+def _host(url: str | None) -> tuple[str | None, int | None]:
+    """Host and port of a reference that was checked."""
+    parts = urlsplit("" if url is None else url)
+    if "${" in parts.netloc.rpartition("@")[2]:
+        return None, None
+    return parts.hostname, parts.port
 
 
 def _name_in(url: str) -> tuple[str | None, tuple[str, ...]]:

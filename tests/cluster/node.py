@@ -167,6 +167,8 @@ class Node:
             "imageGCHighThresholdPercent": 100,
             "enforceNodeAllocatable": [],
             "resolvConf": "",
+            # Nobody answers there, so a name is refused at once; without it, every pod start makes a warning.
+            "clusterDNS": [ADDRESS],
             # what changed in a Secret or ConfigMap is seen at once, not after a minute
             "configMapAndSecretChangeDetectionStrategy": "Get",
             "serializeImagePulls": False,

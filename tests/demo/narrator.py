@@ -39,13 +39,18 @@ class Narrator:
     def show(self, text: str) -> None:
         print(textwrap.indent(text.rstrip(), self._paint("2", "  │ ")), flush=True)
 
+    def command(self, *words: str, note: str = "") -> None:
+        """Shows a kubectl command as a person would type it."""
+        text = self._paint("36", f"$ kubectl {shlex.join(words)}")
+        print(f"{text}   ({note})" if note else text, flush=True)
+
     def run(self, *words: str, show: bool = True, stdin: str | None = None, fails: bool = False) -> str:
         """Runs kubectl in the demo's namespace, shows the command and what it printed, and returns that.
 
         With `fails`, a failure is what the story wants: success is then the failed step.
         """
         if show:
-            print(self._paint("36", f"$ kubectl {shlex.join(words)}"), flush=True)
+            self.command(*words)
         if show and stdin:
             self.show(stdin)
             print(self._paint("2", "  └─"), flush=True)

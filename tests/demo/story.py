@@ -1,7 +1,6 @@
 """The story itself: four acts, each checked. A step that did not happen raises StepError."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from tests.demo.narrator import Narrator, StepError
 MANIFESTS = Path(__file__).parent / "manifests"
 PACKAGES_INSTALLED = "wheelwarden.dev/PackagesInstalled"
 IMPORTS_VERIFIED = "wheelwarden.dev/ImportsVerified"
+REASONS = ("Installed", "RestartRequired", "ImportFailed", "ImportsSucceeded", "PodReplaced")
 
 Object = dict[str, Any]
 
@@ -152,11 +152,29 @@ def _results(narrator: Narrator, count: int) -> dict[str, Object] | None:
 
 
 def _describe(narrator: Narrator, kind: str, name: str) -> None:
-    """Shows the parts of `kubectl describe` that tell the story: from Status on, without the pod's long details."""
-    narrator.run("get", kind, name)
+    """Shows what `kubectl describe` says of Wheelwarden's doings; the other conditions and events are left out."""
     output = narrator.run("describe", kind, name, show=False)
-    print(f"$ kubectl describe {kind} {name}   (from Status on)")
-    status = re.search(r"^Status:.*", output, re.MULTILINE | re.DOTALL)
-    if status is None:
-        raise StepError(f"describe shows no status:\n{output}")
-    narrator.show(status.group())
+    narrator.command("describe", kind, name, note="shortened to what Wheelwarden says")
+    told = [*_our_conditions(output), *_our_events(output)]
+    if not told:
+        raise StepError(f"describe says nothing of Wheelwarden:\n{output}")
+    narrator.show("\n".join(told))
+
+
+def _our_conditions(described: str) -> list[str]:
+    """The blocks under `Conditions:` whose type is ours, and `Python Packages:` where there is one."""
+    status = described[described.index("\nStatus:") : described.rindex("\nEvents:")]
+    blocks: list[list[str]] = [[]]
+    for line in status.splitlines():
+        starts_anew = line.strip().startswith(("Last Probe Time:", "Container State:", "Python Packages:"))
+        if starts_anew or (line.strip().startswith("Last Transition Time:") and "Type:" in "".join(blocks[-1])):
+            blocks.append([])
+        blocks[-1].append(line)
+    shown = [block for block in blocks if "wheelwarden.dev/" in "".join(block) or "Python Packages:" in block[0]]
+    return ["Status:", *(line for block in shown for line in block)]
+
+
+def _our_events(described: str) -> list[str]:
+    lines = described[described.rindex("\nEvents:") :].strip().splitlines()
+    ours = [line for line in lines if any(f" {reason} " in line for reason in REASONS)]
+    return [*lines[:3], *ours]

@@ -13,7 +13,7 @@ URLS = st.sampled_from([f"https://{name}.example.com/simple" for name in "abcd"]
 
 @given(st.lists(REQUIREMENTS, min_size=1, max_size=6), st.randoms(use_true_random=False))
 def test_the_order_of_packages_does_not_count(packages: list[str], random: Any) -> None:
-    shuffled = random.sample(packages, len(packages)) + [random.choice(packages)]
+    shuffled = [*random.sample(packages, len(packages)), random.choice(packages)]
     assert compute_packages_hash({"packages": shuffled}) == compute_packages_hash({"packages": packages})
 
 

@@ -176,7 +176,7 @@ def test_what_somebody_broke_by_hand_is_made_anew(field: str, junk: bytes, decis
     broken = replace(fresh(), **{field: junk})
     assert decide(broken, HOSTS, NOW) == (decision, reason)
     mended = renew(broken, decision, HOSTS, NOW)
-    assert decide(mended, HOSTS, NOW) == (Decision.KEEP, "valid until 2026-05-01")
+    assert decide(mended, HOSTS, NOW)[0] is Decision.KEEP
     assert is_accepted(mended, mended.ca_bundle, NOW)
 
 

@@ -88,14 +88,20 @@ def test_people_see_object_line_path_reason_remedy_and_a_summary(tmp_path: Path,
         f'  {file}:17: deny: {annotation}.packages[1] "requests=1"',
         '    a single "=" compares nothing. Did you mean requests==1? [requirement-syntax]',
         f'  {file}:18: warn: {annotation}.packages[2] "sklearn"',
-        "    sklearn is the name that is imported; the package is called scikit-learn. Write scikit-learn. "
-        "[requirement-import-name]",
+        (
+            "    sklearn is the name that is imported; the package is called scikit-learn. Write scikit-learn. "
+            "[requirement-import-name]"
+        ),
         f'  {file}:19: deny: {annotation}.indexUrl "https://***@packages.example.com/simple"',
-        "    user and password stand in the URL for all to read. Keep them in a Secret, name that in "
-        "credentials.secretRef, and write the URL without them. [index-credentials]",
+        (
+            "    user and password stand in the URL for all to read. Keep them in a Secret, name that in "
+            "credentials.secretRef, and write the URL without them. [index-credentials]"
+        ),
         f'  {file}:12: deny: metadata.annotations[wheelwarden.dev/verify-imports][1] "1abc"',
-        "    its parts are no names of Python: letters, digits and underscores, no digit at the beginning. "
-        "Write module, package.module or module:attribute. [verify-imports-syntax]",
+        (
+            "    its parts are no names of Python: letters, digits and underscores, no digit at the beginning. "
+            "Write module, package.module or module:attribute. [verify-imports-syntax]"
+        ),
         "",
         "1 object checked in 1 file, passed over: 1 object of another kind. 1 denied with 3 violations, 1 warning.",
     ]
@@ -174,8 +180,10 @@ def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch, capsys: Capture
         (b"a: 1\nb: [2\nc: 3", "{file}:3:2: it is not YAML or JSON: did not find expected ',' or ']'"),
         (
             b"a: {{ .Values.a }}",
-            "{file}:1:5: it is not YAML or JSON: a key must be a plain string. Is it a template? Render it first, "
-            "as in: helm template … | wheelwarden check -",
+            (
+                "{file}:1:5: it is not YAML or JSON: a key must be a plain string. Is it a template? Render it first, "
+                "as in: helm template … | wheelwarden check -"
+            ),
         ),
         (b"a: 1\nb: \xff", "{file}:2: it is not UTF-8 text"),
         ("a: 1".encode("utf-16"), "{file}:1: it is not UTF-8 text"),
@@ -244,6 +252,8 @@ def test_a_policy_file_counts(tmp_path: Path, capsys: Capture) -> None:
     assert _run(capsys, str(file), "--policy", str(policy)) == (
         2,
         "",
-        f'wheelwarden: policy file {policy}: rules: there is no rule "requirement-sintax"; '
-        'did you mean "requirement-syntax"?\n',
+        (
+            f'wheelwarden: policy file {policy}: rules: there is no rule "requirement-sintax"; '
+            'did you mean "requirement-syntax"?\n'
+        ),
     )

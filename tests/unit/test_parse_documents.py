@@ -90,4 +90,4 @@ def test_every_document_of_a_stream_comes_with_its_lines() -> None:
         "a[1]": 4,
         "a[1].b": 4,
     }
-    assert (second.data, second.lines["[key/x]"], second.blocks) == ({"key/x": "one\ntwo\n"}, 7, {"[key/x]"})
+    assert (second.data, second.lines["[key/x]"], second.blocks) == ({"key/x": "one\ntwo\n"}, 7, frozenset({"[key/x]"}))

@@ -46,8 +46,10 @@ def test_an_empty_file_is_the_default_policy(tmp_path: Path, text: str) -> None:
         ("[1]", "it must be a mapping"),
         (
             "maxPackage: 5",
-            'there is no setting "maxPackage" (did you mean "maxPackages"?); known are rules, allowedIndexHosts, '
-            "publicIndexHosts, allowedVariables, maxPackages",
+            (
+                'there is no setting "maxPackage" (did you mean "maxPackages"?); known are rules, allowedIndexHosts, '
+                "publicIndexHosts, allowedVariables, maxPackages"
+            ),
         ),
         ("rules: {index-htp: warn}", 'rules: there is no rule "index-htp"; did you mean "index-http"?'),
         ("rules: {zzz: warn}", 'rules: there is no rule "zzz"; `wheelwarden rules` prints them all'),

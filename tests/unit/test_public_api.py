@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from importlib.metadata import version
+from typing import Any
 
 import pytest
 
@@ -70,8 +71,10 @@ def test_a_spec_is_judged_with_every_error() -> None:
         False,
         [
             'packages[0] "requests=1": a single "=" compares nothing. Did you mean requests==1? [requirement-syntax]',
-            'installPolicy.timeout "1": it is not between 30 and 86400 seconds. '
-            "Write the seconds that one attempt may take; 600 is the default. [install-timeout]",
+            (
+                'installPolicy.timeout "1": it is not between 30 and 86400 seconds. '
+                "Write the seconds that one attempt may take; 600 is the default. [install-timeout]"
+            ),
         ],
     )
 
@@ -81,8 +84,9 @@ def test_warnings_do_not_refuse_a_spec() -> None:
 
 
 def test_what_is_no_spec_is_refused() -> None:
+    nonsense: Any
     for nonsense in (None, [], "requests", 5):
-        valid, errors = validate_packages_spec(nonsense)  # type: ignore[arg-type]
+        valid, errors = validate_packages_spec(nonsense)
         assert (valid, len(errors)) == (False, 1)
 
 

@@ -14,7 +14,7 @@ from wheelwarden.violations import Action, Violation
 
 
 def _example(text: str) -> dict[str, Any]:
-    data = yaml.safe_load(text)
+    data: dict[str, Any] = yaml.safe_load(text)
     if "metadata" not in data and "spec" not in data:
         return kaspr_app(data)
     kind = KASPR_APP if data.get("kind") == KASPR_APP.name else NOTEBOOK
@@ -154,7 +154,7 @@ def test_a_message_stays_short_whatever_the_value() -> None:
 def test_unknown_fields_without_number_are_named_only_so_far() -> None:
     violations = judge(kaspr_app({"packages": ["requests"]} | {f"field{index}": 1 for index in range(1000)}))
     assert len(violations) == 21
-    assert "1000 fields are not known here" in [v for v in violations if v.path == "spec.pythonPackages"][0].reason
+    assert "1000 fields are not known here" in next(v for v in violations if v.path == "spec.pythonPackages").reason
 
 
 def test_a_rule_that_the_policy_turned_off_says_nothing() -> None:

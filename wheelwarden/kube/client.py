@@ -82,7 +82,7 @@ class Cluster:
             UnusableInput: no configuration was found, or it cannot be used.
         """
         if kubeconfig is not None and not os.path.isfile(kubeconfig):  # noqa: ASYNC240, PTH113 - a look, at start-up
-            raise UnusableInput(f"no usable Kubernetes configuration: {kubeconfig} is no file")
+            raise UnusableInput(f"no usable Kubernetes configuration in {kubeconfig}: there is no such file")
         configuration = kubernetes_client.Configuration()
         in_cluster = kubeconfig is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ
         try:

@@ -5,9 +5,8 @@ URLs and hosts are read in `wheelwarden.indexes`.
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
-from urllib.parse import urlsplit
 
-from wheelwarden.indexes import DEFAULT_PORTS, Index
+from wheelwarden.indexes import HTTPS_PORT, Index
 from wheelwarden.redaction import shown
 from wheelwarden.rules.rule import Finding, Located, Rule, Subject, reported
 from wheelwarden.violations import Action
@@ -76,6 +75,8 @@ def _default_first(subject: Subject) -> Iterable[Finding]:
 
 def _public_first(subject: Subject) -> Iterable[Finding]:
     public = subject.policy.public_index_hosts
+    if not public:
+        return
     private = [position for position, index in enumerate(subject.indexes) if not _matches(index.value.host, public)]
     for position, index in enumerate(subject.indexes):
         if private and position < private[-1] and _matches(index.value.host, public):
@@ -98,7 +99,7 @@ def _not_allowed(subject: Subject) -> Iterable[Finding]:
     for package in subject.packages:
         if package.value.url is None:
             from_index = True
-        elif not _matches(urlsplit(package.value.url).hostname or "", allowed):
+        elif package.value.host is None or not _matches(package.value.host, allowed):
             yield Finding(
                 path=package.path,
                 value=shown(package.text),
@@ -121,15 +122,10 @@ def _matches(host: str, patterns: Sequence[str]) -> bool:
 
 
 def _unused(subject: Subject) -> Iterable[Finding]:
-    if "index-url" in subject.reported or "index-credentials" in subject.reported:
+    if not subject.trusted_hosts or "index-url" in subject.reported or "index-credentials" in subject.reported:
         return  # what could not be read may be what is trusted
     used = [(index.value.host, index.value.port) for index in subject.indexes]
-    for package in subject.packages:
-        if package.value.url is not None:
-            parts = urlsplit(package.value.url)
-            scheme = parts.scheme.removeprefix("git+")
-            if parts.hostname and scheme in DEFAULT_PORTS and "$" not in parts.netloc:
-                used.append((parts.hostname, parts.port or DEFAULT_PORTS[scheme]))
+    used += [(entry.value.host, entry.value.port or HTTPS_PORT) for entry in subject.packages if entry.value.host]
     for entry in subject.trusted_hosts:
         if not any(entry.value.covers(host, port) for host, port in used):
             yield Finding(

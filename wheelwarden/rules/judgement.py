@@ -36,21 +36,21 @@ def judge(obj: Mapping[str, Any], *, policy: Policy = DEFAULT, old: Mapping[str,
     if old is not None and _same(own_part(obj), own_part(old)):
         return []
     subject = read_subject(obj, kind, policy)
-    violations = []
+    violations: list[Violation] = []
     for rule in RULES:
         action = policy.actions.get(rule.id, rule.action)
-        if action is not Action.OFF:
-            violations += [
-                Violation(
-                    rule=rule.id,
-                    action=action,
-                    path=finding.path,
-                    value=finding.value,
-                    reason=finding.reason,
-                    remedy=finding.remedy,
-                )
-                for finding in rule.check(subject)
-            ]
+        if action is Action.OFF:
+            continue
+        for finding in rule.check(subject):
+            violation = Violation(
+                rule=rule.id,
+                action=action,
+                path=finding.path,
+                value=finding.value,
+                reason=finding.reason,
+                remedy=finding.remedy,
+            )
+            violations.append(violation)
     # Sorting is stable, so what stands at the same place stays in the order of the table.
     return sorted(violations, key=lambda violation: _place(violation.path, subject.base)) if violations else violations
 

@@ -1,0 +1,182 @@
+"""What stands behind the two paths: which objects are denied, and which pods pass as they are, and why."""
+
+import asyncio
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from webhook import endpoints
+from webhook.endpoints import Injection, Validation
+from webhook.installer import Tools
+from webhook.review import Review
+from wheelwarden.errors import Forbidden, KubeError, NotFound
+from wheelwarden.kube import Resource
+from wheelwarden.policy import DEFAULT
+from wheelwarden.targets import KASPR_APP, KINDS, NOTEBOOK
+
+Object = dict[str, Any]
+
+TOOLS = Tools(enabled=True, image="registry.example.com/wheelwarden:1")
+APP = {
+    "apiVersion": "kaspr.io/v1alpha1",
+    "kind": "KasprApp",
+    "metadata": {"name": "orders", "namespace": "shop"},
+    "spec": {"pythonPackages": {"packages": ["six==1.16.0"]}},
+}
+
+
+class Objects:
+    """Gives one object, an error, or no answer at all."""
+
+    def __init__(self, found: Object | KubeError | None) -> None:
+        self.found = found
+        self.asked: list[tuple[str, str, str | None]] = []
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
+        self.asked.append((resource.path(namespace), name, namespace))
+        if self.found is None:
+            await asyncio.Event().wait()
+        if isinstance(self.found, KubeError):
+            raise self.found
+        assert self.found is not None
+        return self.found
+
+
+def review(**fields: Any) -> Review:
+    values: Object = {
+        "uid": "u-1",
+        "operation": "CREATE",
+        "group": "",
+        "version": "v1",
+        "kind": "Pod",
+        "subresource": "",
+        "namespace": "shop",
+        "name": "orders-app-0",
+        "obj": {
+            "metadata": {"labels": {"kaspr.io/app": "orders"}},
+            "spec": {"containers": [{"name": "kaspr", "image": "i"}]},
+        },
+        "old": None,
+    }
+    return Review(**{**values, **fields})
+
+
+def injection(objects: Objects, **options: Any) -> Injection:
+    return Injection(objects, **{"policy": lambda: DEFAULT, "kinds": KINDS, "tools": TOOLS, **options})
+
+
+def app(**spec: Any) -> Object:
+    return {**APP, "spec": {"pythonPackages": {"packages": ["six==1.16.0"], **spec}}}
+
+
+async def test_the_pod_of_an_owner_with_packages_is_patched() -> None:
+    objects = Objects(APP)
+    answer = await injection(objects).answer(review())
+    response = answer.document["response"]
+    patch = json.loads(base64.b64decode(response["patch"]))
+    assert objects.asked == [("/apis/kaspr.io/v1alpha1/namespaces/shop/kasprapps", "orders", "shop")]
+    assert (answer.outcome, response["allowed"], "warnings" in response) == ("injected", True, False)
+    assert [operation["path"] for operation in patch] == [
+        "/metadata/annotations",
+        "/spec/volumes",
+        "/spec/initContainers",
+        "/spec/containers/0/volumeMounts",
+        "/spec/containers/0/env",
+    ]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"operation": "UPDATE"},
+        {"operation": "DELETE", "obj": None},
+        {"kind": "Deployment", "group": "apps"},
+        {"subresource": "ephemeralcontainers"},
+        {"obj": {"metadata": {"labels": {"app": "other"}}, "spec": {}}},
+        {"obj": {"metadata": {}, "spec": {}}},
+        {"obj": {"metadata": {"labels": {"notebook-name": "n"}}, "spec": {}}},
+    ],
+    ids=["update", "delete", "kind", "subresource", "label", "no labels", "kind switched off"],
+)
+async def test_what_is_no_new_pod_of_a_guarded_kind_passes_unread(fields: Object) -> None:
+    objects = Objects(APP)
+    answer = await injection(objects, kinds=[KASPR_APP]).answer(review(**fields))
+    assert (answer.outcome, answer.document["response"]) == ("skipped", {"uid": "u-1", "allowed": True})
+    assert objects.asked == []
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        NotFound(404, "NotFound", "kasprapps.kaspr.io not found"),
+        {**APP, "spec": {}},
+        app(packages=[]),
+        {**APP, "metadata": {"name": "orders", "annotations": {"wheelwarden.dev/install": "observe"}}},
+    ],
+    ids=["no owner", "no packages", "empty packages", "observed"],
+)
+async def test_a_pod_whose_owner_asks_for_nothing_passes_in_silence(found: Any) -> None:
+    answer = await injection(Objects(found)).answer(review())
+    assert (answer.outcome, answer.document["response"]) == ("skipped", {"uid": "u-1", "allowed": True})
+
+
+@pytest.mark.parametrize("found", [Forbidden(403, "Forbidden", "no right"), None], ids=["forbidden", "no answer"])
+async def test_an_owner_that_cannot_be_read_in_time_stops_no_pod(
+    found: KubeError | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoints, "OWNER_TIMEOUT_SECONDS", 0.05)
+    answer = await injection(Objects(found)).answer(review())
+    assert (answer.outcome, answer.document["response"]) == (
+        "warned",
+        {
+            "uid": "u-1",
+            "allowed": True,
+            "warnings": [
+                (
+                    "KasprApp orders could not be read, so the pod starts without its Python packages; "
+                    "Wheelwarden's controller looks after it"
+                )
+            ],
+        },
+    )
+
+
+async def test_packages_that_came_in_past_the_rules_are_not_installed() -> None:
+    answer = await injection(Objects(app(packages=["six; rm -rf /", "a b c"]))).answer(review())
+    response = answer.document["response"]
+    assert (answer.outcome, response["allowed"], "patch" in response) == ("warned", True, False)
+    assert "KasprApp orders asks for packages that are not allowed, so none are installed" in response["warnings"][0]
+
+
+async def test_a_collision_is_told_to_the_maker_of_the_pod() -> None:
+    pod = {
+        "metadata": {"labels": {"kaspr.io/app": "orders"}},
+        "spec": {"containers": [{"name": "kaspr"}], "volumes": [{"name": "wheelwarden-view"}]},
+    }
+    answer = await injection(Objects(APP)).answer(review(obj=pod))
+    assert answer.outcome == "warned"
+    assert "the volume name wheelwarden-view of the pod" in answer.document["response"]["warnings"][0]
+
+
+async def test_after_a_fault_a_pod_passes_and_an_object_does_not() -> None:
+    excuse = injection(Objects(APP)).excuse(review(), "It failed")
+    assert excuse is not None
+    assert excuse["response"] == {
+        "uid": "u-1",
+        "allowed": True,
+        "warnings": ["It failed; the pod starts without its Python packages"],
+    }
+    assert Validation(policy=lambda: DEFAULT, kinds=KINDS).excuse(review(), "It failed") is None
+
+
+@pytest.mark.parametrize(
+    ("packages", "outcome"), [(["six==1.16.0"], "allowed"), (["six; rm -rf /"], "denied"), (["a b c"], "denied")]
+)
+async def test_objects_are_judged_by_the_rules(packages: list[str], outcome: str) -> None:
+    judged = review(group="kaspr.io", version="v1alpha1", kind="KasprApp", name="orders", obj=app(packages=packages))
+    answer = await Validation(policy=lambda: DEFAULT, kinds=KINDS).answer(judged)
+    assert (answer.outcome, answer.document["response"]["allowed"]) == (outcome, outcome == "allowed")
+    answer = await Validation(policy=lambda: DEFAULT, kinds=[NOTEBOOK]).answer(judged)
+    assert answer.outcome == "allowed"
