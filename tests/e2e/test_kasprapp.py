@@ -44,7 +44,7 @@ def test_one_of_three_replicas_installs_and_two_reuse_it(workspace: Workspace, i
     assert workspace.python("orders-app-2", "import six; print(six.__version__, six.__file__)") == (
         "1.16.0 /packages/site-packages/six.py"
     )
-    marker = workspace.kubectl("exec", "orders-app-2", "--", "cat", f"/packages/.installed-{status['hash']}")
+    marker = workspace.kubectl("exec", "-q", "orders-app-2", "--", "cat", f"/packages/.installed-{status['hash']}")
     assert json.loads(marker)["installed"] == ["six==1.16.0", "ww-twoface==1.0"]
 
     claim = workspace.get("pvc", "orders-app-python-packages")

@@ -23,8 +23,10 @@ def test_a_private_index_is_used_and_its_password_is_nowhere_to_be_seen(workspac
         workspace.kubectl("logs", "private-app-0", "-c", "install-packages"),
         workspace.kubectl("get", "pods,kasprapps,pvc,events,statefulsets", "-o", "yaml"),
         workspace.kubectl("describe", "pods,kasprapps"),
-        workspace.kubectl("exec", "private-app-0", "--", "env"),
-        workspace.kubectl("exec", "private-app-0", "--", "find", "/packages/", "/packages-store", "-name", "*netrc*"),
+        workspace.kubectl("exec", "-q", "private-app-0", "--", "env"),
+        workspace.kubectl(
+            "exec", "-q", "private-app-0", "--", "find", "/packages/", "/packages-store", "-name", "*netrc*"
+        ),
         workspace.kubectl(
             "exec", "private-app-0", "--", "sh", "-c", "cat /packages/.installed-* /packages-store/*/record.json"
         ),

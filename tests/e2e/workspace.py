@@ -130,7 +130,7 @@ class Workspace:
 
     def python(self, pod: str, code: str, *, container: str | None = None) -> str:
         """What Python code prints in a pod's main container, which must have an environment as the user's process has."""
-        words = ["exec", pod, *(["-c", container] if container else []), "--", "python3", "-c", code]
+        words = ["exec", "-q", pod, *(["-c", container] if container else []), "--", "python3", "-c", code]
         return self.kubectl(*words).strip()
 
 

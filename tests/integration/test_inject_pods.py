@@ -1,0 +1,145 @@
+"""Pods on a real API server: what injection makes of them, and that no pod is ever stopped by it."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.apiserver import ApiServer
+from tests.integration.standin_objects import make_namespace, notebook
+from tests.integration.webhook_installation import Installation, Process, installed, kaspr_app_of
+from wheelwarden.kube import KASPRAPPS, NAMESPACES, NOTEBOOKS, PODS, Cluster, Object
+
+SPEC: Object = {"containers": [{"name": "kaspr", "image": "registry.example.com/orders:1"}]}
+RESTRICTED: Object = {
+    "containers": [
+        {
+            "name": "kaspr",
+            "image": "registry.example.com/orders:1",
+            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        }
+    ],
+    "securityContext": {"runAsNonRoot": True, "runAsUser": 1001, "seccompProfile": {"type": "RuntimeDefault"}},
+}
+
+
+@pytest.fixture
+async def installation(api: ApiServer, tmp_path: Path) -> AsyncIterator[Installation]:
+    async with installed(api, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def process(installation: Installation, tmp_path: Path) -> AsyncIterator[Process]:
+    async with installation.running(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def cluster(installation: Installation) -> Cluster:
+    return installation.cluster
+
+
+@pytest.fixture
+async def shop(cluster: Cluster) -> AsyncIterator[str]:
+    name = await make_namespace(cluster, "shop-")
+    yield name
+    for resource in (NOTEBOOKS, KASPRAPPS):
+        for item in (await cluster.list(resource, name)).items:
+            await cluster.delete(resource, item["metadata"]["name"], name)
+    await cluster.delete(NAMESPACES, name)
+
+
+def pod(spec: Object, *, labels: dict[str, str] | None = None, name: str = "orders-app-0") -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"kaspr.io/app": "orders"} if labels is None else labels},
+        "spec": {"automountServiceAccountToken": False, **spec},
+    }
+
+
+def shape_of(made: Object) -> dict[str, Any]:
+    spec = made["spec"]
+    return {
+        "annotations": sorted(made["metadata"].get("annotations", {})),
+        "volumes": [volume["name"] for volume in spec.get("volumes", [])],
+        "initContainers": [container["name"] for container in spec.get("initContainers", [])],
+    }
+
+
+INJECTED = {
+    "annotations": ["wheelwarden.dev/packages-hash", "wheelwarden.dev/workload"],
+    "volumes": ["wheelwarden-store", "wheelwarden-view", "wheelwarden-tools"],
+    "initContainers": ["wheelwarden-tools", "install-packages"],
+}
+UNTOUCHED: Object = {"annotations": [], "volumes": [], "initContainers": []}
+
+
+async def test_a_pod_of_an_app_with_packages_is_injected(process: Process, cluster: Cluster, shop: str) -> None:
+    await cluster.create(KASPRAPPS, kaspr_app_of("orders", ["six==1.16.0"]), shop)
+    made = await cluster.create(PODS, pod(SPEC), shop)
+    assert shape_of(made) == INJECTED
+    tools, installer = made["spec"]["initContainers"]
+    assert tools["image"] == "registry.example.com/wheelwarden-tools:1"
+    assert installer["image"] == "registry.example.com/orders:1"
+    variables = {variable["name"]: variable for variable in installer["env"]}
+    assert json.loads(variables["WHEELWARDEN_REQUEST"]["value"])["packages"] == ["six==1.16.0"]
+    [main] = made["spec"]["containers"]
+    assert main["env"][0]["value"].startswith("/packages/site-packages:/packages/image-0:")
+    assert main["volumeMounts"] == [
+        {"name": "wheelwarden-store", "mountPath": "/packages-store", "readOnly": True},
+        {"name": "wheelwarden-view", "mountPath": "/packages", "readOnly": True},
+    ]
+
+
+async def test_a_pod_of_a_notebook_is_injected_in_its_own_container(
+    process: Process, cluster: Cluster, shop: str
+) -> None:
+    annotations = {"wheelwarden.dev/python-packages": "packages: [six]"}
+    await cluster.create(NOTEBOOKS, notebook("analysis", metadata={"annotations": annotations}), shop)
+    spec = {"containers": [{"name": "proxy", "image": "proxy"}, {"name": "analysis", "image": "notebook"}]}
+    made = await cluster.create(PODS, pod(spec, labels={"notebook-name": "analysis"}), shop)
+    assert shape_of(made) == INJECTED
+    assert [len(container.get("volumeMounts", [])) for container in made["spec"]["containers"]] == [0, 2]
+
+
+async def test_an_injected_pod_meets_the_restricted_level_where_its_own_spec_does(
+    process: Process, cluster: Cluster, shop: str
+) -> None:
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    await cluster.patch(NAMESPACES, shop, {"metadata": {"labels": labels}})
+    await cluster.create(KASPRAPPS, kaspr_app_of("orders", ["six==1.16.0"]), shop)
+    assert shape_of(await cluster.create(PODS, pod(RESTRICTED), shop)) == INJECTED
+
+
+async def test_pods_that_ask_for_nothing_stay_as_they_are(process: Process, cluster: Cluster, shop: str) -> None:
+    await cluster.create(NOTEBOOKS, notebook("plain"), shop)
+    for number, labels in enumerate([{}, {"kaspr.io/app": "nobody"}, {"notebook-name": "plain"}]):
+        made = await cluster.create(PODS, pod(SPEC, labels=labels, name=f"pod-{number}"), shop)
+        assert shape_of(made) == UNTOUCHED
+
+
+async def test_a_pod_that_leaves_no_room_is_admitted_and_its_maker_warned(
+    installation: Installation, process: Process, cluster: Cluster, shop: str
+) -> None:
+    await cluster.create(KASPRAPPS, kaspr_app_of("orders", ["six==1.16.0"]), shop)
+    crowded = pod({**SPEC, "volumes": [{"name": "wheelwarden-view", "emptyDir": {}}]})
+    output = await installation.try_to_create(crowded, shop)
+    assert output.startswith("Warning: KasprApp orders: its Python packages are not installed into this pod")
+    assert output.endswith("pod/orders-app-0 created\n")
+
+
+async def test_a_dry_run_shows_the_injection_and_leaves_nothing(
+    installation: Installation, process: Process, cluster: Cluster, shop: str
+) -> None:
+    await cluster.create(KASPRAPPS, kaspr_app_of("orders", ["six==1.16.0"]), shop)
+    output = await installation.try_to_create(pod(SPEC), shop, dry_run=True)
+    assert output == "pod/orders-app-0 created (server dry run)\n"
+    assert (await cluster.list(PODS, shop)).items == []
+
+
+async def test_no_pod_waits_for_a_webhook_that_is_down(installation: Installation, cluster: Cluster, shop: str) -> None:
+    assert shape_of(await cluster.create(PODS, pod(SPEC), shop)) == UNTOUCHED
