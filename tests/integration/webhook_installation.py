@@ -131,7 +131,9 @@ class Installation:
             try:
                 yield process
             finally:
-                process.stop()
+                # At once: ending well takes seconds and has a test of its own.
+                popen.kill()
+                popen.wait()
 
     @contextlib.asynccontextmanager
     async def running(self, folder: Path, **environment: str) -> AsyncIterator[Process]:

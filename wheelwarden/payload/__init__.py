@@ -20,9 +20,12 @@ def read(name: str) -> str:
 
 @cache
 def bootstrap(name: str) -> str:
-    """A program for `python -c` that runs the payload: its source, compressed; far below the 128 KiB of one argument."""
-    packed = base64.b85encode(zlib.compress(read(name).encode(), 9)).decode()
-    return f"import base64,zlib;exec(compile(zlib.decompress(base64.b85decode({packed!r})),{name!r},'exec'))"
+    """A program for `python -c` that runs the payload: its source, compressed; far below the 128 KiB of one argument.
+
+    Base64, since its alphabet has no `$`: in a container's command Kubernetes would make one of two.
+    """
+    packed = base64.b64encode(zlib.compress(read(name).encode(), 9)).decode()
+    return f"import base64,zlib;exec(compile(zlib.decompress(base64.b64decode({packed!r})),{name!r},'exec'))"
 
 
 def probe_argv(python: str, request: Mapping[str, Any]) -> list[str]:

@@ -77,8 +77,8 @@ def main():
     key = "{}-{}".format(request["hash"], interpreter_tag())
     result = {
         "version": 1, "outcome": "failed", "hash": request["hash"], "key": key, "installer": request["installer"],
-        "python": "%d.%d.%d" % sys.version_info[:3], "attempts": 0, "durationSeconds": 0.0, "installSeconds": 0.0, "installedAt": None,
-        "installedBy": os.environ.get("WHEELWARDEN_POD", ""), "installed": [], "installedOmitted": 0, "warnings": [],
+        "python": "%d.%d.%d" % sys.version_info[:3], "attempts": 0, "durationSeconds": 0.0, "installSeconds": 0.0,
+        "installedAt": None, "installedBy": os.environ.get("WHEELWARDEN_POD", ""), "installed": [], "installedOmitted": 0, "warnings": [],
         "error": None, "usage": None,
     }  # fmt: skip
     stop_on_signal()
@@ -355,11 +355,20 @@ class Installation:
         environment = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("UV_", "WHEELWARDEN_")) and name not in SECRET_VARIABLES + ("PYTHONPATH", "VIRTUAL_ENV")
+            if not name.startswith(("UV_", "WHEELWARDEN_"))
+            and name not in SECRET_VARIABLES + ("PYTHONPATH", "VIRTUAL_ENV")
         }
         os.makedirs(self.temporary, mode=0o700, exist_ok=True)
         environment.update(TMPDIR=self.temporary, HOME=self.temporary, PYTHONDONTWRITEBYTECODE="1")
-        for name in ("PIP_TARGET", "PIP_USER", "PIP_PREFIX", "PIP_REQUIREMENT", "PIP_CONSTRAINT", "PIP_NO_INDEX", "PIP_LOG"):
+        for name in (
+            "PIP_TARGET",
+            "PIP_USER",
+            "PIP_PREFIX",
+            "PIP_REQUIREMENT",
+            "PIP_CONSTRAINT",
+            "PIP_NO_INDEX",
+            "PIP_LOG",
+        ):
             environment.pop(name, None)
         first, extra, trusted = self.indexes(environment)
         netrc = self.write_netrc(first)
@@ -440,7 +449,7 @@ class Installation:
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
             cwd=self.temporary, start_new_session=True, universal_newlines=True, errors="replace",
         )  # fmt: skip
-        lines = []
+        lines = []  # type: list[str]
         reader = self.start_reader(child, lines)
         try:
             code = child.wait(self.request["timeoutSeconds"])
@@ -448,7 +457,9 @@ class Installation:
             raise InstallError("timeout", "The attempt was ended after {} s.".format(self.request["timeoutSeconds"]))
         finally:
             try:
-                os.killpg(child.pid, signal.SIGKILL)  # whatever a build left running; after a normal end nobody is there
+                os.killpg(
+                    child.pid, signal.SIGKILL
+                )  # whatever a build left running; after a normal end nobody is there
             except OSError:
                 pass
             child.wait()
@@ -465,7 +476,9 @@ class Installation:
             return [uv, "pip", "install", *common, "--", *packages]
         version = tool_version([sys.executable, "-I", "-m", "pip", "--version"])
         if not version:
-            raise InstallError("python_incompatible", "The image has no pip: use the uv installer, or an image with pip.")
+            raise InstallError(
+                "python_incompatible", "The image has no pip: use the uv installer, or an image with pip."
+            )
         self.result["installer"] = " ".join(version.split()[:2])
         return [sys.executable, "-I", "-m", "pip", "install", "--target", target, "--no-warn-script-location", "--",
                 *packages]  # fmt: skip
@@ -517,7 +530,7 @@ def pip_configuration(environment):
     """`index-url`, `extra-index-url` and `trusted-host` as pip would read them: variables, else configuration files."""
     import configparser
 
-    found = {"index-url": [], "extra-index-url": [], "trusted-host": []}
+    found = {"index-url": [], "extra-index-url": [], "trusted-host": []}  # type: dict[str, list[str]]
     files = ["/etc/pip.conf", os.path.expanduser("~/.config/pip/pip.conf"), os.path.expanduser("~/.pip/pip.conf"),
              os.path.join(sys.prefix, "pip.conf"), environment.get("PIP_CONFIG_FILE", "")]  # fmt: skip
     for path in files:
@@ -547,7 +560,7 @@ def classify(output):
 
 def cause_of(output, signs):
     """The lines that tell a person what happened: the one with the sign, else the last, unwrapped and shortened."""
-    lines = [line.strip(" \t│╰─▶├×╭╯╮") for line in output.splitlines()]
+    lines = [line.strip(" \t│╰─▶├\u00d7╭╯╮") for line in output.splitlines()]
     lines = [line for line in lines if line]
     for index, line in enumerate(lines):
         if any(sign in line for sign in signs):

@@ -96,7 +96,7 @@ def main():
     print(json.dumps(answer))
 
 
-RUNNING = []
+RUNNING = []  # type: list[subprocess.Popen]
 
 
 def give_up():
@@ -234,7 +234,11 @@ def modules_of_record(metadata):
     modules = []
     for path in files:
         parts = path.split("/")
-        if path.endswith((".py", ".so")) and not parts[0].endswith((".dist-info", ".data")) and parts[0] not in ("..", "bin"):
+        if (
+            path.endswith((".py", ".so"))
+            and not parts[0].endswith((".dist-info", ".data"))
+            and parts[0] not in ("..", "bin")
+        ):
             stem = parts[-1].split(".")[0]
             if len(parts) == 1:
                 modules.append(stem)
