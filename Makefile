@@ -23,7 +23,7 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	@echo "making the virtual environment $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: setup ## the story on a real Kubernetes node; CLUSTER=current IMAGE=… tells it on your own cluster
@@ -47,6 +47,8 @@ integration: setup ## property and payload tests, the real API server, the chart
 
 e2e: setup ## a real node: kubelet, containerd, package indexes with passwords, the helm release
 	@$(BIN)/python -m tests.cluster run -- $(BIN)/python -m pytest -q tests/e2e
+	@$(BIN)/python -m tests.cluster run --bare -- $(BIN)/python -m pytest -q tests/stranger
+	@$(BIN)/python -m pytest -q tests/harness
 
 bench: setup ## the measurements; writes build/bench.json
 	@$(BIN)/python -m tests.bench

@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     from wheelwarden.hashing import compute_packages_hash
     from wheelwarden.requirements import parse_package_string, validate_package_name
     from wheelwarden.rules.validation import validate_packages_spec
-    from wheelwarden.verify import PackageVerificationResult, verify_package_import
+    from wheelwarden.verify import PackageVerificationResult, PodReference, verify_package_import
 
 __version__ = "0.1.0"
 
 __all__ = [
     "PackageVerificationResult",
+    "PodReference",
     "__version__",
     "compute_packages_hash",
     "parse_package_string",
@@ -27,6 +28,7 @@ __all__ = [
 
 _HOMES = {
     "PackageVerificationResult": "wheelwarden.verify",
+    "PodReference": "wheelwarden.verify",
     "compute_packages_hash": "wheelwarden.hashing",
     "parse_package_string": "wheelwarden.requirements",
     "validate_package_name": "wheelwarden.requirements",

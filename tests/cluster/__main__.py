@@ -4,6 +4,7 @@
 """
 
 import argparse
+import ctypes
 import os
 import shutil
 import signal
@@ -18,6 +19,7 @@ from tests.cluster.inside import Plan
 
 STATE_PREFIX = "wwc-"  # short: containerd's sockets live below it
 CGROUPS = Path("/sys/fs/cgroup")
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LOGS = artifacts.REPOSITORY / "build" / "cluster-logs"
 
 
@@ -79,7 +81,7 @@ def run_cluster(plan: Plan, command: Sequence[str], keep_logs: Path) -> int:
             "WHEELWARDEN_CALLER_FOLDER": str(Path.cwd()),
             "PYTHONPATH": str(artifacts.REPOSITORY),
         }
-        process = subprocess.Popen(argv, env=environment)
+        process = subprocess.Popen(argv, env=environment, preexec_fn=die_with_parent)
         # Ctrl-C reaches the command by the terminal; SIGTERM is passed on by ending the namespaces.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: process.kill())
@@ -92,6 +94,11 @@ def run_cluster(plan: Plan, command: Sequence[str], keep_logs: Path) -> int:
             print(f"The logs of the cluster's components are in {keep_logs}", file=sys.stderr)
         remove_run(state)
     return code
+
+
+def die_with_parent() -> None:
+    """Runs in the child: were we killed, the namespaces go too (prctl(2), PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def make_cgroups(cgroup: str) -> None:

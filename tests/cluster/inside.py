@@ -56,6 +56,8 @@ def main(text: str) -> int:
         environment = os.environ | start_services(plan, node)
         if not plan.bare:
             install(plan, node, environment)
+    except KeyboardInterrupt:
+        return 130
     except (ComponentError, KubectlError, index.IndexStartError, subprocess.CalledProcessError) as error:
         print(f"The cluster did not come up: {error}", file=sys.stderr)
         print_state(node)

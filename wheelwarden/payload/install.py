@@ -78,8 +78,8 @@ def main():
     result = {
         "version": 1, "outcome": "failed", "hash": request["hash"], "key": key, "installer": request["installer"],
         "python": "%d.%d.%d" % sys.version_info[:3], "attempts": 0, "durationSeconds": 0.0, "installSeconds": 0.0,
-        "installedAt": None, "installedBy": os.environ.get("WHEELWARDEN_POD", ""), "installed": [], "installedOmitted": 0, "warnings": [],
-        "error": None, "usage": None,
+        "installedAt": None, "installedBy": os.environ.get("WHEELWARDEN_POD", ""), "installed": [],
+        "installedOmitted": 0, "warnings": [], "error": None, "usage": None,
     }  # fmt: skip
     stop_on_signal()
     code = 0

@@ -96,7 +96,7 @@ def main():
     print(json.dumps(answer))
 
 
-RUNNING = []  # type: list[subprocess.Popen]
+RUNNING = []  # type: list[subprocess.Popen[bytes]]
 
 
 def give_up():
