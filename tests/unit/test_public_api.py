@@ -15,6 +15,7 @@ def test_every_promised_name_is_there() -> None:
     assert {name: getattr(wheelwarden, name) is not None for name in wheelwarden.__all__} == dict.fromkeys(
         [
             "PackageVerificationResult",
+            "PodReference",
             "__version__",
             "compute_packages_hash",
             "parse_package_string",
