@@ -465,7 +465,42 @@ class Installation:
             child.wait()
             reader.join(5)
         if code:
-            raise InstallError(*classify("\n".join(lines)))
+            kind, cause = classify("\n".join(lines))
+            if kind == "package_not_found" and self.is_refused(environment):
+                kind, cause = (
+                    "authentication",
+                    "The index {} refuses these credentials.".format(self.request["indexUrl"]),
+                )
+            raise InstallError(kind, cause)
+
+    def is_refused(self, environment):
+        """Whether the first index answers our credentials with 401 or 403: pip takes that for a missing package.
+
+        Asked without following redirects, so that the credentials stay with their host.
+        """
+        import base64
+        import netrc
+        import ssl
+        from http.client import HTTPException, HTTPSConnection
+        from urllib.parse import urlsplit
+
+        url = urlsplit(self.request["indexUrl"] or "")
+        if not environment.get("NETRC") or url.scheme != "https":
+            return False
+        try:
+            entry = netrc.netrc(environment["NETRC"]).authenticators(url.hostname)
+            if entry is None:
+                return False
+            token = base64.b64encode("{}:{}".format(entry[0], entry[2]).encode()).decode()
+            trusted = {url.hostname, url.netloc} & set(self.request["trustedHosts"])
+            context = ssl._create_unverified_context() if trusted else ssl.create_default_context()
+            connection = HTTPSConnection(url.hostname, url.port, timeout=10, context=context)
+            connection.request("GET", url.path or "/", headers={"Authorization": "Basic " + token})
+            status = connection.getresponse().status
+            connection.close()
+        except (OSError, ValueError, HTTPException, netrc.NetrcParseError):
+            return False
+        return status in (401, 403)
 
     def argv(self, target):
         packages = self.request["packages"]
@@ -480,8 +515,8 @@ class Installation:
                 "python_incompatible", "The image has no pip: use the uv installer, or an image with pip."
             )
         self.result["installer"] = " ".join(version.split()[:2])
-        return [sys.executable, "-I", "-m", "pip", "install", "--target", target, "--no-warn-script-location", "--",
-                *packages]  # fmt: skip
+        options = ["--target", target, "--no-warn-script-location"]
+        return [sys.executable, "-I", "-m", "pip", "install", *options, "--", *packages]
 
     def start_reader(self, child, lines):
         import threading

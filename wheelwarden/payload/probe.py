@@ -10,11 +10,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 OUTPUT_LIMIT = 4000  # characters kept of a module's stdout and stderr, from the end
 ERROR_LIMIT = 300
 CHILD_LIMIT_BYTES = 1 << 20
+DRAIN_SECONDS = 1.0
 
 # What the fresh interpreter runs. It drops the working directory from sys.path before it imports anything, and reports on
 # a descriptor of its own, since the module may print what it likes.
@@ -69,7 +71,7 @@ def other_builds(name):
     place = name.replace(".", os.sep)
     for entry in sys.path:
         for path in glob.glob(os.path.join(glob.escape(entry), place + ".*.so")):
-            if not any(path.endswith(suffix) for suffix in importlib.machinery.EXTENSION_SUFFIXES):
+            if path[len(os.path.join(entry, place)):] not in importlib.machinery.EXTENSION_SUFFIXES:
                 return True
     return False
 main(sys.argv[1], int(sys.argv[2]))
@@ -131,23 +133,23 @@ def try_import(name, seconds):
     )  # fmt: skip
     RUNNING.append(child)
     os.close(writer)
+    stdout, stderr = Drain(child.stdout), Drain(child.stderr)
+    timed_out = False
     try:
-        stdout, stderr = child.communicate(timeout=seconds)
+        child.wait(seconds)
     except subprocess.TimeoutExpired:
-        end_group(child)
-        stdout, stderr = child.communicate()
-        report = None
-    else:
-        report = read_report(reader)
-        end_group(child)  # what the module left running in our group
-    finally:
-        os.close(reader)
-        RUNNING.remove(child)
-    result.update(stdout=shortened(stdout), stderr=shortened(stderr), exitCode=child.returncode)
+        timed_out = True
+    # Ends the interpreter where it is over its time, and in any case what the module left running: that may hold the pipes.
+    end_group(child)
+    child.wait()
+    RUNNING.remove(child)
+    report = None if timed_out else read_report(reader)
+    os.close(reader)
+    result.update(stdout=stdout.text(), stderr=stderr.text(), exitCode=child.returncode)
     if report is not None:
         result.update(ok=report["ok"], seconds=report["seconds"], file=report["file"], reason=report["reason"])
         result["error"] = report["error"] and report["error"][:ERROR_LIMIT]
-    elif child.returncode == -signal.SIGKILL and time.monotonic() - started >= seconds:
+    elif timed_out:
         result["seconds"] = max(0.0, seconds - 0.001)  # just below the deadline, as the contract promises
         result["error"] = "the import did not end within %g s" % seconds
     else:
@@ -155,11 +157,34 @@ def try_import(name, seconds):
     return result
 
 
+class Drain(threading.Thread):
+    """Reads one output to its end and keeps the last of it, so that a chatty module neither blocks nor fills the memory."""
+
+    def __init__(self, stream):
+        super().__init__(daemon=True)
+        self.stream = stream
+        self.kept = b""
+        self.start()
+
+    def run(self):
+        while True:
+            chunk = os.read(self.stream.fileno(), 65536)
+            if not chunk:
+                return
+            self.kept = (self.kept + chunk)[-8 * OUTPUT_LIMIT :]
+
+    def text(self):
+        """What came; a process that left our group may hold the pipe, and is not waited for."""
+        self.join(DRAIN_SECONDS)
+        return shortened(self.kept)
+
+
 def read_report(reader):
-    data = os.read(reader, CHILD_LIMIT_BYTES)
+    """What the interpreter reported, None where it ended without a word."""
+    os.set_blocking(reader, False)
     try:
-        return json.loads(data.decode())
-    except ValueError:
+        return json.loads(os.read(reader, CHILD_LIMIT_BYTES).decode())
+    except (ValueError, BlockingIOError):
         return None
 
 

@@ -1,0 +1,111 @@
+"""A real package index on loopback, and installers run as subprocesses of the Debian interpreter, as in a pod."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.cluster import artifacts, index, packages
+from tests.cluster.index import RunningIndex
+from wheelwarden.payload import bootstrap
+
+INSTALL = artifacts.REPOSITORY / "wheelwarden" / "payload" / "install.py"
+UV = Path(sys.executable).with_name("uv")
+# What this machine sets for its own package clients must not reach an installer under test.
+OWN_PREFIXES = ("PIP_", "UV_", "SSL_CERT", "REQUESTS_CA", "CURL_CA", "WHEELWARDEN_")
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """One installer that ended."""
+
+    code: int
+    output: str
+    result: Object
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pod:
+    """What a pod gives its installer: a view of its own and, perhaps shared, a store."""
+
+    store: Path
+    view: Path
+    python: str = sys.executable
+
+    def request(self, *requirements: str, **more: Any) -> Object:
+        return {
+            "version": 1,
+            "hash": "0123456789abcdef",
+            "packages": list(requirements),
+            "indexUrl": None,
+            "extraIndexUrls": [],
+            "trustedHosts": [],
+            "credentials": None,
+            "installer": "uv",
+            "uv": str(UV),
+            "store": str(self.store),
+            "view": str(self.view),
+            "retries": 1,
+            "timeoutSeconds": 60,
+            "onFailure": "block",
+            **more,
+        }
+
+    def start(
+        self, request: Object, *, source: Path = INSTALL, inline: bool = False, variables: Mapping[str, str] = NOTHING
+    ) -> "subprocess.Popen[str]":
+        self.view.mkdir(exist_ok=True)
+        self.store.mkdir(exist_ok=True)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(OWN_PREFIXES)}
+        environment |= {
+            "WHEELWARDEN_REQUEST": json.dumps(request),
+            "WHEELWARDEN_POD": self.view.name,
+            "WHEELWARDEN_TERMINATION_LOG": str(self.view / "termination-log"),
+            **variables,
+        }
+        program = ["-c", bootstrap("install.py")] if inline else [str(source)]
+        return subprocess.Popen(
+            [self.python, "-I", *program], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def end(self, process: "subprocess.Popen[str]") -> Ended:
+        output, _ = process.communicate(timeout=180)
+        message = (self.view / "termination-log").read_text()
+        assert len(message.encode()) <= 4096
+        return Ended(code=process.returncode, output=output, result=json.loads(message))
+
+    def install(
+        self, request: Object, *, source: Path = INSTALL, inline: bool = False, variables: Mapping[str, str] = NOTHING
+    ) -> Ended:
+        return self.end(self.start(request, source=source, inline=inline, variables=variables))
+
+
+@pytest.fixture
+def pod(tmp_path: Path) -> Pod:
+    return Pod(store=tmp_path / "store", view=tmp_path / "pod-0")
+
+
+@pytest.fixture(scope="session")
+def running_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningIndex]:
+    folder = packages.prepare(artifacts.CACHE)
+    running = index.start(folder, "127.0.0.1", tmp_path_factory.mktemp("index"), open_port=0, private_port=0)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def open_index(running_index: RunningIndex) -> Object:
+    """The part of a request that names the open index."""
+    return {"indexUrl": running_index.open_url, "trustedHosts": [urlsplit(running_index.open_url).netloc]}

@@ -1,0 +1,270 @@
+"""The installer's main job: one directory, made once, complete from the moment it has its name."""
+
+import json
+import signal
+import socket
+import stat
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.payload.conftest import INSTALL, Object, Pod
+
+
+def directories(store: Path) -> list[str]:
+    return sorted(path.name for path in store.iterdir() if not path.name.startswith("."))
+
+
+def staged(store: Path) -> list[Path]:
+    return list((store / ".wheelwarden" / "staging").iterdir())
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_a_fresh_store_is_filled_and_a_second_pod_reuses_it(pod: Pod, open_index: Object, installer: str) -> None:
+    first = pod.install(pod.request("six==1.16.0", "ww-twoface", installer=installer, **open_index))
+    assert (first.code, first.result["outcome"], first.result["error"]) == (0, "installed", None)
+    assert first.result["installed"] == ["six==1.16.0", "ww-twoface==1.0"]
+    assert first.result["installer"].startswith(installer)
+    assert first.result["installedBy"] == "pod-0"
+    key = first.result["key"]
+    assert directories(pod.store) == [key]
+    assert staged(pod.store) == []
+    assert (pod.view / "site-packages").resolve() == pod.store / key / "site-packages"
+    assert (pod.view / "site-packages" / "six.py").exists()
+    assert json.loads((pod.view / ".installed-0123456789abcdef").read_text())["installed"] == first.result["installed"]
+    assert json.loads((pod.store / key / "record.json").read_text())["outcome"] == "installed"
+    assert not (pod.view / ".tmp").exists()
+
+    second = Pod(store=pod.store, view=pod.view.with_name("pod-1"))
+    ended = second.install(second.request("six==1.16.0", "ww-twoface", installer=installer, **open_index))
+    assert (ended.code, ended.result["outcome"], ended.result["installedBy"]) == (0, "reused", "pod-0")
+    assert ended.result["installedAt"] == first.result["installedAt"]
+    assert "Packages already installed" in ended.output
+
+
+def test_the_payload_passed_inline_does_the_same(pod: Pod, open_index: Object) -> None:
+    assert pod.install(pod.request("six", **open_index), inline=True).result["outcome"] == "installed"
+
+
+def test_ten_pods_on_an_empty_store_install_once(pod: Pod, open_index: Object) -> None:
+    pods = [Pod(store=pod.store, view=pod.view.with_name(f"pod-{number}")) for number in range(10)]
+    running = [(one, one.start(one.request("six", "requests", **open_index))) for one in pods]
+    ended = [one.end(process) for one, process in running]
+    assert [one.code for one in ended] == [0] * 10
+    assert sorted(one.result["outcome"] for one in ended) == ["installed"] + ["reused"] * 9
+    assert len(directories(pod.store)) == 1
+    assert staged(pod.store) == []
+    for one in pods:
+        assert (one.view / "site-packages" / "six.py").exists()
+
+
+def test_what_is_installed_is_byte_compiled_and_readable_by_other_uids(pod: Pod, open_index: Object) -> None:
+    ended = pod.install(pod.request("six", **open_index))
+    folder = pod.store / ended.result["key"]
+    assert list((folder / "site-packages" / "__pycache__").glob("six.*.pyc"))
+    for path in [folder, *folder.rglob("*")]:
+        mode = path.stat().st_mode
+        assert mode & stat.S_IROTH, path
+        assert not path.is_dir() or mode & stat.S_IXOTH, path
+    assert (pod.store / ".wheelwarden").stat().st_mode & 0o1777 == 0o1777
+
+
+class Hanging(BaseHTTPRequestHandler):
+    """An index that answers nothing until its server is told to."""
+
+    release = threading.Event()
+
+    def do_GET(self) -> None:
+        self.release.wait(60)
+        self.send_error(503)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def hanging_index() -> Iterator[Object]:
+    Hanging.release.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hanging)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    host = f"127.0.0.1:{server.server_address[1]}"
+    yield {"indexUrl": f"http://{host}/simple/", "trustedHosts": [host]}
+    Hanging.release.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def wait_for_line(process: object, text: str) -> str:
+    seen = ""
+    for line in process.stdout:  # type: ignore[attr-defined]
+        seen += line
+        if text in line:
+            return seen
+    raise AssertionError(f"{text!r} never came:\n{seen}")
+
+
+def test_the_next_installer_takes_over_from_one_that_was_killed(
+    pod: Pod, open_index: Object, hanging_index: Object
+) -> None:
+    holder = pod.start(pod.request("six", **hanging_index))
+    wait_for_line(holder, "Installing 1 for")
+    waiter = Pod(store=pod.store, view=pod.view.with_name("pod-1"))
+    waiting = waiter.start(waiter.request("six", **open_index))
+    wait_for_line(waiting, "waiting for it")
+    holder.kill()
+    holder.communicate()
+    ended = waiter.end(waiting)
+    assert (ended.code, ended.result["outcome"]) == (0, "installed")
+    assert len(directories(pod.store)) == 1
+
+
+def test_a_holder_that_lives_but_gives_no_sign_is_not_waited_for_for_ever(
+    pod: Pod, open_index: Object, tmp_path: Path
+) -> None:
+    impatient = tmp_path / "install.py"
+    impatient.write_text(INSTALL.read_text().replace("HOLDER_DEAD_SECONDS = 20.0", "HOLDER_DEAD_SECONDS = 0.5"))
+    assert "HOLDER_DEAD_SECONDS = 0.5" in impatient.read_text()
+    pod.install(pod.request("no-such-thing", **open_index))  # makes the store's folders and the lock
+    locks = [path for path in (pod.store / ".wheelwarden" / "locks").iterdir() if path.suffix != ".heartbeat"]
+    import fcntl
+
+    with locks[0].open("r+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        ended = pod.install(pod.request("six", **open_index), source=impatient)
+    assert "taking over" in ended.output
+    assert (ended.code, ended.result["outcome"]) == (0, "installed")
+
+
+def test_sigterm_ends_it_and_leaves_no_half_directory(pod: Pod, hanging_index: Object) -> None:
+    process = pod.start(pod.request("six", **hanging_index))
+    wait_for_line(process, "Installing 1 for")
+    process.send_signal(signal.SIGTERM)
+    ended = pod.end(process)
+    assert (ended.code, ended.result["outcome"]) == (143, "failed")
+    assert directories(pod.store) == []
+    assert staged(pod.store) == []
+
+
+def test_a_slow_attempt_is_ended_as_a_timeout(pod: Pod, hanging_index: Object) -> None:
+    ended = pod.install(pod.request("six", timeoutSeconds=1, retries=2, **hanging_index))
+    assert (ended.code, ended.result["error"]["class"], ended.result["attempts"]) == (1, "timeout", 2)
+    assert "installPolicy.timeout" in ended.result["error"]["message"]
+    assert staged(pod.store) == []
+
+
+def test_a_name_that_no_index_has_is_told_and_not_tried_again(pod: Pod, open_index: Object) -> None:
+    for installer in ("uv", "pip"):
+        ended = pod.install(pod.request("this-does-not-exist-12345", retries=3, installer=installer, **open_index))
+        assert (ended.code, ended.result["error"]["class"], ended.result["attempts"]) == (1, "package_not_found", 1)
+        assert "this-does-not-exist-12345" in ended.result["error"]["message"]
+        assert not (pod.view / "site-packages").exists()
+
+
+def test_an_index_that_is_not_there_is_a_network_fault(pod: Pod) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{unused.getsockname()[1]}"
+        ended = pod.install(pod.request("six", indexUrl=f"http://{host}/simple/", trustedHosts=[host]))
+    assert ended.result["error"]["class"] == "network"
+    assert host in ended.result["error"]["message"]
+
+
+def test_a_package_that_does_not_build_is_told_so(pod: Pod, open_index: Object, tmp_path: Path) -> None:
+    source = tmp_path / "broken"
+    source.mkdir()
+    (source / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+        '[project]\nname = "broken"\nversion = "1"\n'
+    )
+    (source / "setup.py").write_text("raise SystemExit('no compiler here')\n")
+    ended = pod.install(pod.request(f"broken @ {source.as_uri()}", **open_index))
+    assert ended.result["error"]["class"] == "build_failed"
+
+
+def test_onfailure_allow_ends_well_and_says_that_it_failed(pod: Pod, open_index: Object) -> None:
+    ended = pod.install(pod.request("this-does-not-exist-12345", onFailure="allow", **open_index))
+    assert (ended.code, ended.result["outcome"]) == (0, "failed")
+    assert not (pod.view / "site-packages").exists()
+    assert not list(pod.view.glob(".installed-*"))
+
+
+def test_the_first_index_that_has_a_package_wins(pod: Pod, open_index: Object, tmp_path: Path) -> None:
+    """`indexUrl` has six 1.16.0 only; the open index behind it has 1.17.0 too, and ww-twoface alone."""
+    mine = tmp_path / "mine" / "six"
+    mine.mkdir(parents=True)
+    from tests.cluster import artifacts, packages
+
+    wheel = next(packages.prepare(artifacts.CACHE).glob("six-1.16.0-*.whl"))
+    (mine / wheel.name).write_bytes(wheel.read_bytes())
+    from functools import partial
+    from http.server import SimpleHTTPRequestHandler
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path / "mine")))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        host = f"127.0.0.1:{server.server_address[1]}"
+        ended = pod.install(
+            pod.request(
+                "six",
+                "ww-twoface",
+                indexUrl=f"http://{host}/",
+                extraIndexUrls=[open_index["indexUrl"]],
+                trustedHosts=[host, *open_index["trustedHosts"]],
+            )
+        )
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    assert ended.result["installed"] == ["six==1.16.0", "ww-twoface==1.0"]
+
+
+def test_the_images_own_pip_configuration_counts_where_no_index_is_given(pod: Pod, open_index: Object) -> None:
+    variables = {"PIP_INDEX_URL": open_index["indexUrl"], "PIP_TRUSTED_HOST": open_index["trustedHosts"][0]}
+    assert pod.install(pod.request("six==1.17.0"), variables=variables).result["installed"] == ["six==1.17.0"]
+
+
+def test_the_entries_of_the_images_pythonpath_stay_reachable(pod: Pod, open_index: Object) -> None:
+    pod.install(pod.request("six", **open_index), variables={"PYTHONPATH": "/srv/own::relative:/opt/kaspr/packages"})
+    links = {path.name: str(path.readlink()) for path in pod.view.glob("image-*")}
+    assert links == {"image-0": "/srv/own", "image-1": "/opt/kaspr/packages"}
+
+
+def test_the_surroundings_may_be_read_only_and_hostile(pod: Pod, open_index: Object, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "json.py").write_text("raise SystemExit('imported by accident')\n")
+    import os
+
+    before = Path.cwd()
+    os.chdir(work)
+    try:
+        variables = {
+            "HOME": "/proc/nowhere",
+            "TMPDIR": "/proc/nowhere",
+            "UV_CACHE_DIR": "/proc/x",
+            "PIP_TARGET": "/proc/y",
+        }
+        ended = pod.install(pod.request("ww-sdist", **open_index), variables=variables)
+    finally:
+        os.chdir(before)
+    assert (ended.code, ended.result["outcome"]) == (0, "installed"), ended.output
+    assert [path.name for path in work.iterdir()] == ["json.py"]
+
+
+def test_a_wrong_package_hash_is_a_class_of_its_own(pod: Pod, open_index: Object) -> None:
+    url = open_index["indexUrl"].replace("/simple/", "/packages/six-1.17.0-py2.py3-none-any.whl")
+    ended = pod.install(pod.request(f"six @ {url}#sha256={'0' * 64}", **open_index))
+    assert ended.result["error"]["class"] == "hash_mismatch"
+    assert urlsplit(url).netloc in ended.output

@@ -1,0 +1,74 @@
+"""Credentials: they open the index and are seen nowhere else."""
+
+import base64
+import urllib.parse
+
+import pytest
+
+from tests.cluster.index import RunningIndex
+from tests.payload.conftest import Ended, Object, Pod
+
+ASKED = {"secret": "pypi-credentials", "usernameKey": "username", "passwordKey": "password"}
+
+
+def private(index: RunningIndex) -> Object:
+    host = urllib.parse.urlsplit(index.private_url).netloc
+    return {"indexUrl": index.private_url, "trustedHosts": [host], "credentials": ASKED}
+
+
+def assert_unseen(pod: Pod, ended: Ended, secret: str) -> None:
+    forms = [secret, urllib.parse.quote(secret), urllib.parse.quote(secret, safe=""), secret.replace('"', '\\"')]
+    forms += [base64.b64encode(secret.encode()).decode()]
+    texts = {"output": ended.output, "result": str(ended.result)}
+    for folder in (pod.store, pod.view):
+        for path in folder.rglob("*"):
+            if path.is_file() and "uv-cache" not in path.parts and "site-packages" not in path.parts:
+                texts[str(path)] = path.read_text(errors="replace")
+    for where, text in texts.items():
+        for form in forms:
+            assert form not in text, where
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_a_password_full_of_special_characters_works_and_is_not_seen(
+    pod: Pod, running_index: RunningIndex, installer: str
+) -> None:
+    ended = pod.install(
+        pod.request("six", installer=installer, **private(running_index)),
+        variables={"PYPI_USERNAME": running_index.user, "PYPI_PASSWORD": running_index.password},
+    )
+    assert (ended.code, ended.result["outcome"]) == (0, "installed"), ended.output
+    assert_unseen(pod, ended, running_index.password)
+
+
+def test_a_netrc_works_and_is_not_seen(pod: Pod, running_index: RunningIndex) -> None:
+    password = running_index.password.replace("\\", "\\\\").replace('"', '\\"')
+    netrc = f'machine 127.0.0.1\nlogin {running_index.user}\npassword "{password}"\n'
+    ended = pod.install(pod.request("six", **private(running_index)), variables={"PYPI_NETRC": netrc})
+    assert ended.result["outcome"] == "installed"
+    assert_unseen(pod, ended, running_index.password)
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_a_wrong_password_is_said_to_be_wrong(pod: Pod, running_index: RunningIndex, installer: str) -> None:
+    ended = pod.install(
+        pod.request("six", installer=installer, **private(running_index)),
+        variables={"PYPI_USERNAME": running_index.user, "PYPI_PASSWORD": "wrong-but-also-secret"},
+    )
+    assert (ended.code, ended.result["error"]["class"]) == (1, "authentication"), ended.output
+    assert_unseen(pod, ended, "wrong-but-also-secret")
+
+
+def test_missing_credentials_name_the_secret_and_its_keys(pod: Pod, running_index: RunningIndex) -> None:
+    ended = pod.install(pod.request("six", **private(running_index)), variables={"PYPI_USERNAME": "only-a-name"})
+    assert ended.result["error"]["class"] == "authentication"
+    for word in ("pypi-credentials", "username", "password", "netrc"):
+        assert word in ended.result["error"]["message"]
+
+
+def test_credentials_are_never_sent_over_http(pod: Pod, running_index: RunningIndex) -> None:
+    host = urllib.parse.urlsplit(running_index.open_url).netloc
+    asked = pod.request("six", indexUrl=running_index.open_url, trustedHosts=[host], credentials=ASKED)
+    ended = pod.install(asked, variables={"PYPI_USERNAME": "someone", "PYPI_PASSWORD": "something"})
+    assert ended.result["error"]["class"] == "authentication"
+    assert "https" in ended.result["error"]["message"]

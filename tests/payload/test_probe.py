@@ -1,0 +1,232 @@
+"""The probe: real interpreters, real faults; each reason by a package that really has it."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster import artifacts, packages
+from tests.payload.conftest import UV
+from wheelwarden.payload import probe_argv, read
+from wheelwarden.verify import ProbeReport, parse_report
+
+DEBIAN = "/usr/bin/python3"
+FAULTY = (
+    "ww-broken==1.0", "ww-circular", "ww-libmissing", "ww-needs-missing", "ww-native", "ww-undefined", "ww-slow", "six",
+    "ww-twoface",
+)  # fmt: skip
+OTHERS = sorted(
+    {str(path) for path in Path("~/.pyenv/versions").expanduser().glob("3.*/bin/python3")} | {DEBIAN, sys.executable}
+)
+
+
+def ask(search_path: Path, *modules: str, **more: Any) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "modules": list(modules),
+        "distributions": [],
+        "searchPath": str(search_path),
+        "deadlineSeconds": 20,
+        "totalSeconds": 60,
+        **more,
+    }
+
+
+def probe(request: dict[str, Any], *, python: str = DEBIAN, cwd: Path | None = None, **variables: str) -> ProbeReport:
+    environment = os.environ | {"PYTHONPATH": request["searchPath"], **variables}
+    done = subprocess.run(
+        probe_argv(python, request), env=environment, cwd=cwd, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return parse_report(done.stdout)
+
+
+def outcome(report: ProbeReport) -> dict[str, str]:
+    return {result.module: "ok" if result.ok else str(result.reason) for result in report.results}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The faulty packages, installed for the Debian interpreter."""
+    target = tmp_path_factory.mktemp("site")
+    command: list[str | Path] = [
+        UV,
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        DEBIAN,
+        "--target",
+        target,
+        "--no-index",
+        "--no-config",
+    ]
+    wheels = packages.prepare(artifacts.CACHE)
+    subprocess.run([*command, "--find-links", wheels, *FAULTY], check=True, timeout=120)
+    return target
+
+
+def write(folder: Path, **modules: str) -> Path:
+    for name, source in modules.items():
+        (folder / f"{name}.py").write_text(source)
+    return folder
+
+
+def test_each_fault_has_its_reason(site: Path) -> None:
+    modules = [
+        "six",
+        "ww_broken",
+        "ww_circular",
+        "ww_libmissing",
+        "ww_needs_missing",
+        "ww_undefined",
+        "six:nothing",
+        "nope",
+    ]
+    report = probe(ask(site, *modules))
+    assert outcome(report) == {
+        "six": "ok",
+        "ww_broken": "ImportFailed",
+        "ww_circular": "CircularImport",
+        "ww_libmissing": "MissingSharedLibrary",
+        "ww_needs_missing": "ModuleNotFound",
+        "ww_undefined": "IncompatibleBinary",
+        "six:nothing": "AttributeNotFound",
+        "nope": "ModuleNotFound",
+    }
+    broken = report.results[1]
+    assert broken.error == "RuntimeError: ww-broken 1.0 cannot be imported; 1.1 is mended"
+    assert "Traceback" in broken.stderr
+    assert broken.exit_code == 1
+    assert report.results[0].file == str(site / "six.py")
+
+
+def test_an_extension_for_another_interpreter_is_incompatible(site: Path) -> None:
+    others = [python for python in OTHERS if ".".join(map(str, version_of(python))) != "3.11"]
+    assert outcome(probe(ask(site, "ww_native")))["ww_native"] == "ok"
+    for python in others:
+        assert outcome(probe(ask(site, "ww_native"), python=python))["ww_native"] == "IncompatibleBinary"
+
+
+def version_of(python: str) -> tuple[int, int]:
+    done = subprocess.run(
+        [python, "-c", "import sys; print(*sys.version_info[:2])"], capture_output=True, text=True, check=True
+    )
+    major, minor = done.stdout.split()
+    return int(major), int(minor)
+
+
+def test_the_users_working_directory_is_not_on_the_path(tmp_path: Path) -> None:
+    home, site = tmp_path / "home", tmp_path / "site"
+    home.mkdir()
+    site.mkdir()
+    write(home, json="raise SystemExit('stray')", mine="", subprocess="raise SystemExit('stray')")
+    report = probe(ask(site, "json", "mine"), cwd=home)
+    assert outcome(report) == {"json": "ok", "mine": "ModuleNotFound"}
+
+
+def test_what_a_module_prints_or_does_at_its_end_disturbs_nothing(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        chatty="import sys; print('{}'); print('x' * 100_000); print('to stderr', file=sys.stderr)",
+        leaves="raise SystemExit(3)",
+        vanishes="import os; os._exit(0)",
+        crashes="import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
+        closes="import os; os.close(1); os.close(2)",
+    )
+    report = probe(ask(tmp_path, "chatty", "leaves", "vanishes", "crashes", "closes"))
+    assert outcome(report) == {
+        "chatty": "ok",
+        "leaves": "ImportFailed",
+        "vanishes": "ImportFailed",
+        "crashes": "ImportFailed",
+        "closes": "ok",
+    }
+    by_name = {result.module: result for result in report.results}
+    assert by_name["chatty"].stderr == "to stderr\n"
+    assert len(by_name["chatty"].stdout) < 10_000
+    assert by_name["leaves"].error == "SystemExit: 3"
+    assert by_name["crashes"].error == "the import ended the interpreter by signal 11 (SIGSEGV)"
+    assert by_name["vanishes"].error == "the import ended the interpreter with exit code 0"
+
+
+def test_a_module_over_its_deadline_is_ended_with_all_its_children(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        hangs="import subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)'])\n"
+        f"open({str(tmp_path / 'pid')!r}, 'w').write(str(child.pid))\ntime.sleep(300)",
+    )
+    report = probe(ask(tmp_path, "hangs", "json", deadlineSeconds=1))
+    assert outcome(report) == {"hangs": "ProbeTimeout", "json": "ok"}
+    assert report.results[0].seconds < 1
+    state = Path(f"/proc/{(tmp_path / 'pid').read_text()}/stat")
+    assert not state.exists() or state.read_text().split()[2] == "Z"
+
+
+def test_a_child_that_keeps_the_pipes_open_does_not_hold_the_probe(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        forks="import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)'])",
+    )
+    report = probe(ask(tmp_path, "forks", deadlineSeconds=2))
+    assert outcome(report) == {"forks": "ok"}
+
+
+def test_no_time_left_is_said_of_the_modules_that_were_not_tried(tmp_path: Path) -> None:
+    write(tmp_path, hangs="import time; time.sleep(300)")
+    report = probe(ask(tmp_path, "hangs", "json", deadlineSeconds=5, totalSeconds=1))
+    assert outcome(report) == {"hangs": "ProbeTimeout", "json": "ProbeTimeout"}
+
+
+def test_modules_are_derived_from_the_metadata_of_what_was_asked_for(site: Path, tmp_path: Path) -> None:
+    report = probe(ask(site, distributions=["ww_twoface", "six", "not-installed"]))
+    assert (report.derived, outcome(report)) == (True, {"six": "ok", "twoface_import": "ok"})
+
+    info = tmp_path / "spread-1.0.dist-info"
+    info.mkdir()
+    record = [
+        "space/inner/__init__.py,,",
+        "space/inner/deep/__init__.py,,",
+        "_hidden.py,,",
+        "spread-1.0.dist-info/RECORD,,",
+    ]
+    (info / "RECORD").write_text("\n".join(record))
+    (tmp_path / "space" / "inner" / "deep").mkdir(parents=True)
+    (tmp_path / "space" / "inner" / "__init__.py").touch()
+    empty = tmp_path / "nothing_inside-2.0.dist-info"
+    empty.mkdir()
+    (empty / "RECORD").write_text("nothing_inside-2.0.dist-info/METADATA,,\n../../bin/tool,,\n")
+    private = tmp_path / "private-1.dist-info"
+    private.mkdir()
+    (private / "RECORD").write_text("_only.py,,\n")
+    write(tmp_path, _only="")
+    assert outcome(probe(ask(tmp_path, distributions=["spread"]))) == {"space.inner": "ok"}
+    assert outcome(probe(ask(tmp_path, distributions=["nothing-inside"]))) == {}
+    assert outcome(probe(ask(tmp_path, distributions=["private"]))) == {"_only": "ok"}
+
+
+def test_a_file_that_hides_an_installed_package_is_named(site: Path, tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    first.mkdir()
+    write(first, six="")
+    report = probe(ask(site, "six:moves"), PYTHONPATH=f"{first}:{site}")
+    assert outcome(report) == {"six:moves": "Shadowed"}
+    assert str(first / "six.py") in str(report.results[0].error)
+
+
+@pytest.mark.parametrize("name", ["install.py", "probe.py"])
+def test_the_payload_is_python_3_8(name: str) -> None:
+    assert ast.parse(read(name), feature_version=(3, 8)).body
+
+
+@pytest.mark.parametrize("python", OTHERS)
+def test_it_runs_with_every_interpreter_of_this_machine(python: str, tmp_path: Path) -> None:
+    report = probe(ask(tmp_path, "json", "nope"), python=python)
+    assert outcome(report) == {"json": "ok", "nope": "ModuleNotFound"}
+    assert json.loads(json.dumps(report.python)).startswith("3.")
