@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import stat
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -100,9 +101,10 @@ def hanging_index() -> Iterator[Object]:
     thread.join()
 
 
-def wait_for_line(process: object, text: str) -> str:
+def wait_for_line(process: "subprocess.Popen[str]", text: str) -> str:
     seen = ""
-    for line in process.stdout:  # type: ignore[attr-defined]
+    assert process.stdout is not None
+    for line in process.stdout:
         seen += line
         if text in line:
             return seen

@@ -485,7 +485,7 @@ class Installation:
         from urllib.parse import urlsplit
 
         url = urlsplit(self.request["indexUrl"] or "")
-        if not environment.get("NETRC") or url.scheme != "https":
+        if not environment.get("NETRC") or url.scheme != "https" or not url.hostname:
             return False
         try:
             entry = netrc.netrc(environment["NETRC"]).authenticators(url.hostname)
