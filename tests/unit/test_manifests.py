@@ -1,0 +1,240 @@
+"""The claim and the status of a KasprApp: never adopted, never shrunk, true to the pods."""
+
+from dataclasses import replace
+
+import pytest
+
+from controller.manifests import ClaimPlan, build_claim, duration, package_status, plan_claim
+from controller.state import Installer, InstallResult, PodState, parse_result, read_pod
+from wheelwarden import names
+from wheelwarden.conditions import FALSE, TRUE, UNKNOWN, Condition
+from wheelwarden.request import Request, read_request
+from wheelwarden.targets import KASPR_APP, NOTEBOOK
+from wheelwarden.verify.results import Usage
+
+
+def request(packages: bool = True, **cache: object) -> Request:
+    spec = {"pythonPackages": {"packages": ["six"], "cache": cache}} if packages else {}
+    metadata = {"name": "demo", "namespace": "team", "uid": "u-1"}
+    obj = {"apiVersion": "kaspr.io/v1alpha1", "kind": "KasprApp", "metadata": metadata, "spec": spec}
+    found, violations = read_request(obj)
+    assert found is not None
+    assert violations == []
+    return found
+
+
+def pod(name: str = "demo-app-0", *, installer: Installer | None = None, uses: str = "") -> PodState:
+    return PodState(
+        name=name, uid=name, deleting=False, ready=True, main="kaspr", restarts=0, injected=True,
+        hash=request().packages_hash, probed="", foreign_installer=False, installer=installer, conditions=(),
+        claims=frozenset({uses} - {""}),
+    )  # fmt: skip
+
+
+def claim(size: str = "256Mi", *, owned: bool = True) -> dict[str, object]:
+    made = build_claim(request(size=size, deleteClaim=owned))
+    made["metadata"]["uid"] = "claim-uid"
+    return made
+
+
+def test_the_claim_bears_the_seeds_name_labels_and_owner() -> None:
+    assert build_claim(request(size="1Gi", storageClass="fast")) == {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {
+            "name": "demo-app-python-packages",
+            "namespace": "team",
+            "labels": {
+                "app.kubernetes.io/managed-by": "wheelwarden",
+                "wheelwarden.dev/workload-kind": "KasprApp",
+                "wheelwarden.dev/workload-name": "demo",
+                "kaspr.io/component": "python-packages",
+                "kaspr.io/app": "demo",
+                "kaspr.io/cluster": "demo",
+            },
+            "annotations": {names.POD_HASH_ANNOTATION: request().packages_hash},
+            "ownerReferences": [
+                {
+                    "apiVersion": "kaspr.io/v1alpha1",
+                    "kind": "KasprApp",
+                    "name": "demo",
+                    "uid": "u-1",
+                    "controller": False,
+                    "blockOwnerDeletion": False,
+                }
+            ],
+        },
+        "spec": {
+            "accessModes": ["ReadWriteMany"],
+            "resources": {"requests": {"storage": "1Gi"}},
+            "storageClassName": "fast",
+        },
+    }
+
+
+def test_a_claim_that_outlives_its_app_has_no_owner() -> None:
+    assert "ownerReferences" not in build_claim(request(deleteClaim=False))["metadata"]
+
+
+def test_the_claim_is_made_where_it_is_missing_and_wanted() -> None:
+    assert plan_claim(request(), None, []) == ClaimPlan(create=build_claim(request()))
+    assert plan_claim(request(enabled=False), None, []) == ClaimPlan()
+    assert plan_claim(request(packages=False), None, []) == ClaimPlan()
+
+
+def test_the_claim_grows_and_never_shrinks() -> None:
+    assert plan_claim(request(size="1Gi"), claim(), []) == ClaimPlan(grow="1Gi")
+    assert plan_claim(request(size="256Mi"), claim("1Gi"), []) == ClaimPlan()
+    assert plan_claim(request(size="1024Mi"), claim("1Gi"), []) == ClaimPlan()
+
+
+def test_a_strangers_claim_is_never_touched() -> None:
+    stranger = claim()
+    stranger["metadata"] = {"name": "demo-app-python-packages", "uid": "x", "labels": {}}
+    plan = plan_claim(request(size="1Gi"), stranger, [])
+    assert (plan.create, plan.grow, plan.delete) == (None, "", "")
+    assert "belongs to somebody else" in plan.conflict
+    assert plan_claim(request(packages=False), stranger, []) == ClaimPlan()
+
+
+def test_an_unwanted_claim_goes_when_nobody_uses_it_and_it_goes_with_its_owner() -> None:
+    unwanted = request(packages=False)
+    assert plan_claim(unwanted, claim(), []) == ClaimPlan(delete="claim-uid")
+    assert plan_claim(unwanted, claim(), [pod(uses="demo-app-python-packages")]) == ClaimPlan()
+    assert plan_claim(unwanted, claim(owned=False), []) == ClaimPlan()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "1s"), (45.2, "45s"), (60, "1m0s"), (150, "2m30s"), (3725, "62m5s")]
+)
+def test_durations_are_written_as_people_do(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+INSTALLED = InstallResult(
+    outcome="installed",
+    hash="h",
+    installed=("six==1.17.0",),
+    installed_at="2026-01-31T10:30:00Z",
+    installed_by="demo-app-0",
+    install_seconds=45,
+    usage=Usage(total_bytes=4 * 1024**3, used_bytes=1024**3, available_bytes=3 * 1024**3),
+)
+
+
+def condition(status: str, message: str = "") -> Condition:
+    return Condition(type=names.PACKAGES_INSTALLED, status=status, reason="R", message=message)
+
+
+def test_the_status_of_an_app_whose_packages_are_there_has_every_field() -> None:
+    pods = [
+        pod(installer=Installer(phase="ended", exit_code=0, result=INSTALLED)),
+        pod("demo-app-1", installer=Installer(phase="ended", exit_code=0, result=replace(INSTALLED, outcome="reused"))),
+    ]
+    assert package_status(request(), pods, condition(TRUE)) == {
+        "state": "Ready",
+        "hash": request().packages_hash,
+        "installed": ["six==1.17.0"],
+        "cacheMode": "shared-pvc",
+        "lastInstallTime": "2026-01-31T10:30:00Z",
+        "installDuration": "45s",
+        "installedBy": "demo-app-0",
+        "warnings": [],
+        "cacheUsage": {
+            "totalBytes": 4 * 1024**3,
+            "usedBytes": 1024**3,
+            "availableBytes": 3 * 1024**3,
+            "usagePercent": 25.0,
+        },
+    }
+
+
+def test_a_full_volume_is_warned_about_in_the_seeds_words() -> None:
+    full = replace(INSTALLED, usage=Usage(total_bytes=4 * 1024**3, used_bytes=3435973837, available_bytes=0))
+    nearly = replace(INSTALLED, usage=Usage(total_bytes=1000, used_bytes=800, available_bytes=200))
+
+    def warnings(result: InstallResult) -> object:
+        status = package_status(request(), [pod(installer=Installer(phase="ended", result=result))], condition(TRUE))
+        assert status is not None
+        return status["warnings"]
+
+    fuller = replace(full, usage=Usage(total_bytes=4 * 1024**3, used_bytes=3650722202, available_bytes=0))
+    assert warnings(fuller) == ["Package cache 85.0% full (3.40GB / 4.00GB)"]
+    assert warnings(nearly) == []
+
+
+def test_a_failed_installation_names_its_error_and_its_class() -> None:
+    result = InstallResult(outcome="failed", hash="h", error_class="network", error_message="No way there.")
+    status = package_status(request(), [pod(installer=Installer(phase="waiting", result=result))], condition(FALSE))
+    assert status == {
+        "state": "Failed",
+        "hash": request().packages_hash,
+        "cacheMode": "shared-pvc",
+        "warnings": [],
+        "error": "No way there.",
+        "errorType": "network",
+    }
+
+
+def test_before_the_first_result_only_what_is_known_is_said() -> None:
+    assert package_status(request(enabled=False), [], condition(UNKNOWN)) == {
+        "state": "Installing",
+        "hash": request().packages_hash,
+        "cacheMode": "emptyDir",
+        "warnings": [],
+    }
+    assert package_status(request(packages=False), [], condition(UNKNOWN)) is None
+
+
+def test_a_pod_is_read_with_what_its_installer_said_before_it_was_restarted() -> None:
+    message = (
+        '{"outcome":"failed","hash":"h","installed":[],"installedAt":null,"installedBy":"demo-app-0","installSeconds":0,'
+        '"attempts":3,"error":{"class":"network","message":"no"},"warnings":[],"usage":null}'
+    )
+    raw = {
+        "metadata": {"name": "demo-app-0", "uid": "u", "annotations": {names.POD_HASH_ANNOTATION: "h"}},
+        "spec": {
+            "containers": [{"name": "kaspr"}],
+            "initContainers": [{"name": "install-packages"}],
+            "volumes": [{"name": "a", "persistentVolumeClaim": {"claimName": "c"}}, {"name": "b", "emptyDir": {}}],
+        },
+        "status": {
+            "initContainerStatuses": [
+                {
+                    "name": "install-packages",
+                    "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}},
+                    "lastState": {"terminated": {"exitCode": 1, "message": message}},
+                }
+            ]
+        },
+    }
+    state = read_pod(KASPR_APP, "demo", raw)
+    assert (state.main, state.ready, state.hash, state.claims) == ("kaspr", False, "h", frozenset({"c"}))
+    assert state.installer == Installer(
+        phase="waiting",
+        reason="CrashLoopBackOff",
+        message="back-off",
+        exit_code=1,
+        result=InstallResult(
+            outcome="failed", hash="h", installed_by="demo-app-0", attempts=3, error_class="network", error_message="no"
+        ),
+    )
+
+
+def test_a_pod_with_an_installer_of_somebody_else_is_foreign_and_the_notebooks_container_is_found_by_name() -> None:
+    raw = {
+        "metadata": {"name": "lab-0", "uid": "u"},
+        "spec": {
+            "containers": [{"name": "kube-rbac-proxy"}, {"name": "lab"}],
+            "initContainers": [{"name": "install-packages"}],
+        },
+        "status": {"containerStatuses": [{"name": "lab", "ready": True, "restartCount": 2}]},
+    }
+    state = read_pod(NOTEBOOK, "lab", raw)
+    assert (state.main, state.ready, state.restarts) == ("lab", True, 2)
+    assert (state.foreign_installer, state.injected, state.installer) == (True, False, None)
+
+
+@pytest.mark.parametrize("junk", ["", "Killed", "[]", "{}", '{"outcome": 1}', '{"outcome":"failed","error":3}'])
+def test_what_is_no_word_of_the_installer_is_none(junk: str) -> None:
+    assert parse_result(junk) is None
