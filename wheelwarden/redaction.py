@@ -13,6 +13,8 @@ EXAMINED_LENGTH: Final = 2048  # characters
 HIDDEN: Final = "***"
 
 _AUTHORITY_END: Final = re.compile(r"[/?#]")
+# A password that was cut before its `@`, as YAML does at " #": what stands where a port should, and is none.
+_CUT_PASSWORD: Final = re.compile(r"//[^/?#@:\[\]]*:(?![0-9]*(?:[/?#,;\s]|$)).*", re.DOTALL)
 _NAMED_SECRET: Final = re.compile(r"(?i)\b(password|passwd|pwd|token|secret|api[_-]?key)(\s*[=:]\s*)(?!=)\S+")
 
 
@@ -22,7 +24,7 @@ def redact(text: str) -> str:
     A URL with a password in it is hidden up to the last `@` of the text, since passwords hold `/`, `#` and `@` where
     nobody encoded them.
     """
-    text = _hide_user_info(text)
+    text = _CUT_PASSWORD.sub(f"//{HIDDEN}", text) if "@" not in text else _hide_user_info(text)
     query = text.find("?")
     if query >= 0 and ("//" in text or "@" in text):
         text = f"{text[: query + 1]}{HIDDEN}"

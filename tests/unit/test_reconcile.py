@@ -1,0 +1,259 @@
+"""Whole rounds of the controller over a fake of our client wrapper, with time that passes only when told."""
+
+import datetime
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from controller.events import Recorder
+from controller.metrics import Metrics
+from controller.reconcile import Reconciler
+from controller.state import Key, PodState, ProbeOutcome
+from tests.unit.fake_cluster import FakeCluster, Object
+from wheelwarden import names
+from wheelwarden.hashing import compute_packages_hash
+from wheelwarden.kube import KASPRAPPS, NOTEBOOKS, PODS
+from wheelwarden.policy import DEFAULT
+from wheelwarden.request import Request
+from wheelwarden.verify.results import ModuleResult, ProbeReport
+
+APP = Key("KasprApp", "team", "demo")
+LAB = Key("Notebook", "team", "lab")
+HASH = compute_packages_hash({"packages": ["six"]})
+RESULT = {
+    "outcome": "installed", "hash": HASH, "installed": ["six==1.17.0"], "installedAt": "2026-01-31T10:30:00Z",
+    "installedBy": "demo-app-0", "installSeconds": 3.0, "attempts": 1, "error": None, "warnings": [], "usage": None,
+}  # fmt: skip
+
+
+class FakeProber:
+    """Remembers what was to be probed; the test says what came of it."""
+
+    def __init__(self) -> None:
+        self.started: list[str] = []
+        self.outcomes: dict[str, ProbeOutcome] = {}
+        self.answer: Callable[[str], ProbeOutcome] = lambda digest: ProbeOutcome(digest=digest, report=GOOD)
+
+    def start(self, key: Key, request: Request, pod: PodState) -> None:
+        from controller.plan import probe_digest
+
+        self.started.append(pod.name)
+        self.outcomes[pod.uid] = self.answer(probe_digest(request, pod))
+
+    def outcome(self, pod: PodState) -> ProbeOutcome | None:
+        return self.outcomes.get(pod.uid)
+
+    def forget(self, pod_uid: str) -> None:
+        self.outcomes.pop(pod_uid, None)
+
+
+GOOD = ProbeReport(
+    python="3.11.2", executable="python3", derived=True, results=(ModuleResult(module="six", ok=True, seconds=0.1),)
+)
+
+
+class World:
+    """A cluster, a controller and a clock."""
+
+    def __init__(self) -> None:
+        self.cluster = FakeCluster()
+        self.prober = FakeProber()
+        self.metrics = Metrics()
+        self.seconds = 0.0
+        self.again: list[float] = []
+        cluster: Any = self.cluster
+        clock = lambda: self.seconds  # noqa: E731 - one clock for both
+        now = lambda: datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=self.seconds)  # noqa: E731
+        self.reconciler = Reconciler(
+            cluster, self.prober, Recorder(cluster, monotonic=clock, now=now), self.metrics, lambda: DEFAULT,
+            monotonic=clock, now=now, again=lambda _key, seconds: self.again.append(seconds),
+        )  # fmt: skip
+
+    async def settle(self, key: Key, rounds: int = 4) -> None:
+        for _ in range(rounds):
+            await self.reconciler.reconcile(key)
+
+    async def writes_of(self, key: Key, rounds: int = 3) -> list[tuple[str, str, str]]:
+        """What some more rounds write."""
+        self.cluster.writes.clear()
+        await self.settle(key, rounds)
+        return list(self.cluster.writes)
+
+    def app(self, packages: list[str] | None = None, *, replicas: int = 1) -> Object:
+        spec: Object = {"replicas": replicas}
+        if packages is not None:
+            spec["pythonPackages"] = {"packages": packages}
+        metadata = {"name": "demo", "namespace": "team", "uid": "app-uid"}
+        return self.cluster.put(KASPRAPPS, {"metadata": metadata, "spec": spec})
+
+    def notebook(self, **annotations: str) -> Object:
+        metadata = {"name": "lab", "namespace": "team", "uid": "lab-uid", "annotations": annotations}
+        return self.cluster.put(NOTEBOOKS, {"metadata": metadata, "spec": {}})
+
+    def pod(
+        self, name: str = "demo-app-0", *, owner: Key = APP, injected: bool = True, result: Object = RESULT
+    ) -> Object:
+        label = {names.KASPR_APP_LABEL: "demo"} if owner is APP else {names.NOTEBOOK_NAME_LABEL: "lab"}
+        pod: Object = {
+            "metadata": {"name": name, "namespace": "team", "uid": f"uid-{name}", "labels": label},
+            "spec": {"containers": [{"name": "main"}]},
+            "status": {"phase": "Running", "containerStatuses": [{"name": "main", "ready": True, "restartCount": 0}]},
+        }
+        if injected:
+            pod["metadata"]["annotations"] = {names.POD_HASH_ANNOTATION: HASH}
+            ended = {"terminated": {"exitCode": 0, "message": json.dumps(result)}}
+            pod["spec"]["initContainers"] = [{"name": names.INSTALL_CONTAINER}]
+            pod["status"]["initContainerStatuses"] = [{"name": names.INSTALL_CONTAINER, "state": ended}]
+        return self.cluster.put(PODS, pod)
+
+    def condition(self, obj: Object, type_: str) -> tuple[str, str]:
+        found = {entry["type"]: (entry["status"], entry["reason"]) for entry in obj["status"]["conditions"]}
+        return found[type_]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_a_ready_app_is_reported_once_and_then_nothing_is_written(world: World) -> None:
+    world.app(["six"])
+    world.pod()
+    await world.settle(APP)
+    app = await world.cluster.get(KASPRAPPS, "demo")
+    assert world.condition(app, names.PACKAGES_INSTALLED) == ("True", "Installed")
+    assert world.condition(app, names.IMPORTS_VERIFIED) == ("True", "ImportsSucceeded")
+    assert app["status"]["pythonPackages"]["state"] == "Ready"
+    assert world.cluster.claims() == ["demo-app-python-packages"]
+    assert world.prober.started == ["demo-app-0"]
+    world.seconds += 3600
+    assert await world.writes_of(APP) == []
+    assert world.prober.started == ["demo-app-0"]
+
+
+async def test_transitions_are_told_and_counted_once(world: World) -> None:
+    world.app(["six"])
+    world.pod()
+    await world.settle(APP, 6)
+    assert sorted(world.cluster.events) == [
+        ("KasprApp", "ImportsSucceeded"), ("KasprApp", "Installed"), ("Pod", "ImportsSucceeded"), ("Pod", "Installed"),
+    ]  # fmt: skip
+    labels = {"app_name": "demo", "namespace": "team", "result": "success"}
+    assert world.metrics.registry.get_sample_value("kasprop_package_install_total", labels) == 1
+    labels = {"package": "six", "result": "success"}
+    assert world.metrics.registry.get_sample_value("package_verification_total", labels) == 1
+
+
+async def test_a_restarted_container_is_probed_again(world: World) -> None:
+    world.app(["six"])
+    world.pod()
+    await world.settle(APP)
+    world.cluster.objects["pods", "demo-app-0"]["status"]["containerStatuses"][0]["restartCount"] = 1
+    await world.settle(APP)
+    assert world.prober.started == ["demo-app-0", "demo-app-0"]
+
+
+async def test_a_probe_that_cannot_run_is_tried_again_after_a_while_and_not_stormed(world: World) -> None:
+    world.prober.answer = lambda digest: ProbeOutcome(digest=digest, failure="exec is forbidden.")
+    world.app(["six"])
+    world.pod()
+    await world.settle(APP, 6)
+    app = await world.cluster.get(KASPRAPPS, "demo")
+    assert world.condition(app, names.IMPORTS_VERIFIED) == ("Unknown", "ProbeFailed")
+    assert world.prober.started == ["demo-app-0"]
+    world.seconds += 31
+    world.prober.answer = lambda digest: ProbeOutcome(digest=digest, report=GOOD)
+    await world.settle(APP)
+    assert world.prober.started == ["demo-app-0", "demo-app-0"]
+    app = await world.cluster.get(KASPRAPPS, "demo")
+    assert world.condition(app, names.IMPORTS_VERIFIED) == ("True", "ImportsSucceeded")
+
+
+async def test_a_condition_that_somebody_drops_is_put_back_at_most_once_a_minute(world: World) -> None:
+    world.app(["six"])
+    world.pod()
+    await world.settle(APP)
+    world.seconds += 61
+
+    def drop() -> None:
+        world.cluster.objects["kasprapps", "demo"]["status"]["conditions"] = [{"type": "Theirs", "status": "True"}]
+
+    drop()
+    assert await world.writes_of(APP) == [("patch", "kasprapps", "demo")]
+    app = await world.cluster.get(KASPRAPPS, "demo")
+    assert [entry["type"] for entry in app["status"]["conditions"]] == [
+        "Theirs", names.PACKAGES_INSTALLED, names.IMPORTS_VERIFIED,
+    ]  # fmt: skip
+    drop()
+    assert await world.writes_of(APP) == []
+    assert 60 in world.again
+    world.seconds += 61
+    assert await world.writes_of(APP) == [("patch", "kasprapps", "demo")]
+
+
+async def test_a_notebook_gets_its_last_result_and_no_status(world: World) -> None:
+    world.notebook(**{names.PACKAGES_ANNOTATION: "packages: [six]"})
+    world.pod("lab-0", owner=LAB)
+    await world.settle(LAB)
+    lab = await world.cluster.get(NOTEBOOKS, "lab")
+    assert "status" not in lab
+    last = json.loads(lab["metadata"]["annotations"][names.LAST_RESULT_ANNOTATION])
+    assert {**last, "time": None} == {
+        "hash": HASH, "installed": ["six==1.17.0"], "imports": [{"module": "six", "ok": True}], "time": None,
+    }  # fmt: skip
+    assert await world.writes_of(LAB) == []
+
+
+async def test_objects_that_ask_for_nothing_are_left_alone(world: World) -> None:
+    world.app()
+    world.pod(injected=False)
+    assert await world.writes_of(APP) == []
+    assert world.prober.started == []
+
+
+async def test_packages_that_are_no_longer_asked_for_take_the_reports_along(world: World) -> None:
+    world.app(["six"])
+    world.pod()
+    await world.settle(APP)
+    del world.cluster.objects["kasprapps", "demo"]["spec"]["pythonPackages"]
+    await world.settle(APP)  # the injected pod is replaced first
+    world.pod(injected=False)
+    await world.settle(APP)
+    app = await world.cluster.get(KASPRAPPS, "demo")
+    assert app["status"]["conditions"] == []
+    assert "pythonPackages" not in app["status"]
+
+
+async def test_a_pod_without_the_installer_is_made_anew_but_not_over_and_over(world: World) -> None:
+    world.app(["six"])
+    world.pod(injected=False)
+    assert ("evict", "pods", "demo-app-0") in await world.writes_of(APP)
+    world.pod(injected=False)
+    assert ("evict", "pods", "demo-app-0") not in await world.writes_of(APP)
+    world.seconds += 601
+    assert ("evict", "pods", "demo-app-0") in await world.writes_of(APP)
+
+
+async def test_an_eviction_that_a_budget_forbids_is_asked_for_again(world: World) -> None:
+    world.app(["six", "requests"])
+    world.pod()
+    world.cluster.blocked = True
+    await world.settle(APP)
+    assert 30 in world.again
+    assert ("pods", "demo-app-0") in world.cluster.objects
+
+
+async def test_an_object_that_came_in_past_the_webhook_is_told_what_is_wrong(world: World) -> None:
+    world.app(["requests=1"])
+    world.pod()
+    await world.settle(APP)
+    app = await world.cluster.get(KASPRAPPS, "demo")
+    assert world.condition(app, names.PACKAGES_INSTALLED) == ("False", "InvalidSpec")
+    assert world.cluster.claims() == []
+
+
+async def test_what_is_gone_is_no_error(world: World) -> None:
+    await world.settle(APP)
+    assert world.cluster.writes == []
