@@ -24,7 +24,7 @@ def redact(text: str) -> str:
     A URL with a password in it is hidden up to the last `@` of the text, since passwords hold `/`, `#` and `@` where
     nobody encoded them.
     """
-    text = _CUT_PASSWORD.sub(f"//{HIDDEN}", text) if "@" not in text else _hide_user_info(text)
+    text = _CUT_PASSWORD.sub(f"//{HIDDEN}", _hide_user_info(text))
     query = text.find("?")
     if query >= 0 and ("//" in text or "@" in text):
         text = f"{text[: query + 1]}{HIDDEN}"

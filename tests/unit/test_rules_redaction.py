@@ -55,3 +55,17 @@ def test_any_value_is_one_short_line(value: object, expected: str) -> None:
 
 def test_a_number_that_python_would_not_write_is_named_only() -> None:
     assert shown(10**5000) == "a very large number"
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("https://alice:pA5", "https://***"),
+        ("mine @ https://alice:pA5", "mine @ https://***"),
+        ("https://packages.example.com:8443/simple", "https://packages.example.com:8443/simple"),
+        ("https://packages.example.com:8443", "https://packages.example.com:8443"),
+        ("https://[2001:db8::1]:8443/simple", "https://[2001:db8::1]:8443/simple"),
+    ],
+)
+def test_a_password_that_was_cut_before_its_at_sign_is_hidden_and_a_port_is_not(text: str, safe: str) -> None:
+    assert redact(text) == safe
