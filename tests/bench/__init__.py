@@ -1,0 +1,1 @@
+"""The measurements behind `make bench`: ratios side by side in one run, on whatever machine this is."""

@@ -1,0 +1,29 @@
+"""`make bench`: measures, prints a table, writes build/bench.json. A goal that is missed is shown, and is no failure."""
+
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.bench import admission, installing, probing
+from tests.bench.figures import render, write
+from tests.cluster import artifacts
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory(prefix="wheelwarden-bench-") as folder:
+        work = Path(folder)
+        print("measuring: installing …", file=sys.stderr, flush=True)
+        figures = installing.measure(work)
+        print("measuring: probing …", file=sys.stderr, flush=True)
+        figures += probing.measure()
+        print("measuring: admission …", file=sys.stderr, flush=True)
+        figures += admission.measure(work)
+    print(f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}\n\n{render(figures)}")
+    write(figures, artifacts.REPOSITORY / "build" / "bench.json")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

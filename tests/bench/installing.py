@@ -1,0 +1,73 @@
+"""Installing: the payload with uv against plain `pip install --target`, the same packages from the same index."""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.bench.figures import Figure
+from tests.cluster import artifacts, index, packages
+
+PACKAGES = ("requests", "numpy", "six")
+INSTALL = artifacts.REPOSITORY / "wheelwarden" / "payload" / "install.py"
+UV = Path(sys.executable).with_name("uv")
+PYTHON = "/usr/bin/python3"
+ROUNDS = 3
+
+
+def measure(work: Path) -> list[Figure]:
+    running = index.start(packages.prepare(artifacts.CACHE), "127.0.0.1", work / "index", open_port=0, private_port=0)
+    try:
+        cold, warm, second = [], [], []
+        for number in range(ROUNDS):
+            place = work / str(number)
+            place.mkdir()
+            pip_cold = timed(pip_argv(running.open_url, place / "pip-1", place / "pip-cache"))
+            ours_cold = timed_payload(running.open_url, place, "store", "view-1")
+            pip_warm = timed(pip_argv(running.open_url, place / "pip-2", place / "pip-cache"))
+            for found in (place / "store").glob("bench-*"):
+                shutil.rmtree(found)  # the packages go, uv's cache stays
+            ours_warm = timed_payload(running.open_url, place, "store", "view-2")
+            second.append(timed_payload(running.open_url, place, "store", "view-3"))
+            cold.append(pip_cold / ours_cold)
+            warm.append(pip_warm / ours_warm)
+    finally:
+        running.stop()
+    return [
+        Figure(what="install, cold: pip --target over ours", value=statistics.median(cold), unit="×", goal="≥5"),
+        Figure(
+            what="install, warm caches: pip --target over ours", value=statistics.median(warm), unit="×", goal="≥15"
+        ),
+        Figure(what="second pod, packages present: installer", value=statistics.median(second), unit="s", goal="≤0.3"),
+    ]
+
+
+def pip_argv(url: str, target: Path, cache: Path) -> Sequence[str]:
+    options = ["--quiet", "--disable-pip-version-check", "--target", str(target), "--cache-dir", str(cache)]
+    return [PYTHON, "-m", "pip", "install", *options, "--index-url", url, *PACKAGES]
+
+
+def timed_payload(url: str, place: Path, store: str, view: str) -> float:
+    request = {
+        "version": 1, "hash": "bench", "packages": list(PACKAGES), "indexUrl": url, "extraIndexUrls": [],
+        "trustedHosts": [urlsplit(url).netloc], "credentials": None, "installer": "uv", "uv": str(UV),
+        "store": str(place / store), "view": str(place / view), "retries": 1, "timeoutSeconds": 120, "onFailure": "block",
+    }  # fmt: skip
+    for folder in (place / store, place / view):
+        folder.mkdir(exist_ok=True)
+    more = {"WHEELWARDEN_REQUEST": json.dumps(request), "WHEELWARDEN_TERMINATION_LOG": str(place / "log")}
+    return timed([PYTHON, "-I", str(INSTALL)], more)
+
+
+def timed(argv: Sequence[str], more: dict[str, str] | None = None) -> float:
+    own = ("PIP_", "UV_", "SSL_", "REQUESTS_", "CURL_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(own)} | (more or {})
+    started = time.perf_counter()
+    subprocess.run(argv, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return time.perf_counter() - started
