@@ -119,8 +119,7 @@ async def _serve_health(settings: Settings, metrics: Metrics, stack: contextlib.
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    host, port = settings.health_listen
-    await web.TCPSite(runner, host, port).start()
+    await web.TCPSite(runner, settings.health_listen.host, settings.health_listen.port).start()
 
 
 def _now() -> datetime.datetime:

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from wheelwarden.environment import Address, listen_address, number, one_of, required, words
-from wheelwarden.errors import UnusableInput
+from wheelwarden.environment import Address, Reader
 from wheelwarden.logs import FORMATS, LEVELS
-from wheelwarden.targets import KINDS, Kind
+from wheelwarden.targets import Kind
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,26 +30,22 @@ class Settings:
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """Reads the WHEELWARDEN_* variables. Raises UnusableInput, naming the variable and what it should be."""
-    by_name = {kind.name: kind for kind in KINDS}
-    wanted = words(environment, "WHEELWARDEN_KINDS") or tuple(by_name)
-    for name in wanted:
-        if name not in by_name:
-            raise UnusableInput(f"WHEELWARDEN_KINDS names {name!r}, it should name some of {', '.join(by_name)}")
-    policy_file = environment.get("WHEELWARDEN_POLICY_FILE")
-    kubeconfig = environment.get("WHEELWARDEN_KUBECONFIG")
-    return Settings(
-        health_listen=listen_address(environment, "WHEELWARDEN_HEALTH_LISTEN", default="0.0.0.0:8081"),
-        namespace=required(environment, "WHEELWARDEN_NAMESPACE"),
-        identity=environment.get("WHEELWARDEN_POD_NAME") or socket.gethostname(),
-        lease=required(environment, "WHEELWARDEN_LEASE"),
-        kinds=tuple(by_name[name] for name in wanted),
-        namespaces=words(environment, "WHEELWARDEN_WATCH_NAMESPACES"),
-        workers=number(environment, "WHEELWARDEN_WORKERS", default=4),
-        resync_seconds=number(environment, "WHEELWARDEN_RESYNC_SECONDS", default=600),
-        probe_concurrency=number(environment, "WHEELWARDEN_PROBE_CONCURRENCY", default=4),
-        policy_file=Path(policy_file) if policy_file else None,
-        kubeconfig=Path(kubeconfig) if kubeconfig else None,
-        log_level=one_of(environment, "WHEELWARDEN_LOG_LEVEL", LEVELS, default="info"),
-        log_format=one_of(environment, "WHEELWARDEN_LOG_FORMAT", FORMATS, default="text"),
+    """Reads the WHEELWARDEN_* variables. Raises UnusableInput, naming each that is missing or not understood."""
+    reader = Reader(environment)
+    settings = Settings(
+        health_listen=reader.address("WHEELWARDEN_HEALTH_LISTEN", "0.0.0.0:8081"),
+        namespace=reader.needed("WHEELWARDEN_NAMESPACE"),
+        identity=reader.text("WHEELWARDEN_POD_NAME", socket.gethostname()),
+        lease=reader.needed("WHEELWARDEN_LEASE"),
+        kinds=reader.kinds("WHEELWARDEN_KINDS"),
+        namespaces=reader.words("WHEELWARDEN_WATCH_NAMESPACES"),
+        workers=reader.number("WHEELWARDEN_WORKERS", 4),
+        resync_seconds=reader.number("WHEELWARDEN_RESYNC_SECONDS", 600),
+        probe_concurrency=reader.number("WHEELWARDEN_PROBE_CONCURRENCY", 4),
+        policy_file=reader.path("WHEELWARDEN_POLICY_FILE"),
+        kubeconfig=reader.path("WHEELWARDEN_KUBECONFIG"),
+        log_level=reader.choice("WHEELWARDEN_LOG_LEVEL", LEVELS, "info"),
+        log_format=reader.choice("WHEELWARDEN_LOG_FORMAT", FORMATS, "text"),
     )
+    reader.check()
+    return settings

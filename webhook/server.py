@@ -19,8 +19,9 @@ from webhook.endpoints import Injection, Validation
 from webhook.health import make_health_application
 from webhook.metrics import Metrics
 from webhook.policy_file import PolicyFile
-from webhook.settings import Address, Settings
+from webhook.settings import Settings
 from webhook.tls import load_certificate, make_context
+from wheelwarden.environment import Address
 from wheelwarden.kube import Cluster
 
 LOGGER = logging.getLogger(__name__)

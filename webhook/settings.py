@@ -6,20 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from webhook.installer import Tools
-from wheelwarden.errors import UnusableInput
+from wheelwarden.environment import Address, Reader
 from wheelwarden.logs import FORMATS, LEVELS
-from wheelwarden.targets import KINDS, Kind
+from wheelwarden.targets import Kind
 
 PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
-_BOOLEANS: Final = {"true": True, "false": False}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Address:
-    """Where to listen; port 0 lets the system choose."""
-
-    host: str
-    port: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,8 +37,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     Raises:
         UnusableInput: something is missing or not understood; all of it is named.
     """
-    reader = _Reader(environment)
-    enabled = reader.choice("WHEELWARDEN_TOOLS_ENABLED", _BOOLEANS, "true") == "true"
+    reader = Reader(environment)
+    enabled = reader.flag("WHEELWARDEN_TOOLS_ENABLED", default=True)
     settings = Settings(
         log_level=reader.choice("WHEELWARDEN_LOG_LEVEL", LEVELS, "info"),
         log_format=reader.choice("WHEELWARDEN_LOG_FORMAT", FORMATS, "text"),
@@ -66,48 +57,5 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             pull_policy=reader.choice("WHEELWARDEN_TOOLS_PULL_POLICY", PULL_POLICIES, "IfNotPresent"),
         ),
     )
-    if reader.problems:
-        raise UnusableInput("settings in the environment: " + "; ".join(reader.problems))
+    reader.check()
     return settings
-
-
-class _Reader:
-    """Reads values, and keeps what is wrong with them in `problems`."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-        self.problems: list[str] = []
-
-    def needed(self, name: str) -> str:
-        value = self._text(name)
-        if not value:
-            self.problems.append(f"{name} is needed")
-        return value
-
-    def choice(self, name: str, allowed: Mapping[str, object] | tuple[str, ...], default: str) -> str:
-        value = self._text(name) or default
-        if value in allowed:
-            return value
-        self.problems.append(f'{name} is "{value}", it must be one of {", ".join(allowed)}')
-        return default
-
-    def path(self, name: str) -> Path | None:
-        value = self._text(name)
-        return Path(value) if value else None
-
-    def kinds(self, name: str) -> tuple[Kind, ...]:
-        wanted = [part.strip() for part in self._text(name).split(",") if part.strip()]
-        known = {kind.name: kind for kind in KINDS}
-        self.problems += [f'{name}: there is no kind "{kind}"' for kind in wanted if kind not in known]
-        return tuple(kind for kind in KINDS if kind.name in wanted) if wanted else KINDS
-
-    def address(self, name: str, default: str) -> Address:
-        value = self._text(name) or default
-        host, _, port = value.rpartition(":")
-        if host and port.isascii() and port.isdigit() and int(port) <= 65535:
-            return Address(host=host.removeprefix("[").removesuffix("]"), port=int(port))
-        self.problems.append(f'{name} is "{value}", it must be HOST:PORT')
-        return Address(host="", port=0)
-
-    def _text(self, name: str) -> str:
-        return self._environment.get(name, "").strip()

@@ -14,8 +14,9 @@ from certs.authority import Decision, Material, renew
 from certs.rotate import utc_now
 from webhook.installer import Tools
 from webhook.policy_file import PolicyFile
-from webhook.settings import Address, Settings, read_settings
+from webhook.settings import Settings, read_settings
 from webhook.tls import load_certificate, make_context
+from wheelwarden.environment import Address
 from wheelwarden.errors import UnusableInput
 from wheelwarden.logs import JsonFormatter, TextFormatter, set_up_logging
 from wheelwarden.policy import DEFAULT
