@@ -19,6 +19,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wheelwarden"
 
 _TAIL_LINES = 20
+_TOLD_SECONDS = 10.0
 
 
 class BuildError(Exception):
@@ -82,9 +83,16 @@ def remove(path: Path) -> None:
 
 
 def run(
-    argv: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    argv: Sequence[str | Path],
+    *,
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    counted: str = "",
 ) -> None:
     """Run a build command with its whole output appended to `log`.
+
+    With `counted`, what its lines of output stand for, a long run says every ten seconds how many there were.
 
     Raises:
         BuildError: the exit code is not 0; the message holds the end of the output and the log's path.
@@ -93,17 +101,32 @@ def run(
     command = [str(word) for word in argv]
     with log.open("ab") as stream:
         start = stream.tell()
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, env=env, cwd=cwd, check=False
-        )
-    if done.returncode:
-        with log.open("rb") as stream:
-            stream.seek(start)
-            tail = stream.read().decode(errors="replace").splitlines()[-_TAIL_LINES:]
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, env=env, cwd=cwd
+        ) as process:
+            code = _wait(process, counted, log, start)
+    if code:
+        tail = _lines_since(log, start)[-_TAIL_LINES:]
         lines = "\n".join(f"    {line}" for line in tail)
-        raise BuildError(
-            f"{command[0]} failed with exit code {done.returncode}; its log is {log} and ends with:\n{lines}"
-        )
+        raise BuildError(f"{command[0]} failed with exit code {code}; its log is {log} and ends with:\n{lines}")
+
+
+def _wait(process: "subprocess.Popen[bytes]", counted: str, log: Path, start: int) -> int:
+    begun = time.monotonic()
+    while True:
+        try:
+            return process.wait(_TOLD_SECONDS)
+        except subprocess.TimeoutExpired:
+            if counted:
+                count = len(_lines_since(log, start))
+                seconds = time.monotonic() - begun
+                print(f"  … {seconds:.0f} s, {count} {counted}", file=sys.stderr, flush=True)
+
+
+def _lines_since(log: Path, start: int) -> list[str]:
+    with log.open("rb") as stream:
+        stream.seek(start)
+        return stream.read().decode(errors="replace").splitlines()
 
 
 def read_output(argv: Sequence[str | Path], *, cwd: Path | None = None) -> str:

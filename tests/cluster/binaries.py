@@ -74,19 +74,16 @@ def _prepare_kubernetes(cache: Path) -> Path:
         minor = version.split(".")[1]
         package = "k8s.io/component-base/version"
         flags = f"-s -w -X {package}.gitVersion={version} -X {package}.gitMajor=1 -X {package}.gitMinor={minor}"
-        command: list[str | Path] = [
-            go,
-            "build",
-            "-mod=readonly",
-            "-trimpath",
-            "-ldflags",
-            flags,
-            "-o",
-            partial / "kube",
-            ".",
-        ]
+        options = ["-v", "-mod=readonly", "-trimpath", "-ldflags", flags]  # -v: a line for each package compiled
+        environment = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": ""}
         try:
-            artifacts.run(command, log=log, cwd=work, env=os.environ | {"CGO_ENABLED": "0", "GOFLAGS": ""})
+            artifacts.run(
+                [go, "build", *options, "-o", partial / "kube", "."],
+                log=log,
+                cwd=work,
+                env=environment,
+                counted="modules fetched or packages compiled, of some 2,500",
+            )
         finally:
             artifacts.remove(work)
 

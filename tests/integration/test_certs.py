@@ -27,34 +27,17 @@ from certs.authority import (
 )
 from certs.rotate import utc_now
 from certs.store import read_material, write_material
-from tests.cluster.apiserver import ApiServer
-from tests.integration.standin_objects import ROOT, make_namespace, until
+from tests.integration.standin_objects import ROOT, until
 from tests.integration.webhook_installation import (
     NAME,
     SECRET,
     Installation,
-    installed,
     kaspr_app_of,
     trusting,
 )
 from webhook.policy_file import PolicyFile
 from webhook.server import Server
-from wheelwarden.kube import KASPRAPPS, NAMESPACES, VALIDATING_WEBHOOKS, Cluster
-
-
-@pytest.fixture
-async def installation(api: ApiServer, tmp_path: Path) -> AsyncIterator[Installation]:
-    async with installed(api, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-async def shop(installation: Installation) -> AsyncIterator[str]:
-    name = await make_namespace(installation.cluster, "shop-")
-    yield name
-    for item in (await installation.cluster.list(KASPRAPPS, name)).items:
-        await installation.cluster.delete(KASPRAPPS, item["metadata"]["name"], name)
-    await installation.cluster.delete(NAMESPACES, name)
+from wheelwarden.kube import KASPRAPPS, VALIDATING_WEBHOOKS, Cluster
 
 
 class Time:

@@ -1,15 +1,10 @@
 """Pods on a real API server: what injection makes of them, and that no pod is ever stopped by it."""
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.cluster.apiserver import ApiServer
-from tests.integration.standin_objects import make_namespace, notebook
-from tests.integration.webhook_installation import Installation, Process, installed, kaspr_app_of
+from tests.integration.standin_objects import notebook
+from tests.integration.webhook_installation import Installation, Process, kaspr_app_of
 from wheelwarden.kube import KASPRAPPS, NAMESPACES, NOTEBOOKS, PODS, Cluster, Object
 
 SPEC: Object = {"containers": [{"name": "kaspr", "image": "registry.example.com/orders:1"}]}
@@ -23,33 +18,6 @@ RESTRICTED: Object = {
     ],
     "securityContext": {"runAsNonRoot": True, "runAsUser": 1001, "seccompProfile": {"type": "RuntimeDefault"}},
 }
-
-
-@pytest.fixture
-async def installation(api: ApiServer, tmp_path: Path) -> AsyncIterator[Installation]:
-    async with installed(api, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-async def process(installation: Installation, tmp_path: Path) -> AsyncIterator[Process]:
-    async with installation.running(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def cluster(installation: Installation) -> Cluster:
-    return installation.cluster
-
-
-@pytest.fixture
-async def shop(cluster: Cluster) -> AsyncIterator[str]:
-    name = await make_namespace(cluster, "shop-")
-    yield name
-    for resource in (NOTEBOOKS, KASPRAPPS):
-        for item in (await cluster.list(resource, name)).items:
-            await cluster.delete(resource, item["metadata"]["name"], name)
-    await cluster.delete(NAMESPACES, name)
 
 
 def pod(spec: Object, *, labels: dict[str, str] | None = None, name: str = "orders-app-0") -> Object:

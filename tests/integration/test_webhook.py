@@ -7,52 +7,22 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster.apiserver import ApiServer
-from tests.integration.standin_objects import ROOT, kaspr_app, make_namespace, notebook
+from tests.integration.standin_objects import ROOT, kaspr_app, notebook
 from tests.integration.webhook_installation import (
     Installation,
     Process,
-    installed,
     kaspr_app_of,
     trusting,
 )
 from wheelwarden.errors import Invalid, NotFound
-from wheelwarden.kube import KASPRAPPS, NAMESPACES, NOTEBOOKS, Cluster
+from wheelwarden.kube import KASPRAPPS, NOTEBOOKS, Cluster
 
 DENIED = 'admission webhook "validate.wheelwarden.dev" denied the request: '
-
-
-@pytest.fixture
-async def installation(api: ApiServer, tmp_path: Path) -> AsyncIterator[Installation]:
-    async with installed(api, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-async def process(installation: Installation, tmp_path: Path) -> AsyncIterator[Process]:
-    async with installation.running(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def cluster(installation: Installation) -> Cluster:
-    return installation.cluster
-
-
-@pytest.fixture
-async def shop(cluster: Cluster) -> AsyncIterator[str]:
-    name = await make_namespace(cluster, "shop-")
-    yield name
-    for resource in (NOTEBOOKS, KASPRAPPS):
-        for item in (await cluster.list(resource, name)).items:
-            await cluster.delete(resource, item["metadata"]["name"], name)
-    await cluster.delete(NAMESPACES, name)
 
 
 async def test_a_bad_app_is_refused_with_every_problem_in_kubectls_output(
