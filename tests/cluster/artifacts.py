@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wheelwarden"
 
 _TAIL_LINES = 20
-_TOLD_SECONDS = 10.0
+_TOLD_SECONDS = 10.0  # between two lines of progress
 
 
 class BuildError(Exception):
