@@ -79,7 +79,9 @@ def share_one_installation(narrator: Narrator, setting: Setting) -> None:
         "the imports are proven in each pod",
         lambda: _condition(narrator, "kasprapp", "orders", IMPORTS_VERIFIED, "True"),
     )
-    narrator.run("exec", "orders-app-0", "-c", "kaspr", "--", "python3", "-c", "import six; print(six.__file__)")
+    used = narrator.run("exec", "orders-app-0", "-c", "kaspr", "--", "python3", "-c", "import six; print(six.__file__)")
+    if "/packages/site-packages/six.py" not in used:
+        raise StepError(f"six came from somewhere else than the shared packages: {used}")
     _describe(narrator, "kasprapp", "orders")
     narrator.happened("every import works in all three pods, and describe says so")
 

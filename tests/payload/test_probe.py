@@ -211,6 +211,14 @@ def test_modules_are_derived_from_the_metadata_of_what_was_asked_for(site: Path,
     assert outcome(probe(ask(tmp_path, distributions=["private"]))) == {"_only": "ok"}
 
 
+def test_packages_that_cannot_be_read_are_not_taken_for_packages_without_modules(tmp_path: Path) -> None:
+    request = ask(tmp_path / "nowhere", distributions=["six"])
+    done = subprocess.run(probe_argv(DEBIAN, request), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("the installed packages cannot be read: ")
+    assert str(tmp_path / "nowhere") in done.stderr
+
+
 def test_a_file_that_hides_an_installed_package_is_named(site: Path, tmp_path: Path) -> None:
     first = tmp_path / "first"
     first.mkdir()

@@ -88,7 +88,10 @@ def main():
     modules = request["modules"]
     derived = not modules
     if derived:
-        modules = derive(request["distributions"], request["searchPath"])
+        try:
+            modules = derive(request["distributions"], request["searchPath"])
+        except OSError as error:
+            sys.exit("the installed packages cannot be read: {}".format(error))
     results = [try_import(name, min(request["deadlineSeconds"], end - time.monotonic())) for name in modules]
     mark_shadowed(results, request["searchPath"])
     answer = {
@@ -223,14 +226,13 @@ def usage_of(path):
 
 
 def derive(distributions, search_path):
-    """The modules that the distributions bring, from their metadata: top_level.txt, else what RECORD lists."""
+    """The modules that the distributions bring, from their metadata: top_level.txt, else what RECORD lists.
+
+    A search path that cannot be read is no path without modules: nothing could be proven, and that is an error.
+    """
     wanted = set(normalised(name) for name in distributions)
     found = []
-    try:
-        names = sorted(os.listdir(search_path))
-    except OSError:
-        return []
-    for name in names:
+    for name in sorted(os.listdir(search_path)):
         if name.endswith(".dist-info") and normalised(name[: -len(".dist-info")].rpartition("-")[0]) in wanted:
             for module in modules_of(os.path.join(search_path, name)):
                 if module not in found:
