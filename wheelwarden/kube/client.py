@@ -41,6 +41,7 @@ TYPE_OF_PATCH: Final = {
 
 PAGE_SIZE: Final = 500  # objects a list call returns at once, as client-go's reflector asks for
 REQUEST_TIMEOUT_SECONDS: Final = 30.0
+GOODBYE_SECONDS: Final = 0.05  # see "Graceful Shutdown" in aiohttp's documentation
 MESSAGE_LIMIT: Final = 2000  # characters of an API server's message that are kept
 
 Object = dict[str, Any]
@@ -108,8 +109,9 @@ class Cluster:
         await self.close()
 
     async def close(self) -> None:
-        """Closes the connections."""
+        """Closes the connections, and gives those that were closed midway a moment for their TLS goodbye."""
         await self._api.close()
+        await asyncio.sleep(GOODBYE_SECONDS)
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
         """One object, read from the API server (never from a cache). Raises NotFound."""

@@ -54,6 +54,7 @@ async def run_in_container(
     url = pod_url.replace("http", "ws", 1) + "/exec?" + urlencode(query)
     outputs = {STDOUT: bytearray(), STDERR: bytearray()}
     truncated = False
+    transport: asyncio.BaseTransport | None = None
     what = f"exec in container {container} of pod {pod_url.rpartition('/')[2]}"
     try:
         async with (
@@ -62,6 +63,8 @@ async def run_in_container(
                 url, headers=headers, protocols=(PROTOCOL,), heartbeat=HEARTBEAT_SECONDS, max_msg_size=0
             ) as socket,
         ):
+            connection = socket._response.connection  # aiohttp has no public way to it
+            transport = connection.transport if connection is not None else None
             async for message in socket:
                 if message.type is not aiohttp.WSMsgType.BINARY or not message.data:
                     continue
@@ -83,6 +86,10 @@ async def run_in_container(
         raise _handshake_error(error, what) from error
     except (aiohttp.ClientError, OSError) as error:
         raise Unreachable(0, "Unreachable", f"{what}: {type(error).__name__}: {error}"[:500]) from error
+    finally:
+        # The websocket has said goodbye; a TLS goodbye on top of it could outlive our event loop.
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.abort()
     raise Unreachable(0, "ExecCut", f"{what}: the connection ended before the exit status came")
 
 
