@@ -58,6 +58,7 @@ async def _serve(settings: Settings) -> int:
         if not acquiring.done():
             acquiring.cancel()
             return 0
+        acquiring.result()  # a fault of ours in there must not pass for the Lease
         metrics.leader.set(1)
         working = asyncio.ensure_future(_work(settings, cluster, metrics))
         keeping = asyncio.ensure_future(lease.keep())

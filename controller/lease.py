@@ -50,26 +50,25 @@ class Lease:
         self._now = now
         self._sleep = sleep
         self._seen: tuple[Any, float] = (None, 0.0)
+        self._renewed = 0.0  # when the last good attempt began: others may count from then on
 
     async def acquire(self) -> None:
         """Returns when we hold the Lease."""
-        while not await self._try():
+        while not await self._try_for(RENEW_DEADLINE_SECONDS):
             await self._sleep(RETRY_SECONDS * random.uniform(1.0, 1.2))  # noqa: S311 - jitter
         LOGGER.info("leader: %s", self._identity)
 
     async def keep(self) -> None:
-        """Renews; returns when the Lease is lost, which is when the caller must have stopped acting."""
-        renewed = self._monotonic()
-        while self._monotonic() - renewed < RENEW_DEADLINE_SECONDS:
-            await self._sleep(RETRY_SECONDS)
-            try:
-                async with asyncio.timeout(RETRY_SECONDS * 2):
-                    held = await self._try()
-            except TimeoutError:
+        """Renews what `acquire` took; returns when the Lease is lost, at the latest 10 s after its last renewal began.
+
+        The caller must stop acting then, 5 s before anybody else may begin.
+        """
+        while (left := self._renewed + RENEW_DEADLINE_SECONDS - self._monotonic()) > 0:
+            await self._sleep(min(RETRY_SECONDS, left))
+            left = self._renewed + RENEW_DEADLINE_SECONDS - self._monotonic()
+            if left <= 0 or await self._try_for(left):
                 continue
-            if held:
-                renewed = self._monotonic()
-            elif self._seen[0] is not None and self._seen[0][0] != self._identity:
+            if self._seen[0] is not None and self._seen[0][0] != self._identity:
                 break
         LOGGER.warning("no longer the leader")
 
@@ -83,8 +82,20 @@ class Lease:
         except KubeError as error:
             LOGGER.info("the lease was not released, it runs out by itself: %s", error)
 
+    async def _try_for(self, seconds: float) -> bool:
+        """One look, which may take so long; an answer that comes later counts as none."""
+        began = self._monotonic()
+        try:
+            async with asyncio.timeout(seconds):
+                held = await self._try()
+        except TimeoutError:
+            return False
+        if held:
+            self._renewed = began
+        return held
+
     async def _try(self) -> bool:
-        """One look: takes or renews the Lease where that may be."""
+        """Takes or renews the Lease where that may be."""
         try:
             lease = await self._read()
             spec = lease.get("spec") or {}

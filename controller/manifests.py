@@ -1,5 +1,6 @@
 """The claim, and what a KasprApp's status says: pure builders."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -32,7 +33,7 @@ def plan_claim(request: Request, claim: Mapping[str, Any] | None, pods: Sequence
     Never adopts a claim that is not marked as ours, never shrinks one, and deletes only what nobody uses and what goes
     with its owner (`deleteClaim`).
     """
-    wanted = request.packages is not None and request.packages.cache.enabled
+    wanted = request.packages is not None and request.packages.cache.enabled and request.install != "observe"
     if claim is None:
         return ClaimPlan(create=build_claim(request)) if wanted else ClaimPlan()
     name = claim["metadata"]["name"]
@@ -177,6 +178,10 @@ def conditions_of(obj: Mapping[str, Any]) -> list[Object]:
     return list((obj.get("status") or {}).get("conditions") or [])
 
 
-def last_result(obj: Mapping[str, Any]) -> str:
-    """The last-result annotation of a Notebook, empty where there is none."""
-    return annotations_of(obj).get(names.LAST_RESULT_ANNOTATION, "")
+def last_result(obj: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the last-result annotation of a Notebook says, empty where there is none or somebody wrote nonsense in it."""
+    try:
+        found = json.loads(annotations_of(obj).get(names.LAST_RESULT_ANNOTATION, ""))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -25,26 +25,34 @@ from wheelwarden.verify.results import ModuleResult
 
 SHOWN_MODULES: Final = 5  # failing modules that a message names
 
+# While one of these holds for a pod of the new request, no other pod is taken.
+UNDECIDED: Final = frozenset({Reason.WAITING_FOR_POD, Reason.INSTALLING, Reason.PROBING})
+
 # Reasons for which the kubelet cannot start a container, with what to do.
 KUBELET_REASONS: Final = frozenset(
     {"CreateContainerConfigError", "CreateContainerError", "ImagePullBackOff", "ErrImagePull", "InvalidImageName"}
 )
 
 
-def packages_condition(request: Request, pod: PodState, *, conflict: str, invalid: str) -> Condition | None:
+def obstacle(reason: str, text: str) -> Condition:
+    """What keeps all pods of an object from their packages: InvalidSpec, ClaimConflict or ClaimRefused."""
+    tail = " Nothing is installed until it is corrected." if reason == Reason.INVALID_SPEC else ""
+    return _packages(FALSE, reason, text + tail)
+
+
+def packages_condition(request: Request, pod: PodState, hindrance: Condition | None) -> Condition | None:
     """PackagesInstalled of one pod; None where no packages are asked for and none were.
 
     Args:
         request: what the owner asks for now.
         pod: the pod.
-        conflict: why the claim cannot be used, empty where it can.
-        invalid: the first broken rule, empty where there is none.
+        hindrance: an `obstacle` in the way of all pods, None where there is none.
     """
     wanted = request.packages is not None
     if not wanted and not pod.injected:
         return None
-    if invalid:
-        return _packages(FALSE, Reason.INVALID_SPEC, f"{invalid} Nothing is installed until it is corrected.")
+    if hindrance is not None and hindrance.reason == Reason.INVALID_SPEC:
+        return hindrance
     if pod.foreign_installer:
         return _packages(
             UNKNOWN, Reason.OBSERVED, "This pod comes with an installer of its own; its packages are not ours."
@@ -63,8 +71,8 @@ def packages_condition(request: Request, pod: PodState, *, conflict: str, invali
             f"The packages changed after pod {pod.name} was made; it keeps the old set until it is made anew. "
             f"Restart it when it suits (kubectl delete pod {pod.name}).",
         )
-    if conflict and pod.installer is not None and pod.installer.phase == "waiting":
-        return _packages(FALSE, Reason.CLAIM_CONFLICT, conflict)
+    if hindrance is not None and pod.installer is not None and pod.installer.phase == "waiting":
+        return hindrance
     return _of_installer(pod.installer or Installer(phase="waiting"), request)
 
 
@@ -193,9 +201,10 @@ def replacement(
 ) -> Replacement | None:
     """The one pod to be replaced now, None where there is none or it must wait.
 
-    A pod that never came up with an older request is deleted at once: a StatefulSet would wait for it for ever. With
-    rollout auto, one outdated pod at a time is evicted, only while all others are ready and no pod of the new request
-    has failed: so a bad package never takes down more than one replica.
+    A pod that never came up with an older request, or that crashes over and over with it, is deleted at once: a
+    StatefulSet would wait for it for ever. With rollout auto, one outdated pod at a time is evicted, only while every pod
+    of the new request is ready and proven: so a bad package never takes down more than one replica. Outdated pods that
+    are not ready go first, since they serve nobody; one that is ready goes only while all others are ready too.
 
     Args:
         request: what the owner asks for.
@@ -205,22 +214,25 @@ def replacement(
     """
     outdated = [pod for pod in pods if _outdated(request, pod) and not pod.deleting]
     for pod in outdated:
-        if pod.injected and not pod.ready and _never_came_up(pod):
+        if pod.injected and not pod.ready and (_never_came_up(pod) or pod.crashing):
             return Replacement(
                 pod=pod, evict=False, reason="it did not come up with packages that are no longer asked for"
             )
-    if request.rollout != "auto" or not outdated or any(pod.deleting for pod in pods):
+    if request.rollout != "auto" or not outdated or any(pod.deleting for pod in pods) or len(pods) < replicas:
         return None
-    current = [pod for pod in pods if pod not in outdated]
-    if len(pods) < replicas or any(not pod.ready for pod in pods):
-        return None
-    for pod in current:
-        if any(condition.status == FALSE for condition in conditions.get(pod.name, ())):
+    for pod in pods:
+        if pod not in outdated and (not pod.ready or _unproven(conditions.get(pod.name, ()))):
             return None
+    outdated = [pod for pod in outdated if not pod.ready] or outdated
     # The highest ordinal first, as a StatefulSet rolls.
     last = max(outdated, key=lambda pod: (len(pod.name), pod.name))
     reason = "the packages changed" if last.injected else "it was made without the installer"
     return Replacement(pod=last, evict=True, reason=reason, not_injected=not last.injected)
+
+
+def _unproven(conditions: Sequence[Condition]) -> bool:
+    """Whether a pod failed or is still to be proven. A probe that could not run holds nobody up: exec may be forbidden."""
+    return any(condition.status == FALSE or condition.reason in UNDECIDED for condition in conditions)
 
 
 def _outdated(request: Request, pod: PodState) -> bool:

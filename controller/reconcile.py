@@ -17,7 +17,7 @@ from controller.probe import Prober
 from controller.state import Key, PodState, ProbeOutcome, read_pod
 from wheelwarden import names
 from wheelwarden.conditions import FALSE, TRUE, Condition, Reason, find, sum_up, written
-from wheelwarden.errors import AlreadyExists, Blocked, Conflict, NotFound
+from wheelwarden.errors import AlreadyExists, Blocked, Conflict, Forbidden, Invalid, NotFound
 from wheelwarden.kube import CLAIMS, KASPRAPPS, NOTEBOOKS, PODS, Cluster, Object
 from wheelwarden.policy import Policy
 from wheelwarden.request import Request, read_request
@@ -30,6 +30,7 @@ TYPES: Final = (names.PACKAGES_INSTALLED, names.IMPORTS_VERIFIED)
 BLOCKED_SECONDS: Final = 30.0  # before an eviction that a budget forbade is tried again
 UNINJECTED_SECONDS: Final = 600.0  # between replacements for want of injection: the webhook may still be away
 RESTORE_SECONDS: Final = 60.0  # between two times that a condition which somebody dropped is put back
+REFUSED_SECONDS: Final = 60.0  # before a claim that the API server refused is tried again
 PROBE_RETRY_SECONDS: Final = 30.0
 
 _RESOURCES: Final = {NOTEBOOK.name: NOTEBOOKS, KASPR_APP.name: KASPRAPPS}
@@ -94,12 +95,14 @@ class Reconciler:
         if not request.wanted and not ours and not reported:
             return
         invalid = self._invalid(obj)
-        conflict = "" if invalid else await self._settle_claim(request, pods)
-        decided = await self._report_pods(key, request, pods, conflict=conflict, invalid=invalid)
-        if kind is KASPR_APP:
-            await self._report_app(key, request, obj, pods, decided)
-        else:
+        hindrance = plan.obstacle(Reason.INVALID_SPEC, invalid) if invalid else await self._settle_claim(request, pods)
+        if (
+            kind is NOTEBOOK
+        ):  # before the pods: killed in between, the next of us finds no digest there and probes again
             await self._keep_last_result(key, request, obj, pods)
+        decided = await self._report_pods(key, request, pods, hindrance)
+        if kind is KASPR_APP:
+            await self._report_app(key, request, obj, pods, decided, hindrance)
         if not invalid:
             self._probe(key, request, pods)
             await self._replace(key, request, pods, decided, wanted_replicas(kind, obj))
@@ -110,8 +113,8 @@ class Reconciler:
                 return violation.message
         return ""
 
-    async def _settle_claim(self, request: Request, pods: Sequence[PodState]) -> str:
-        """Creates, grows or deletes the claim; returns why it cannot be used, empty where it can."""
+    async def _settle_claim(self, request: Request, pods: Sequence[PodState]) -> Condition | None:
+        """Creates, grows or deletes the claim; returns why it cannot be used, None where it can."""
         name = claim_name(request.kind, request.name)
         try:
             claim: Object | None = await self._cluster.get(CLAIMS, name, request.namespace)
@@ -123,25 +126,35 @@ class Reconciler:
                 await self._cluster.create(CLAIMS, wanted.create, request.namespace)
             except AlreadyExists:
                 self._again(_key_of(request), 1.0)
+            except (Forbidden, Invalid) as error:
+                self._again(_key_of(request), REFUSED_SECONDS)
+                return plan.obstacle(
+                    Reason.CLAIM_REFUSED, f"The claim {name} cannot be made: {error}. It is tried again."
+                )
         if wanted.grow:
             patch = {"spec": {"resources": {"requests": {"storage": wanted.grow}}}}
-            await self._cluster.patch(CLAIMS, name, patch, request.namespace)
+            try:
+                await self._cluster.patch(CLAIMS, name, patch, request.namespace)
+            except (Forbidden, Invalid) as error:  # not every storage class can, and no claim can before it is bound
+                text = f"The claim {name} keeps its size, growing it to {wanted.grow} was refused: {error}"
+                LOGGER.info("%s/%s: %s", request.namespace, request.name, text)
+                await self._recorder.record(_about(request), request.namespace, "Warning", "ClaimNotGrown", text)
         if wanted.delete:
             try:
                 await self._cluster.delete(CLAIMS, name, request.namespace, uid=wanted.delete)
             except (NotFound, Conflict):
                 LOGGER.debug("claim %s/%s is gone already", request.namespace, name)
-        return wanted.conflict
+        return plan.obstacle(Reason.CLAIM_CONFLICT, wanted.conflict) if wanted.conflict else None
 
     async def _report_pods(
-        self, key: Key, request: Request, pods: Sequence[PodState], *, conflict: str, invalid: str
+        self, key: Key, request: Request, pods: Sequence[PodState], hindrance: Condition | None
     ) -> dict[str, list[Condition]]:
         """Writes the conditions of each pod where they changed; returns them by pod name."""
         decided: dict[str, list[Condition]] = {}
         for pod in pods:
             outcome = self._prober.outcome(pod)
             found = [
-                plan.packages_condition(request, pod, conflict=conflict, invalid=invalid),
+                plan.packages_condition(request, pod, hindrance),
                 plan.imports_condition(request, pod, outcome),
             ]
             decided[pod.name] = [condition for condition in found if condition is not None]
@@ -171,6 +184,10 @@ class Reconciler:
         try:
             await self._cluster.patch(PODS, pod.name, patch, key.namespace, subresource="status", style="strategic")
         except (NotFound, Conflict):
+            return
+        except Invalid as error:  # how the API server refuses another uid in a patch
+            if "metadata.uid" not in error.message:
+                raise
             return
         for condition in changed:
             before = find(pod.conditions, condition.type)
@@ -233,9 +250,15 @@ class Reconciler:
         obj: Object,
         pods: Sequence[PodState],
         decided: Mapping[str, Sequence[Condition]],
+        hindrance: Condition | None,
     ) -> None:
-        """Writes a KasprApp's conditions and `status.pythonPackages`, once and only where they changed."""
+        """Writes a KasprApp's conditions and `status.pythonPackages`, once and only where they changed.
+
+        Where the operator installs the packages itself, `status.pythonPackages` is the operator's.
+        """
         summed = [self._summed(type_, pods, decided) for type_ in self._wanted_types(request)]
+        if hindrance is not None and not pods and request.packages is not None:
+            summed[0] = hindrance
         now_there = conditions_of(obj)
         changed = [condition for condition in summed if find(now_there, condition.type) != condition]
         kept = {condition.type for condition in summed}
@@ -256,15 +279,17 @@ class Reconciler:
                         if any(entry.get("type") == c.type for c in summed if c not in changed)
                     ),
                 ]
-                self._wrote[key] = (summed, self._monotonic())
         before = (obj.get("status") or {}).get("pythonPackages")
         packages = package_status(request, pods, summed[0]) if request.packages is not None else None
-        if packages != before:
+        observed = request.install == "observe" or any(pod.foreign_installer for pod in pods)
+        if packages != before and not observed:
             gone = dict.fromkeys(set(before or {}) - set(packages or {}))
             status["pythonPackages"] = None if packages is None else {**gone, **packages}
         if status:
             patch = {"metadata": {"resourceVersion": obj["metadata"]["resourceVersion"]}, "status": status}
             await self._cluster.patch(KASPRAPPS, key.name, patch, key.namespace, subresource="status")
+            if "conditions" in status:
+                self._wrote[key] = (summed, self._monotonic())
 
     def _is_too_soon(self, key: Key, summed: list[Condition]) -> bool:
         """Whether just this was written within the last minute: then somebody dropped it, and may do so again."""
@@ -288,7 +313,7 @@ class Reconciler:
         """Keeps what was found out in an annotation: stopping a Notebook empties its status."""
         for pod in pods:
             outcome = self._prober.outcome(pod)
-            if outcome is None or outcome.report is None:
+            if outcome is None or outcome.report is None or outcome.digest != plan.probe_digest(request, pod):
                 continue
             result = pod.installer.result if pod.installer else None
             fresh = {
@@ -296,8 +321,7 @@ class Reconciler:
                 "installed": list(result.installed) if result else [],
                 "imports": plan.module_names(outcome),
             }
-            before = last_result(obj)
-            if before and {**json.loads(before), "time": None} == {**fresh, "time": None}:
+            if {**last_result(obj), "time": None} == {**fresh, "time": None}:
                 continue
             text = json.dumps({**fresh, "time": self._stamp()}, separators=(",", ":"))
             patch = {"metadata": {"annotations": {names.LAST_RESULT_ANNOTATION: text}}}

@@ -48,13 +48,14 @@ class Installer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PodState:
-    """One pod of the object."""
+    """One pod of the object; `crashing`: its main container has ended time and again, and nothing runs in it now."""
 
     name: str
     uid: str
     deleting: bool
     ready: bool
     main: str
+    crashing: bool
     restarts: int
     injected: bool
     hash: str
@@ -90,6 +91,7 @@ def read_pod(kind: Kind, name: str, pod: Mapping[str, Any]) -> PodState:
         deleting="deletionTimestamp" in metadata,
         ready=bool(main_status.get("ready")),
         main=main.get("name", ""),
+        crashing=((main_status.get("state") or {}).get("waiting") or {}).get("reason") == "CrashLoopBackOff",
         restarts=int(main_status.get("restartCount") or 0),
         injected=injected,
         hash=annotations.get(names.POD_HASH_ANNOTATION, ""),

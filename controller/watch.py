@@ -1,6 +1,7 @@
 """Watching one resource: list, mark, watch, and list again when the version is gone. Gives keys, keeps no objects."""
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
@@ -71,8 +72,12 @@ class Watcher:
                 await self._sleep(seconds)
 
     async def list_once(self) -> None:
-        """Calls `seen` with every object there is: the periodic look that makes up for whatever was missed."""
-        await self._list()
+        """Calls `seen` with every object there is: the periodic look that makes up for whatever was missed.
+
+        Where the kind is not installed there is nothing to see; `run` has said so.
+        """
+        with contextlib.suppress(NotFound):
+            await self._list()
 
     async def _list(self) -> str:
         listing = await self._cluster.list(self._resource, self._namespace, labels=self._labels)

@@ -65,6 +65,25 @@ class Leases:
         return str(self.lease["spec"]["holderIdentity"])
 
 
+class SlowLeases(Leases):
+    """Writes at once and answers `delay` seconds later; is away after so many renewals."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self.clock = clock
+        self.delay = 0.0
+        self.renewals = -1  # no end
+        self.written = 0.0
+
+    async def replace(self, _resource: object, body: dict[str, Any], _namespace: str) -> dict[str, Any]:
+        done = await super().replace(_resource, body, _namespace)
+        self.written = self.clock.seconds
+        self.clock.seconds += self.delay
+        self.renewals -= 1
+        self.down = self.renewals == 0
+        return done
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -128,6 +147,17 @@ async def test_a_leader_cut_off_from_the_api_server_stops_after_ten_seconds(leas
     leases.down = True
     await first.keep()
     assert 10 <= clock.seconds < 15
+
+
+@pytest.mark.parametrize("delay", [0.0, 1.0, 4.0, 9.0])
+async def test_a_slow_answer_does_not_make_a_leadership_last_longer(clock: Clock, delay: float) -> None:
+    leases = SlowLeases(clock)
+    first = candidate(leases, clock, "a")
+    await first.acquire()
+    leases.delay, leases.renewals = delay, 1
+    await first.keep()
+    assert leases.written > 0
+    assert clock.seconds - leases.written <= 10  # others wait fifteen seconds from what they saw written
 
 
 async def test_a_leader_whose_lease_was_taken_stops_at_once(leases: Leases, clock: Clock) -> None:

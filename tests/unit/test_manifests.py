@@ -25,7 +25,7 @@ def request(packages: bool = True, **cache: object) -> Request:
 
 def pod(name: str = "demo-app-0", *, installer: Installer | None = None, uses: str = "") -> PodState:
     return PodState(
-        name=name, uid=name, deleting=False, ready=True, main="kaspr", restarts=0, injected=True,
+        name=name, uid=name, deleting=False, ready=True, main="kaspr", crashing=False, restarts=0, injected=True,
         hash=request().packages_hash, probed="", foreign_installer=False, installer=installer, conditions=(),
         claims=frozenset({uses} - {""}),
     )  # fmt: skip

@@ -9,13 +9,14 @@ from controller.plan import (
     distributions,
     imports_condition,
     needs_probe,
+    obstacle,
     packages_condition,
     probe_digest,
     replacement,
 )
 from controller.state import Installer, InstallResult, PodState, ProbeOutcome
 from wheelwarden import names
-from wheelwarden.conditions import FALSE, TRUE, UNKNOWN, Condition
+from wheelwarden.conditions import FALSE, TRUE, UNKNOWN, Condition, Reason
 from wheelwarden.request import Request, read_request
 from wheelwarden.verify.results import ModuleResult, ProbeReport
 
@@ -48,6 +49,7 @@ def pod(name: str = "demo-app-0", **changes: object) -> PodState:
         deleting=False,
         ready=True,
         main="kaspr",
+        crashing=False,
         restarts=0,
         injected=True,
         hash=SIX.packages_hash,
@@ -65,10 +67,8 @@ def failed(kind: str, message: str = "No.", *, phase: str = "waiting", exit_code
     return Installer(phase=phase, reason="CrashLoopBackOff", exit_code=exit_code, result=result)
 
 
-def installed_condition(
-    state: PodState, wanted: Request = SIX, conflict: str = "", invalid: str = ""
-) -> Condition | None:
-    return packages_condition(wanted, state, conflict=conflict, invalid=invalid)
+def installed_condition(state: PodState, wanted: Request = SIX, hindrance: Condition | None = None) -> Condition | None:
+    return packages_condition(wanted, state, hindrance)
 
 
 @pytest.mark.parametrize(
@@ -148,13 +148,15 @@ def test_each_state_of_a_pod_has_its_condition(state: PodState, status: str, rea
 
 
 def test_a_broken_rule_and_a_claim_of_somebody_else_come_first() -> None:
-    invalid = installed_condition(pod(), invalid="packages[0] is no requirement.")
-    assert invalid is not None
-    assert (invalid.status, invalid.reason) == (FALSE, "InvalidSpec")
+    invalid = obstacle(Reason.INVALID_SPEC, "packages[0] is no requirement.")
+    assert invalid.message == "packages[0] is no requirement. Nothing is installed until it is corrected."
+    assert installed_condition(pod(), hindrance=invalid) == invalid
     waiting = pod(ready=False, installer=Installer(phase="waiting"))
-    conflict = installed_condition(waiting, conflict="The claim is somebody's.")
-    assert conflict is not None
-    assert (conflict.reason, conflict.message) == ("ClaimConflict", "The claim is somebody's.")
+    conflict = obstacle(Reason.CLAIM_CONFLICT, "The claim is somebody's.")
+    assert installed_condition(waiting, hindrance=conflict) == conflict
+    going = installed_condition(pod(), hindrance=conflict)
+    assert going is not None
+    assert going.status == TRUE  # what runs already is not made worse by it
 
 
 def test_nothing_is_said_where_nothing_is_asked() -> None:
@@ -272,6 +274,35 @@ def test_the_rollout_waits_for_pods_that_are_missing_going_or_not_ready() -> Non
 
 def test_the_rollout_stops_at_the_first_pod_that_fails() -> None:
     assert due([pod("demo-app-0", **OLD), pod("demo-app-1")], bad="demo-app-1") is None
+
+
+@pytest.mark.parametrize("reason", [Reason.WAITING_FOR_POD, Reason.INSTALLING, Reason.PROBING])
+def test_the_rollout_waits_until_the_new_pod_is_proven(reason: str) -> None:
+    undecided = Condition(type=names.IMPORTS_VERIFIED, status=UNKNOWN, reason=reason, message="not yet")
+    pods = [pod("demo-app-0", **OLD), pod("demo-app-1")]
+    assert replacement(SIX, pods, {"demo-app-1": [undecided]}, replicas=2) is None
+
+
+def test_a_probe_that_cannot_run_does_not_hold_the_rollout_up() -> None:
+    forbidden = Condition(type=names.IMPORTS_VERIFIED, status=UNKNOWN, reason=Reason.PROBE_FAILED, message="no exec")
+    old = pod("demo-app-0", **OLD)
+    found = replacement(SIX, [old, pod("demo-app-1")], {"demo-app-1": [forbidden]}, replicas=2)
+    assert found == Replacement(pod=old, evict=True, reason="the packages changed")
+
+
+def test_outdated_pods_that_serve_nobody_go_first() -> None:
+    serving, silent = pod("demo-app-1", **OLD), pod("demo-app-0", ready=False, **OLD)
+    assert due([silent, serving]) == Replacement(pod=silent, evict=True, reason="the packages changed")
+    assert due([silent, serving, pod("demo-app-2", ready=False)]) is None
+
+
+@pytest.mark.parametrize("rollout", ["auto", "manual"])
+def test_an_outdated_pod_that_crashes_over_and_over_is_made_anew(rollout: str) -> None:
+    crashing = pod("demo-app-0", ready=False, crashing=True, restarts=4, **OLD)
+    found = due([crashing, pod("demo-app-1", ready=False, **OLD)], request("six", rollout=rollout))
+    assert found is not None
+    assert (found.pod, found.evict) == (crashing, False)
+    assert due([pod("demo-app-0", ready=False, crashing=True)]) is None  # with the packages of now: its own affair
 
 
 def test_manual_replaces_no_pod_that_runs_but_one_that_never_came_up() -> None:

@@ -13,6 +13,7 @@ from controller.reconcile import Reconciler
 from controller.state import Key, PodState, ProbeOutcome
 from tests.unit.fake_cluster import FakeCluster, Object
 from wheelwarden import names
+from wheelwarden.errors import Conflict
 from wheelwarden.hashing import compute_packages_hash
 from wheelwarden.kube import KASPRAPPS, NOTEBOOKS, PODS
 from wheelwarden.policy import DEFAULT
@@ -204,6 +205,42 @@ async def test_a_notebook_gets_its_last_result_and_no_status(world: World) -> No
         "hash": HASH, "installed": ["six==1.17.0"], "imports": [{"module": "six", "ok": True}], "time": None,
     }  # fmt: skip
     assert await world.writes_of(LAB) == []
+
+
+async def test_a_last_result_that_somebody_spoilt_is_written_anew(world: World) -> None:
+    world.notebook(**{names.PACKAGES_ANNOTATION: "packages: [six]", names.LAST_RESULT_ANNOTATION: "[nonsense"})
+    world.pod("lab-0", owner=LAB)
+    await world.settle(LAB)
+    lab = await world.cluster.get(NOTEBOOKS, "lab")
+    assert json.loads(lab["metadata"]["annotations"][names.LAST_RESULT_ANNOTATION])["hash"] == HASH
+
+
+async def test_a_controller_killed_between_two_writes_leaves_a_result_to_find(world: World) -> None:
+    world.notebook(**{names.PACKAGES_ANNOTATION: "packages: [six]"})
+    world.pod("lab-0", owner=LAB)
+    await world.settle(LAB)
+    order = [plural for verb, plural, _ in world.cluster.writes if verb == "patch"]
+    # The digest on the pod says that all is done, so it comes last.
+    assert order[-2:] == ["notebooks", "pods"]
+
+
+async def test_a_write_that_met_a_conflict_is_not_held_back_for_a_minute(world: World) -> None:
+    world.app(["six"])
+    read = world.cluster.get
+    stale = [True]
+
+    async def get(resource: Any, name: str, namespace: str | None = None) -> Object:
+        found = await read(resource, name, namespace)
+        if resource is KASPRAPPS and namespace and stale and stale.pop():
+            found["metadata"]["resourceVersion"] = "0"  # somebody writes between our read and our write
+        return found
+
+    world.cluster.get = get  # type: ignore[method-assign]
+    with pytest.raises(Conflict):
+        await world.reconciler.reconcile(APP)
+    await world.reconciler.reconcile(APP)
+    app = await world.cluster.get(KASPRAPPS, "demo")
+    assert world.condition(app, names.PACKAGES_INSTALLED) == ("Unknown", "WaitingForPod")
 
 
 async def test_objects_that_ask_for_nothing_are_left_alone(world: World) -> None:
