@@ -4,22 +4,16 @@
 """
 
 import argparse
-import ctypes
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.cluster import artifacts, binaries, debian, images, node, packages, sources
+from tests.cluster import artifacts, binaries, debian, images, namespaces, node, packages, runs, sources
 from tests.cluster.inside import Plan
 
-STATE_PREFIX = "wwc-"  # short: containerd's sockets live below it
-CGROUPS = Path("/sys/fs/cgroup")
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LOGS = artifacts.REPOSITORY / "build" / "cluster-logs"
 
 
@@ -31,10 +25,15 @@ def main() -> int:
     run.add_argument("--bare", action="store_true", help="the node, indexes and volumes only: no CRDs, no chart")
     run.add_argument("--no-standins", action="store_true", help="without the stand-in workload controllers")
     run.add_argument(
-        "--keep-logs", type=Path, default=LOGS, help="where logs go after a failure (default: %(default)s)"
+        "--keep-logs",
+        type=Path,
+        default=LOGS,
+        help="logs go into a new folder below this one after a failure (default: %(default)s)",
     )
     run.add_argument("command", nargs="+")
     arguments = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end)
     try:
         plan = prepare(getattr(arguments, "bare", False), getattr(arguments, "no_standins", False))
         if arguments.verb == "build":
@@ -43,6 +42,9 @@ def main() -> int:
     except (artifacts.BuildError, debian.MissingPackagesError, sources.SourceError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 125
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
 
 
 def prepare(bare: bool, no_standins: bool) -> Plan:
@@ -67,78 +69,46 @@ def prepare(bare: bool, no_standins: bool) -> Plan:
 
 def run_cluster(plan: Plan, command: Sequence[str], keep_logs: Path) -> int:
     """Makes the namespaces, runs the plan in them, and removes what is left of the run and of older ones that died."""
-    remove_dead_runs()
-    state = Path(tempfile.mkdtemp(prefix=f"{STATE_PREFIX}{os.getpid()}-"))
-    cgroup = f"/{state.name}"
-    code = 125
+    with runs.run_folder() as state:
+        whole = Plan(**{**vars(plan), "state": str(state), "cgroup": f"/{state.name}", "command": tuple(command)})
+        try:
+            code = run_inside(whole)
+        except BaseException:
+            report_logs(state, keep_logs)
+            raise
+        if code:
+            report_logs(state, keep_logs)
+        return code
+
+
+def run_inside(plan: Plan) -> int:
+    """Runs the plan as the first process of new namespaces; nothing in them is alive afterwards."""
+    argv = [*namespaces.UNSHARE, sys.executable, "-m", "tests.cluster.inside", plan.to_json()]
+    environment = namespaces.environment_inside() | {
+        "WHEELWARDEN_CALLER_FOLDER": str(Path.cwd()),
+        "PYTHONPATH": str(artifacts.REPOSITORY),
+    }
+    process = subprocess.Popen(argv, env=environment, preexec_fn=namespaces.die_with_parent)
     try:
-        make_cgroups(cgroup)
-        whole = Plan(**{**vars(plan), "state": str(state), "cgroup": cgroup, "command": tuple(command)})
-        unshare = ["unshare", "--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child", "--mount-proc"]
-        # The first process of the PID namespace: with it, everything in the namespaces goes.
-        argv = [*unshare, sys.executable, "-m", "tests.cluster.inside", whole.to_json()]
-        environment = os.environ | {
-            "WHEELWARDEN_CALLER_FOLDER": str(Path.cwd()),
-            "PYTHONPATH": str(artifacts.REPOSITORY),
-        }
-        process = subprocess.Popen(argv, env=environment, preexec_fn=die_with_parent)
-        # Ctrl-C reaches the command by the terminal; SIGTERM is passed on by ending the namespaces.
+        # Ctrl-C reaches the command by the terminal; what else ends us, ends the namespaces.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda *_: process.kill())
         code = process.wait()
-        code = 128 - code if code < 0 else code
     finally:
-        if code and (state / "logs").is_dir():
-            artifacts.remove(keep_logs)
-            shutil.copytree(state / "logs", keep_logs)
-            print(f"The logs of the cluster's components are in {keep_logs}", file=sys.stderr)
-        remove_run(state)
-    return code
+        process.kill()
+        process.wait()
+    return 128 - code if code < 0 else code
 
 
-def die_with_parent() -> None:
-    """Runs in the child: were we killed, the namespaces go too (prctl(2), PR_SET_PDEATHSIG)."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def report_logs(state: Path, keep_logs: Path) -> None:
+    """Keeps the logs and says where."""
+    if kept := runs.keep_logs(state, keep_logs):
+        print(f"The logs of the cluster's components are in {kept}", file=sys.stderr)
 
 
-def make_cgroups(cgroup: str) -> None:
-    """The run's own cgroup, in every hierarchy (cgroup v1) or in the one (v2)."""
-    for hierarchy in hierarchies():
-        made = hierarchy / cgroup.lstrip("/")
-        made.mkdir()
-        if hierarchy.name == "cpuset":  # a new cpuset is empty, and nothing can run in it
-            for name in ("cpuset.cpus", "cpuset.mems"):
-                (made / name).write_text((hierarchy / name).read_text())
-
-
-def hierarchies() -> list[Path]:
-    """The mounted cgroup hierarchies."""
-    if (CGROUPS / "cgroup.controllers").exists():
-        return [CGROUPS]
-    return sorted({path.resolve() for path in CGROUPS.iterdir() if (path / "cgroup.procs").exists()})
-
-
-def remove_run(state: Path) -> None:
-    """Removes a run's folder and cgroups; its processes are gone with its PID namespace."""
-    for hierarchy in hierarchies():
-        top = hierarchy / state.name
-        if top.is_dir():
-            for folder, _, _ in os.walk(top, topdown=False):
-                try:
-                    Path(folder).rmdir()
-                except OSError as error:
-                    print(f"left behind: {folder}: {error}", file=sys.stderr)
-    shutil.rmtree(state, ignore_errors=True)
-    if state.exists():
-        print(f"left behind: {state}", file=sys.stderr)
-
-
-def remove_dead_runs() -> None:
-    """Removes what runs left that were killed before they could clean up: their process is in their folder's name."""
-    for state in Path(tempfile.gettempdir()).glob(f"{STATE_PREFIX}*"):
-        owner = state.name.removeprefix(STATE_PREFIX).split("-")[0]
-        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
-            remove_run(state)
+def end(number: int, _frame: object) -> None:
+    """A handler of signals: ends us in order, with the exit status that a shell would give."""
+    signal.signal(number, signal.SIG_IGN)  # the second one must not disturb the cleaning up
+    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":

@@ -104,7 +104,10 @@ def run(
         with subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, env=env, cwd=cwd
         ) as process:
-            code = _wait(process, counted, log, start)
+            try:
+                code = _wait(process, counted, log, start)
+            finally:
+                process.terminate()  # nothing once it has ended: else we are ended ourselves, and it must not stay
     if code:
         tail = _lines_since(log, start)[-_TAIL_LINES:]
         lines = "\n".join(f"    {line}" for line in tail)

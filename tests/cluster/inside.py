@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.cluster import artifacts, images, index
+from tests.cluster import artifacts, images, index, namespaces, volumes
 from tests.cluster.apiserver import KubectlError
 from tests.cluster.node import ADDRESS, Node
 from tests.cluster.processes import ComponentError
@@ -51,6 +51,7 @@ def main(text: str) -> int:
     state = Path(plan.state)
     node = Node(Path(plan.programs), state, plan.cgroup)
     try:
+        namespaces.hide_host_folders()
         with told("Starting the node"):
             node.start([Path(image) for image in plan.images])
         environment = os.environ | start_services(plan, node)
@@ -74,6 +75,8 @@ def start_services(plan: Plan, node: Node) -> dict[str, str]:
     module = [sys.executable, "-m", "tests.cluster.volumes"]
     arguments: list[str | Path] = ["--kubeconfig", node.kubeconfig, "--folder", state / "volumes"]
     node.processes.start("volumes", [*module, *arguments], cwd=artifacts.REPOSITORY)
+    # A claim that comes before the default class is bound late, by a controller that looks again after a while.
+    node.processes.wait_until("the storage classes", lambda: storage_classes_there(node), name="volumes")
     running = index.start(Path(plan.packages), ADDRESS, state / "index")
     return {
         "PATH": f"{plan.programs}:{os.environ['PATH']}",
@@ -86,6 +89,12 @@ def start_services(plan: Plan, node: Node) -> dict[str, str]:
         "PYTHON_IMAGE": images.PYTHON,
         "WHEELWARDEN_IMAGE": images.WHEELWARDEN,
     }
+
+
+def storage_classes_there(node: Node) -> bool:
+    """Whether the volume provisioner has made its classes."""
+    names = node.kubectl("get", "storageclasses", "-o", "name").split()
+    return {f"storageclass.storage.k8s.io/{name}" for name in (volumes.STANDARD, volumes.RWO_ONLY)} <= set(names)
 
 
 def install(plan: Plan, node: Node, environment: dict[str, str]) -> None:
@@ -107,15 +116,22 @@ def install(plan: Plan, node: Node, environment: dict[str, str]) -> None:
 
 def run_command(command: Sequence[str], environment: dict[str, str]) -> int:
     """Runs the caller's command in the foreground; Ctrl-C reaches it first, since it shares our process group."""
-    process = subprocess.Popen(command, env=environment, cwd=os.environ.get("WHEELWARDEN_CALLER_FOLDER") or None)
+    try:
+        process = subprocess.Popen(command, env=environment, cwd=os.environ.get("WHEELWARDEN_CALLER_FOLDER") or None)
+    except OSError as error:
+        print(f"error: cannot run {command[0]}: {error.strerror}", file=sys.stderr)
+        return 127 if isinstance(error, FileNotFoundError) else 126  # as a shell does
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     code = process.wait()
     return 128 - code if code < 0 else code
 
 
 def print_state(node: Node) -> None:
-    """What a person needs to see after a failure: pods and the last events."""
+    """What a person needs to see after a failure: a component that died, pods and the last events."""
+    try:
+        node.processes.check()
+    except ComponentError as error:
+        print(f"A component of the cluster died: {error}", file=sys.stderr)
     for words in (("get", "pods", "-A", "-o", "wide"), ("get", "events", "-A", "--sort-by=.lastTimestamp")):
         try:
             lines = node.kubectl(*words).splitlines()

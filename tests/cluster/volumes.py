@@ -95,7 +95,9 @@ class Provisioner:
 
     async def _expand(self, claim: Object, volume: Object) -> None:
         wanted = claim["spec"]["resources"]["requests"]["storage"]
-        if claim.get("status", {}).get("phase") != "Bound" or volume["spec"]["capacity"]["storage"] == wanted:
+        status = claim.get("status", {})
+        given = {volume["spec"]["capacity"]["storage"], status.get("capacity", {}).get("storage")}
+        if status.get("phase") != "Bound" or given == {wanted}:
             return
         name, namespace = claim["metadata"]["name"], claim["metadata"]["namespace"]
         await self._cluster.patch(VOLUMES, volume["metadata"]["name"], {"spec": {"capacity": {"storage": wanted}}})

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.__main__ import STATE_PREFIX, hierarchies
+from tests.cluster.runs import STATE_PREFIX, hierarchies
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 180
