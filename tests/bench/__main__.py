@@ -1,12 +1,10 @@
 """`make bench`: measures, prints a table, writes build/bench.json. A goal that is missed is shown, and is no failure."""
 
-import os
-import platform
 import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import admission, installing, probing
+from tests.bench import admission, installing, machine, probing
 from tests.bench.figures import render, write
 from tests.cluster import artifacts
 
@@ -19,8 +17,11 @@ def main() -> int:
         print("measuring: probing …", file=sys.stderr, flush=True)
         figures += probing.measure()
         print("measuring: admission …", file=sys.stderr, flush=True)
-        figures += admission.measure(work)
-    print(f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}\n\n{render(figures)}")
+        admitted, notes = admission.measure(work)
+        figures += admitted
+    print(f"{machine.describe()}\n\n{render(figures)}")
+    for note in notes:
+        print(note)
     write(figures, artifacts.REPOSITORY / "build" / "bench.json")
     return 0
 

@@ -1,30 +1,65 @@
-"""The webhook's own application over TLS, on a certificate of the benchmark's: `webhook_server.py CERT KEY`."""
+"""The webhook for the admission benchmark: `python -m tests.bench.webhook_server PORT KUBECONFIG SECRET`.
+
+The program's own server, client library and all; only what it would read from an API server comes from a file: its
+Secret, and registrations that trust it already.
+"""
 
 import asyncio
+import json
+import signal
 import sys
 from pathlib import Path
 
-from aiohttp import web
-
-from webhook.app import AdmissionApp
-from webhook.endpoints import Validation
-from webhook.metrics import Metrics
-from webhook.tls import load_certificate, make_context
-from wheelwarden.policy import DEFAULT
+from certs.store import CA_KEY
+from webhook.installer import Tools
+from webhook.policy_file import PolicyFile
+from webhook.server import Server
+from webhook.settings import Settings
+from wheelwarden.environment import Address
+from wheelwarden.kube import SECRETS, Cluster, Object, Resource
+from wheelwarden.logs import set_up_logging
+from wheelwarden.names import DOMAIN
 from wheelwarden.targets import KINDS
 
+NAMESPACE = "wheelwarden"
+SERVICE = "wheelwarden-webhook"
 
-async def serve(certificate: Path, key: Path) -> None:
-    context = make_context()
-    load_certificate(context, certificate.read_bytes(), key.read_bytes())
-    validation = Validation(policy=lambda: DEFAULT, kinds=KINDS)
-    app = AdmissionApp(validate=validation, inject=validation, metrics=Metrics())
-    runner = web.AppRunner(app.application(), access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
-    print(runner.addresses[0][1], flush=True)
-    await asyncio.Event().wait()
+
+class FileCluster(Cluster):
+    """Answers reads of the Secret and of the registrations, and nothing else."""
+
+    secret: Object
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
+        if resource == SECRETS:
+            return self.secret
+        bundle = self.secret["data"][CA_KEY]
+        return {"webhooks": [{"name": f"validate.{DOMAIN}", "clientConfig": {"caBundle": bundle}}]}
+
+
+async def serve(port: int, kubeconfig: Path, secret: Path) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    settings = Settings(
+        log_level="info",
+        log_format="text",
+        namespace=NAMESPACE,
+        kinds=tuple(KINDS),
+        policy_file=None,
+        kubeconfig=kubeconfig,
+        listen=Address(host="127.0.0.1", port=port),
+        health_listen=Address(host="127.0.0.1", port=0),
+        service=SERVICE,
+        certificate_secret="wheelwarden-webhook",
+        registration="wheelwarden",
+        tools=Tools(enabled=True, image="registry.example.com/wheelwarden:0", pull_policy="IfNotPresent"),
+    )
+    set_up_logging(settings.log_level, settings.log_format)
+    async with await FileCluster.connect(kubeconfig=kubeconfig, field_manager="wheelwarden-webhook") as cluster:
+        assert isinstance(cluster, FileCluster)
+        cluster.secret = json.loads(secret.read_text())
+        await Server(settings, cluster, PolicyFile(settings.policy_file)).run(stop)
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1]), Path(sys.argv[2])))
+    asyncio.run(serve(int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])))

@@ -16,8 +16,8 @@ def test_a_goal_holds_on_its_own_side_only() -> None:
 
 def test_a_missed_goal_is_seen_in_the_table_and_in_the_file(tmp_path: Path) -> None:
     assert render([FAST, SLOW]).splitlines()[1:] == [
-        "rate  7,000 /s  ≥6,000 /s  holds",
-        "wait  0.5 s     ≤0.3 s     MISSED",
+        "rate  7,000/s   ≥6,000/s  holds",
+        "wait  0.500 s   ≤0.3 s    MISSED",
     ]
     write([SLOW], tmp_path / "build" / "bench.json")
     assert json.loads((tmp_path / "build" / "bench.json").read_text()) == [
