@@ -2,7 +2,8 @@
 
 Each `*.yaml` here is a list of cases. A case has a `name`, the `violations` to expect, each as `ACTION RULE PATH`, and
 either `packages` (a `pythonPackages`: judged as a KasprApp and as a Notebook, with paths below it) or `object` (a whole
-object, with whole paths; apiVersion and kind may be left out for a Notebook). A `policy` may be given as in a policy file.
+object, with whole paths; apiVersion and kind may be left out for a Notebook). A `policy` may be given as in a policy
+file, and `before`: what stood in the place of `packages` or `object` before an update.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from typing import Any
 import yaml
 
 from wheelwarden import names
-from wheelwarden.policy import DEFAULT, Policy, parse_policy
+from wheelwarden.policy import Policy, parse_policy
 from wheelwarden.request import packages_path
 from wheelwarden.targets import KASPR_APP, NOTEBOOK
 
@@ -25,14 +26,21 @@ class Case:
     Attributes:
         id: for the test's name.
         obj: the whole object.
-        policy: what the admin allows.
+        old: what the object was before an update; None at its creation.
+        policy_data: the policy as a policy file has it.
         expected: action, rule and path of every violation, in order.
     """
 
     id: str
     obj: Mapping[str, Any]
-    policy: Policy
+    old: Mapping[str, Any] | None
+    policy_data: Mapping[str, Any]
     expected: tuple[tuple[str, str, str], ...]
+
+    @property
+    def policy(self) -> Policy:
+        """What the admin allows."""
+        return parse_policy(self.policy_data)
 
     @property
     def denied(self) -> bool:
@@ -78,17 +86,24 @@ def notebook(packages: object) -> dict[str, Any]:
 def _load(file: Path) -> list[Case]:
     cases = []
     for entry in yaml.safe_load(file.read_text()):
-        policy = parse_policy(entry["policy"]) if "policy" in entry else DEFAULT
+        policy_data = entry.get("policy", {})
         expected = [tuple(line.split(" ", 2)) for line in entry["violations"]]
         name = f"{file.stem}: {entry['name']}"
         if "object" in entry:
             obj = {"apiVersion": NOTEBOOK.api_version, "kind": NOTEBOOK.name} | entry["object"]
-            cases.append(Case(id=name, obj=obj, policy=policy, expected=tuple(expected)))
+            old = (
+                {"apiVersion": NOTEBOOK.api_version, "kind": NOTEBOOK.name} | entry["before"]
+                if "before" in entry
+                else None
+            )
+            cases.append(Case(id=name, obj=obj, old=old, policy_data=policy_data, expected=tuple(expected)))
             continue
-        for kind, obj in ((KASPR_APP, kaspr_app(entry["packages"])), (NOTEBOOK, notebook(entry["packages"]))):
+        for kind, make in ((KASPR_APP, kaspr_app), (NOTEBOOK, notebook)):
+            obj = make(entry["packages"])
+            old = make(entry["before"]) if "before" in entry else None
             base = packages_path(kind)
             located = tuple(
                 (action, rule, f"{base}.{path}" if path != "." else base) for action, rule, path in expected
             )
-            cases.append(Case(id=f"{name} ({kind.name})", obj=obj, policy=policy, expected=located))
+            cases.append(Case(id=f"{name} ({kind.name})", obj=obj, old=old, policy_data=policy_data, expected=located))
     return cases

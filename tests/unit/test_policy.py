@@ -48,7 +48,7 @@ def test_an_empty_file_is_the_default_policy(tmp_path: Path, text: str) -> None:
             "maxPackage: 5",
             (
                 'there is no setting "maxPackage" (did you mean "maxPackages"?); known are rules, allowedIndexHosts, '
-                "publicIndexHosts, allowedVariables, maxPackages"
+                "publicIndexHosts, allowedVariables, allowedPackages, deniedPackages, maxPackages, overrides"
             ),
         ),
         ("rules: {index-htp: warn}", 'rules: there is no rule "index-htp"; did you mean "index-http"?'),

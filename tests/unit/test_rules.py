@@ -7,9 +7,9 @@ import yaml
 
 from tests.cases import kaspr_app, notebook
 from wheelwarden import names
-from wheelwarden.policy import Policy
-from wheelwarden.rules import RULES, RULES_BY_ID, Rule, judge
-from wheelwarden.targets import KASPR_APP, NOTEBOOK
+from wheelwarden.policy import DEFAULT, Policy, parse_policy
+from wheelwarden.rules import RULES, RULES_BY_ID, KnownSecret, Rule, judge
+from wheelwarden.targets import KASPR_APP, NOTEBOOK, mapping_in
 from wheelwarden.violations import Action, Violation
 
 
@@ -21,15 +21,33 @@ def _example(text: str) -> dict[str, Any]:
     return {"apiVersion": kind.api_version, "kind": kind.name} | data
 
 
-@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.bad], ids=lambda rule: rule.id)
+def _violations(rule: Rule, example: str) -> list[Violation]:
+    """What is found in an example of a rule; only the Secrets called `packages` are there."""
+    obj = _example(example)
+    named = (
+        mapping_in(mapping_in(obj["spec"].get("pythonPackages", {}), "credentials"), "secretRef")
+        if "spec" in obj
+        else {}
+    )
+    keys = frozenset({"username", "password"}) if named.get("name") == "packages" else None
+    return judge(
+        obj,
+        policy=parse_policy(yaml.safe_load(rule.policy)) if rule.policy else DEFAULT,
+        old=_example(rule.before) if rule.before else None,
+        secret=KnownSecret(exists=keys is not None, keys=keys or frozenset()),
+    )
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_the_bad_example_of_a_rule_breaks_that_rule_alone(rule: Rule) -> None:
-    assert {violation.rule for violation in judge(_example(rule.bad))} == {rule.id}
+    assert {violation.rule for violation in _violations(rule, rule.bad)} == {rule.id}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_the_good_example_of_a_rule_is_admitted(rule: Rule) -> None:
-    assert [violation for violation in judge(_example(rule.good)) if violation.action is Action.DENY] == []
-    assert rule.id not in {violation.rule for violation in judge(_example(rule.good))}
+    violations = _violations(rule, rule.good)
+    assert [violation for violation in violations if violation.action is Action.DENY] == []
+    assert rule.id not in {violation.rule for violation in violations}
 
 
 def test_every_rule_has_an_id_of_its_own_and_one_line_of_documentation() -> None:

@@ -127,7 +127,9 @@ RULES: Final = (
         id="verify-imports-limit",
         action=Action.DENY,
         summary=f"verify-imports names at most {MAX_MODULES} modules",
-        bad="",  # too long to show
+        bad="metadata: {annotations: {wheelwarden.dev/verify-imports: '"
+        + ", ".join(f"m{number}" for number in range(MAX_MODULES + 1))
+        + "'}}",
         good="metadata: {annotations: {wheelwarden.dev/verify-imports: numpy}}",
         check=_module_limit,
     ),

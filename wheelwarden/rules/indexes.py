@@ -8,6 +8,9 @@ from typing import Final
 
 from wheelwarden.indexes import HTTPS_PORT, Index
 from wheelwarden.redaction import shown
+from wheelwarden.requirements import Package
+from wheelwarden.rules.hosts import matches
+from wheelwarden.rules.packages import is_pinned
 from wheelwarden.rules.rule import Finding, Located, Rule, Subject, reported
 from wheelwarden.violations import Action
 
@@ -77,9 +80,9 @@ def _public_first(subject: Subject) -> Iterable[Finding]:
     public = subject.policy.public_index_hosts
     if not public:
         return
-    private = [position for position, index in enumerate(subject.indexes) if not _matches(index.value.host, public)]
+    private = [position for position, index in enumerate(subject.indexes) if not matches(index.value.host, public)]
     for position, index in enumerate(subject.indexes):
-        if private and position < private[-1] and _matches(index.value.host, public):
+        if private and position < private[-1] and matches(index.value.host, public):
             yield _at(
                 index,
                 "a public index is asked before a private one, and a package of the same name there wins",
@@ -87,38 +90,25 @@ def _public_first(subject: Subject) -> Iterable[Finding]:
             )
 
 
-def _not_allowed(subject: Subject) -> Iterable[Finding]:
-    allowed = subject.policy.allowed_index_hosts
-    if not allowed or subject.spec is None:
+def _confusion(subject: Subject) -> Iterable[Finding]:
+    spec = subject.spec
+    if spec is None or len({index.value.normal for index in subject.indexes}) < 2 or subject.reported:
         return
-    remedy = f"Use one of {', '.join(shown(host) for host in allowed[:10])}"
-    for index in subject.indexes:
-        if not _matches(index.value.host, allowed):
-            yield _at(index, f"the policy allows no packages from {shown(index.value.host)}", remedy)
-    from_index = False
-    for package in subject.packages:
-        if package.value.url is None:
-            from_index = True
-        elif package.value.host is None or not _matches(package.value.host, allowed):
-            yield Finding(
-                path=package.path,
-                value=shown(package.text),
-                reason="the policy allows no packages from the host of this reference",
-                remedy=remedy,
-            )
-    if from_index and subject.spec.index_url is None and "shape-type" not in subject.reported:
+    free = [entry for entry in subject.packages if not is_pinned(entry.value)]
+    if free:
         yield Finding(
-            path=f"{subject.base}.indexUrl",
+            path=f"{subject.base}.extraIndexUrls",
             value=None,
-            reason="the policy names the hosts that packages may come from, and the default index is none of them",
-            remedy=f"{remedy} as indexUrl",
+            reason=f"there are several indexes, and {_some(free)} may come from whichever is asked first: a stranger who"
+            " publishes the name there is installed",
+            remedy="Pin every package with ==VERSION, or use one index that mirrors the others",
         )
 
 
-def _matches(host: str, patterns: Sequence[str]) -> bool:
-    """Whether a host is one of the names, or below one that begins with `*.`."""
-    host = host.rstrip(".")
-    return any(host == pattern or (pattern.startswith("*.") and host.endswith(pattern[1:])) for pattern in patterns)
+def _some(entries: Sequence[Located[Package]]) -> str:
+    names = [shown(entry.value.name or entry.text) for entry in entries[:3]]
+    more = f" and {len(entries) - 3} more" if len(entries) > 3 else ""
+    return f"{', '.join(names)}{more} without an exact version"
 
 
 def _unused(subject: Subject) -> Iterable[Finding]:
@@ -209,17 +199,21 @@ RULES: Final = (
         id="index-public-first",
         action=Action.WARN,
         summary="No index that the policy calls public stands before a private one",
-        bad="",  # depends on the policy
-        good="{packages: [requests], indexUrl: 'https://packages.example.com/simple'}",
+        bad="{packages: [requests==2.32.3], indexUrl: 'https://index.example.org/simple',"
+        " extraIndexUrls: ['https://packages.example.com/simple']}",
+        good="{packages: [requests==2.32.3], indexUrl: 'https://packages.example.com/simple',"
+        " extraIndexUrls: ['https://index.example.org/simple']}",
         check=_public_first,
+        policy="publicIndexHosts: [index.example.org]",
     ),
     Rule(
-        id="host-not-allowed",
-        action=Action.DENY,
-        summary="Packages come from hosts that the policy allows, where it names any",
-        bad="",  # depends on the policy
-        good="{packages: [requests], indexUrl: 'https://packages.example.com/simple'}",
-        check=_not_allowed,
+        id="index-confusion",
+        action=Action.WARN,
+        summary="With several indexes every package is pinned, so that nobody can slip in another by its name",
+        bad="{packages: [mine], indexUrl: 'https://a.example.com/simple', extraIndexUrls: ['https://b.example.com/simple']}",
+        good="{packages: [mine==1.0], indexUrl: 'https://a.example.com/simple',"
+        " extraIndexUrls: ['https://b.example.com/simple']}",
+        check=_confusion,
     ),
     Rule(
         id="trusted-host",

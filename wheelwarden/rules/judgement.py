@@ -7,6 +7,7 @@ from typing import Any, Final
 from wheelwarden.parse import SPEC_FIELDS
 from wheelwarden.policy import DEFAULT, Policy
 from wheelwarden.request import asks_anything, kind_of_object, our_keys, own_part
+from wheelwarden.rules.rule import KnownSecret
 from wheelwarden.rules.subject import read_subject
 from wheelwarden.rules.table import RULES
 from wheelwarden.targets import annotations_of, mapping_in
@@ -15,13 +16,20 @@ from wheelwarden.violations import Action, Violation
 _NUMBER: Final = re.compile(r"([0-9]+)")
 
 
-def judge(obj: Mapping[str, Any], *, policy: Policy = DEFAULT, old: Mapping[str, Any] | None = None) -> list[Violation]:
+def judge(
+    obj: Mapping[str, Any],
+    *,
+    policy: Policy = DEFAULT,
+    old: Mapping[str, Any] | None = None,
+    secret: KnownSecret | None = None,
+) -> list[Violation]:
     """Every violation of one object, in the order of its fields. No object whatsoever makes it raise.
 
     Args:
         obj: a whole object, apiVersion and kind included, as the API server or a file gives it.
-        policy: what the admin allows.
+        policy: what the admin allows, its overrides included.
         old: what the object was before an update.
+        secret: what was found of the Secret that its credentials name; None where nobody looked.
 
     Returns:
         Violations that deny and such that warn. None for kinds that are not ours, for objects that ask nothing of us,
@@ -35,7 +43,8 @@ def judge(obj: Mapping[str, Any], *, policy: Policy = DEFAULT, old: Mapping[str,
         return []
     if old is not None and _same(own_part(obj), own_part(old)):
         return []
-    subject = read_subject(obj, kind, policy)
+    policy = policy.applied_to(obj)
+    subject = read_subject(obj, kind, policy, old=old, secret=secret)
     violations: list[Violation] = []
     for rule in RULES:
         action = policy.actions.get(rule.id, rule.action)

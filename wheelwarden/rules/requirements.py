@@ -149,7 +149,7 @@ RULES: Final = (
         id="requirement-length",
         action=Action.DENY,
         summary="An entry has at most 512 characters",
-        bad="",  # too long to show
+        bad=f"{{packages: [requests>={'1' * 512}]}}",
         good="{packages: [requests]}",
         check=reported("requirement-length"),
     ),

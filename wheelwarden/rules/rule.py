@@ -35,6 +35,14 @@ class Located(Generic[Read]):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class KnownSecret:
+    """What was found of the Secret that credentials name: the names of its keys, never their values."""
+
+    exists: bool
+    keys: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Subject:
     """One object, read: all that a rule may look at.
 
@@ -50,6 +58,8 @@ class Subject:
         indexes: `indexUrl` first, then `extraIndexUrls`, those that can be read.
         trusted_hosts: the entries that can be read.
         modules: the entries of `verify-imports`, as written.
+        old: what the object was before an update; None at its creation, and offline.
+        secret: the Secret that credentials name; None where nobody looked.
         reported: what was found while reading, by rule id.
     """
 
@@ -64,6 +74,8 @@ class Subject:
     indexes: tuple[Located[Index], ...]
     trusted_hosts: tuple[Located[TrustedHost], ...]
     modules: tuple[str, ...]
+    old: Mapping[str, Any] | None
+    secret: KnownSecret | None
     reported: Mapping[str, list[Finding]]
 
 
@@ -78,6 +90,8 @@ class Rule:
         bad: an example that breaks it, and no other rule that denies; YAML of `pythonPackages`, or of an object where
             it has `metadata` or `spec`.
         good: the same, mended.
+        policy: the policy, as YAML, under which the bad example is one; empty where the default one will do.
+        before: the object before an update, written as `bad` is; empty where the bad example is bad from the start.
         check: finds every violation.
     """
 
@@ -87,6 +101,8 @@ class Rule:
     bad: str
     good: str
     check: Callable[[Subject], Iterable[Finding]]
+    policy: str = ""
+    before: str = ""
 
 
 def reported(rule: str) -> Callable[[Subject], Iterable[Finding]]:

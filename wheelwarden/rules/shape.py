@@ -103,8 +103,9 @@ RULES: Final = (
         id="packages-limit",
         action=Action.DENY,
         summary="packages has no more entries than the policy allows (500)",
-        bad="",  # too long to show: 501 packages
-        good="{packages: [requests]}",
+        bad="{packages: [requests, numpy, six]}",
+        good="{packages: [requests, numpy]}",
         check=_limit,
+        policy="maxPackages: 2",
     ),
 )

@@ -9,14 +9,21 @@ from wheelwarden.parse import Reading
 from wheelwarden.policy import Policy
 from wheelwarden.request import packages_path, read_packages_of, split_modules, wrong_annotations
 from wheelwarden.requirements import Package, read_package
-from wheelwarden.rules.rule import Finding, Located, Subject, fault_finding
+from wheelwarden.rules.rule import Finding, KnownSecret, Located, Subject, fault_finding
 from wheelwarden.targets import Kind, annotations_of
 from wheelwarden.violations import Fault, Violation, item_path
 
 Read = TypeVar("Read", Package, Index, TrustedHost)
 
 
-def read_subject(obj: Mapping[str, Any], kind: Kind, policy: Policy) -> Subject:
+def read_subject(
+    obj: Mapping[str, Any],
+    kind: Kind,
+    policy: Policy,
+    *,
+    old: Mapping[str, Any] | None = None,
+    secret: KnownSecret | None = None,
+) -> Subject:
     """Everything that the rules need to know about an object, read once."""
     annotations = annotations_of(obj)
     reading = read_packages_of(obj, kind)
@@ -50,6 +57,8 @@ def read_subject(obj: Mapping[str, Any], kind: Kind, policy: Policy) -> Subject:
         indexes=indexes,
         trusted_hosts=hosts,
         modules=split_modules(modules) if isinstance(modules, str) else (),
+        old=old,
+        secret=secret,
         reported=reported,
     )
 

@@ -1,0 +1,91 @@
+"""Rules on updates: what a claim that exists already cannot become."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from wheelwarden.quantities import parse_quantity
+from wheelwarden.redaction import shown
+from wheelwarden.request import read_packages_of
+from wheelwarden.rules.rule import Finding, Rule, Subject
+from wheelwarden.spec import Cache, PackagesSpec
+from wheelwarden.targets import claim_name, mapping_in
+from wheelwarden.violations import Action
+
+
+def _caches(subject: Subject) -> tuple[Cache, Cache] | None:
+    """The cache before and after an update, where both mean the same claim."""
+    if subject.old is None or subject.spec is None:
+        return None
+    reading = read_packages_of(subject.old, subject.kind)
+    if reading is None or not _has_claim(reading.spec) or not _has_claim(subject.spec):
+        return None
+    return reading.spec.cache, subject.spec.cache
+
+
+def _has_claim(spec: PackagesSpec) -> bool:
+    return bool(spec.packages) and spec.cache.enabled and spec.cache.type == "pvc"
+
+
+def _claim(subject: Subject) -> str:
+    return claim_name(subject.kind, str(mapping_in(subject.obj, "metadata").get("name", "")))
+
+
+def _shrinks(subject: Subject) -> Iterable[Finding]:
+    caches = _caches(subject)
+    if caches is None:
+        return
+    before, after = caches
+    try:
+        smaller = parse_quantity(after.size) < parse_quantity(before.size)
+    except ValueError:
+        return  # cache-size says so
+    if smaller:
+        yield Finding(
+            path=f"{subject.base}.cache.size",
+            value=shown(after.size),
+            reason=f"the volume was asked for with {shown(before.size)}, and no volume can shrink",
+            remedy=f"Write {shown(before.size)} or more",
+        )
+
+
+def _immutable(subject: Subject) -> Iterable[Finding]:
+    caches = _caches(subject)
+    if caches is None:
+        return
+    before, after = caches
+    fields = (
+        ("storageClass", before.storage_class, after.storage_class),
+        ("accessMode", before.access_mode, after.access_mode),
+    )
+    for name, old, new in fields:
+        if old != new:
+            was = "left out" if old is None else f'"{shown(old)}"'
+            yield Finding(
+                path=f"{subject.base}.cache.{name}",
+                value=None if new is None else shown(new),
+                reason=f"it was {was}, and a claim keeps it for its life",
+                remedy="Change it back; for another volume empty packages, wait until"
+                f" the claim {shown(_claim(subject))} is gone, and ask anew",
+            )
+
+
+RULES: Final = (
+    Rule(
+        id="cache-shrinks",
+        action=Action.DENY,
+        summary="An update never asks for a smaller volume than before",
+        bad="{packages: [requests], cache: {size: 1Gi}}",
+        good="{packages: [requests], cache: {size: 4Gi}}",
+        check=_shrinks,
+        before="{packages: [requests], cache: {size: 2Gi}}",
+    ),
+    Rule(
+        id="cache-immutable",
+        action=Action.DENY,
+        summary="An update leaves storageClass and accessMode of an existing volume as they are",
+        bad="{packages: [requests], cache: {storageClass: slow-nfs}}",
+        good="{packages: [requests, six], cache: {storageClass: fast-nfs}}",
+        check=_immutable,
+        before="{packages: [requests], cache: {storageClass: fast-nfs}}",
+    ),
+)
