@@ -12,7 +12,6 @@ import time
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from controller.events import Recorder
 from controller.lease import Lease
 from controller.loop import Loop
 from controller.metrics import Metrics
@@ -22,9 +21,10 @@ from controller.reconcile import Reconciler
 from controller.settings import Settings, read_settings
 from controller.state import Key
 from wheelwarden.errors import WheelwardenError
+from wheelwarden.events import Recorder
 from wheelwarden.kube import Cluster
 from wheelwarden.logs import set_up_logging
-from wheelwarden.policy import DEFAULT, load_policy
+from wheelwarden.policy_file import PolicyFile
 
 LOGGER = logging.getLogger("controller")
 
@@ -76,15 +76,15 @@ async def _serve(settings: Settings) -> int:
 
 
 async def _work(settings: Settings, cluster: Cluster, metrics: Metrics) -> None:
-    policy = load_policy(settings.policy_file) if settings.policy_file else DEFAULT
+    policy = PolicyFile(settings.policy_file)
     queue: Queue[Key] = Queue(asyncio.get_running_loop().call_later)
     prober = ExecProber(cluster, settings.probe_concurrency, queue.add)
     reconciler = Reconciler(
         cluster,
         prober,
-        Recorder(cluster, monotonic=time.monotonic, now=_now),
+        Recorder(cluster, component="wheelwarden-controller", monotonic=time.monotonic, now=_now),
         metrics,
-        lambda: policy,
+        policy.current,
         monotonic=time.monotonic,
         now=_now,
         again=queue.add_after,
@@ -99,9 +99,15 @@ async def _work(settings: Settings, cluster: Cluster, metrics: Metrics) -> None:
         workers=settings.workers,
         resync_seconds=settings.resync_seconds,
     )
+
+    async def told(problem: str) -> None:
+        metrics.policy.count(problem)
+
+    following = asyncio.ensure_future(policy.follow(told))
     try:
         await loop.run()
     finally:
+        following.cancel()
         queue.close()
         await prober.close()
 

@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from wheelwarden.policy_file import PolicyMetrics
+
 SECONDS = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
 PACKAGES_LIMIT = 1000  # values of the label `package`; the rest is `other`
 APP = ["app_name", "namespace"]
@@ -52,6 +54,7 @@ class Metrics:
             "wheelwarden_reconciles", "Objects worked on, by result", ["result"], registry=self.registry
         )
         self.leader = Gauge("wheelwarden_leader", "1 on the replica that acts", registry=self.registry)
+        self.policy = PolicyMetrics(self.registry)
         self._packages: set[str] = set()
 
     def count_install(self, name: str, namespace: str, *, seconds: float, error_class: str) -> None:

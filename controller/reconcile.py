@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from controller import plan
-from controller.events import Recorder
 from controller.manifests import conditions_of, last_result, package_status, plan_claim
 from controller.metrics import Metrics
 from controller.probe import Prober
@@ -18,6 +17,7 @@ from controller.state import Key, PodState, ProbeOutcome, read_pod
 from wheelwarden import names
 from wheelwarden.conditions import FALSE, TRUE, Condition, Reason, find, sum_up, written
 from wheelwarden.errors import AlreadyExists, Blocked, Conflict, Forbidden, Invalid, NotFound
+from wheelwarden.events import Recorder
 from wheelwarden.kube import CLAIMS, KASPRAPPS, NOTEBOOKS, PODS, Cluster, Object
 from wheelwarden.policy import Policy
 from wheelwarden.request import Request, read_request

@@ -5,12 +5,12 @@ import os
 import signal
 import sys
 
-from webhook.policy_file import PolicyFile
 from webhook.server import Server
 from webhook.settings import Settings, read_settings
 from wheelwarden.errors import WheelwardenError
 from wheelwarden.kube import Cluster
 from wheelwarden.logs import set_up_logging
+from wheelwarden.policy_file import PolicyFile
 
 
 def main() -> int:

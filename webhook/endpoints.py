@@ -4,11 +4,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from webhook.inject import plan_injection
 from webhook.installer import Tools
-from webhook.review import Review, allow, answer_violations, find_violations
+from webhook.review import Review, allow, answer_violations, find_violations, is_judged
+from webhook.secrets import Lookup, ObjectReader, look_up_secret
 from wheelwarden.errors import KubeError, NotFound, Unreachable
 from wheelwarden.kube import Resource
 from wheelwarden.policy import Policy
@@ -32,31 +33,30 @@ class Answer:
     outcome: str
 
 
-class ObjectReader(Protocol):
-    """What injection needs of `wheelwarden.kube.Cluster`."""
-
-    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
-        """One object, read live. Raises NotFound, KubeError."""
-        ...
-
-
 class Validation:
     """/validate: judges Notebooks and KasprApps.
 
     Args:
+        objects: reads Secrets, where the policy wants to know of them.
         policy: gives the policy in force.
         kinds: which kinds are guarded.
     """
 
-    def __init__(self, *, policy: Callable[[], Policy], kinds: Collection[Kind]) -> None:
+    def __init__(self, objects: ObjectReader, *, policy: Callable[[], Policy], kinds: Collection[Kind]) -> None:
+        self._objects = objects
         self._policy = policy
         self._kinds = frozenset(kinds)
 
     async def answer(self, review: Review) -> Answer:
         """The answer to one review; the same for a dry run."""
-        violations = find_violations(review, self._policy(), self._kinds)
+        policy = self._policy()
+        lookup = Lookup()
+        if review.obj is not None and is_judged(review, self._kinds):
+            lookup = await look_up_secret(self._objects, review.obj, review.namespace, policy)
+        violations = find_violations(review, policy, self._kinds, lookup.secret)
+        notes = [lookup.warning] if lookup.warning else []
         if not violations:
-            return Answer(document=allow(review), outcome="allowed")
+            return Answer(document=allow(review, warnings=notes), outcome="warned" if notes else "allowed")
         rules = sorted({violation.rule for violation in violations if violation.action is Action.DENY})
         if rules:
             LOGGER.info(
@@ -67,7 +67,7 @@ class Validation:
                 review.name,
                 ", ".join(rules),
             )
-        return Answer(document=answer_violations(review, violations), outcome="denied" if rules else "warned")
+        return Answer(document=answer_violations(review, violations, notes), outcome="denied" if rules else "warned")
 
     def excuse(self, review: Review, fault: str) -> Object | None:
         """The answer where we failed ourselves: none, so that the registration's failurePolicy decides."""

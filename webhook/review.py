@@ -12,7 +12,7 @@ from typing import Any, Final
 from wheelwarden.errors import MalformedRequest
 from wheelwarden.policy import Policy
 from wheelwarden.redaction import shown
-from wheelwarden.rules import judge
+from wheelwarden.rules import KnownSecret, judge
 from wheelwarden.targets import Kind, kind_of, mapping_in
 from wheelwarden.violations import Action, Violation
 
@@ -114,20 +114,28 @@ def _review(request: Mapping[str, Any]) -> Review:
     )
 
 
-def find_violations(review: Review, policy: Policy, kinds: Collection[Kind]) -> list[Violation]:
+def find_violations(
+    review: Review, policy: Policy, kinds: Collection[Kind], secret: KnownSecret | None = None
+) -> list[Violation]:
     """Everything that is wrong with the object; nothing for what is not ours to judge."""
+    if review.obj is None or not is_judged(review, kinds):
+        return []
+    return judge(review.obj, policy=policy, old=review.old, secret=secret)
+
+
+def is_judged(review: Review, kinds: Collection[Kind]) -> bool:
+    """Whether it is a creation or an update of a guarded object, and not of a part like its status."""
     kind = review.guarded_kind
-    if review.operation not in JUDGED_OPERATIONS or review.subresource or review.obj is None:
-        return []
-    if kind is None or kind not in kinds:
-        return []
-    return judge(review.obj, policy=policy, old=review.old)
+    return review.operation in JUDGED_OPERATIONS and not review.subresource and kind is not None and kind in kinds
 
 
-def answer_violations(review: Review, violations: Sequence[Violation]) -> Object:
-    """The answer of /validate: refused where a violation denies, with all of them in the message; else with warnings."""
+def answer_violations(review: Review, violations: Sequence[Violation], notes: Sequence[str] = ()) -> Object:
+    """The answer of /validate: refused where a violation denies, with all of them in the message; else with warnings.
+
+    `notes` are warnings that come from no rule.
+    """
     denials = [violation for violation in violations if violation.action is Action.DENY]
-    warnings = [violation.message for violation in violations if violation.action is Action.WARN]
+    warnings = [violation.message for violation in violations if violation.action is Action.WARN] + list(notes)
     if not denials:
         return allow(review, warnings=warnings)
     # 422 and no 403: a controller that applies objects must not take it for a missing right.

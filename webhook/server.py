@@ -5,6 +5,7 @@ import contextlib
 import datetime
 import logging
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -18,11 +19,12 @@ from webhook.app import AdmissionApp
 from webhook.endpoints import Injection, Validation
 from webhook.health import make_health_application
 from webhook.metrics import Metrics
-from webhook.policy_file import PolicyFile
 from webhook.settings import Settings
 from webhook.tls import load_certificate, make_context
 from wheelwarden.environment import Address
+from wheelwarden.events import Recorder
 from wheelwarden.kube import Cluster
+from wheelwarden.policy_file import PolicyFile
 
 LOGGER = logging.getLogger(__name__)
 # From being no longer ready until the socket closes: kubelet's probe and the endpoints of the Service need that long.
@@ -71,10 +73,11 @@ class Server:
         self._certified = asyncio.Event()
         self._missing = "no certificate has been made and announced yet"
         self._app = AdmissionApp(
-            validate=Validation(policy=policy.current, kinds=settings.kinds),
+            validate=Validation(cluster, policy=policy.current, kinds=settings.kinds),
             inject=Injection(cluster, policy=policy.current, kinds=settings.kinds, tools=settings.tools),
             metrics=self._metrics,
         )
+        self._recorder = Recorder(cluster, component="wheelwarden-webhook", monotonic=time.monotonic, now=now)
         place = Place(
             namespace=settings.namespace, secret=settings.certificate_secret, registration=settings.registration
         )
@@ -92,7 +95,10 @@ class Server:
         async with contextlib.AsyncExitStack() as stack:
             health = make_health_application(self._metrics, lambda: self._missing)
             health_address = await _listen(stack, health, self._settings.health_listen)
-            tasks = [asyncio.create_task(self.rotation.run()), asyncio.create_task(self._policy.follow())]
+            tasks = [
+                asyncio.create_task(self.rotation.run()),
+                asyncio.create_task(self._policy.follow(self._tell_policy)),
+            ]
             stack.push_async_callback(_cancel, tasks)
             stopping = asyncio.create_task(stop.wait())
             certified = asyncio.create_task(self._certified.wait())
@@ -113,6 +119,20 @@ class Server:
         self._missing = "it is being stopped"
         self._app.closing = True
         await self._sleep(DRAIN_SECONDS)
+
+    async def _tell_policy(self, problem: str) -> None:
+        self._metrics.policy.count(problem)
+        settings = self._settings
+        if not settings.pod_uid:
+            return  # not in a cluster
+        about = {"apiVersion": "v1", "kind": "Pod", "name": settings.pod_name, "uid": settings.pod_uid}
+        if problem:
+            text = f"The new policy cannot be used; the one before it stays in force: {problem}"
+            await self._recorder.record(about, settings.namespace, "Warning", "PolicyInvalid", text)
+        else:
+            await self._recorder.record(
+                about, settings.namespace, "Normal", "PolicyChanged", "A new policy is in force."
+            )
 
     def _serve(self, ensured: Ensured) -> None:
         material = ensured.material

@@ -15,11 +15,13 @@ PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """Everything that the environment says; `policy_file` and `kubeconfig` may be left out."""
+    """Everything that the environment says; `policy_file`, `kubeconfig` and what names our pod may be left out."""
 
     log_level: str
     log_format: str
     namespace: str
+    pod_name: str
+    pod_uid: str
     kinds: tuple[Kind, ...]
     policy_file: Path | None
     kubeconfig: Path | None
@@ -43,6 +45,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         log_level=reader.choice("WHEELWARDEN_LOG_LEVEL", LEVELS, "info"),
         log_format=reader.choice("WHEELWARDEN_LOG_FORMAT", FORMATS, "text"),
         namespace=reader.needed("WHEELWARDEN_NAMESPACE"),
+        pod_name=reader.text("WHEELWARDEN_POD_NAME"),
+        pod_uid=reader.text("WHEELWARDEN_POD_UID"),
         kinds=reader.kinds("WHEELWARDEN_KINDS"),
         policy_file=reader.path("WHEELWARDEN_POLICY_FILE"),
         kubeconfig=reader.path("WHEELWARDEN_KUBECONFIG"),

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from certs.store import CA_KEY
 from webhook.installer import Tools
-from webhook.policy_file import PolicyFile
 from webhook.server import Server
 from webhook.settings import Settings
 from wheelwarden.environment import Address
 from wheelwarden.kube import SECRETS, Cluster, Object, Resource
 from wheelwarden.logs import set_up_logging
 from wheelwarden.names import DOMAIN
+from wheelwarden.policy_file import PolicyFile
 from wheelwarden.targets import KINDS
 
 NAMESPACE = "wheelwarden"
@@ -44,6 +44,8 @@ async def serve(port: int, kubeconfig: Path, secret: Path) -> None:
         log_level="info",
         log_format="text",
         namespace=NAMESPACE,
+        pod_name="",
+        pod_uid="",
         kinds=tuple(KINDS),
         policy_file=None,
         kubeconfig=kubeconfig,

@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 
-from controller.events import Recorder
 from controller.loop import Loop
 from controller.metrics import Metrics
 from controller.plan import probe_digest
@@ -16,6 +15,7 @@ from controller.reconcile import Reconciler
 from controller.state import Key, PodState, ProbeOutcome
 from tests.integration.standin_objects import until
 from wheelwarden import names
+from wheelwarden.events import Recorder
 from wheelwarden.hashing import compute_packages_hash
 from wheelwarden.kube import PODS, Cluster, Object
 from wheelwarden.policy import DEFAULT
@@ -86,7 +86,7 @@ class Controller:
         self.prober = InstantProber(queue.add)
         self._queue = queue
         self.reconciler = Reconciler(
-            cluster, self.prober, Recorder(cluster, monotonic=self.clock.monotonic, now=self.clock.now), self.metrics,
+            cluster, self.prober, Recorder(cluster, component="test", monotonic=self.clock.monotonic, now=self.clock.now), self.metrics,
             lambda: DEFAULT, monotonic=self.clock.monotonic, now=self.clock.now, again=queue.add_after,
         )  # fmt: skip
         self._loop = Loop(

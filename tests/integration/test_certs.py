@@ -35,9 +35,9 @@ from tests.integration.webhook_installation import (
     kaspr_app_of,
     trusting,
 )
-from webhook.policy_file import PolicyFile
 from webhook.server import Server
 from wheelwarden.kube import KASPRAPPS, VALIDATING_WEBHOOKS, Cluster
+from wheelwarden.policy_file import PolicyFile
 
 
 class Time:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from controller.events import Recorder
 from controller.metrics import Metrics
 from controller.reconcile import Reconciler
 from controller.state import Key, PodState, ProbeOutcome
 from tests.unit.fake_cluster import FakeCluster, Object
 from wheelwarden import names
 from wheelwarden.errors import Conflict
+from wheelwarden.events import Recorder
 from wheelwarden.hashing import compute_packages_hash
 from wheelwarden.kube import KASPRAPPS, NOTEBOOKS, PODS
 from wheelwarden.policy import DEFAULT
@@ -68,7 +68,7 @@ class World:
         clock = lambda: self.seconds  # noqa: E731 - one clock for both
         now = lambda: datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=self.seconds)  # noqa: E731
         self.reconciler = Reconciler(
-            cluster, self.prober, Recorder(cluster, monotonic=clock, now=now), self.metrics, lambda: DEFAULT,
+            cluster, self.prober, Recorder(cluster, component="test", monotonic=clock, now=now), self.metrics, lambda: DEFAULT,
             monotonic=clock, now=now, again=lambda _key, seconds: self.again.append(seconds),
         )  # fmt: skip
 

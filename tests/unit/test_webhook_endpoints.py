@@ -168,7 +168,7 @@ async def test_after_a_fault_a_pod_passes_and_an_object_does_not() -> None:
         "allowed": True,
         "warnings": ["It failed; the pod starts without its Python packages"],
     }
-    assert Validation(policy=lambda: DEFAULT, kinds=KINDS).excuse(review(), "It failed") is None
+    assert Validation(Objects(None), policy=lambda: DEFAULT, kinds=KINDS).excuse(review(), "It failed") is None
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ async def test_after_a_fault_a_pod_passes_and_an_object_does_not() -> None:
 )
 async def test_objects_are_judged_by_the_rules(packages: list[str], outcome: str) -> None:
     judged = review(group="kaspr.io", version="v1alpha1", kind="KasprApp", name="orders", obj=app(packages=packages))
-    answer = await Validation(policy=lambda: DEFAULT, kinds=KINDS).answer(judged)
+    answer = await Validation(Objects(None), policy=lambda: DEFAULT, kinds=KINDS).answer(judged)
     assert (answer.outcome, answer.document["response"]["allowed"]) == (outcome, outcome == "allowed")
-    answer = await Validation(policy=lambda: DEFAULT, kinds=[NOTEBOOK]).answer(judged)
+    answer = await Validation(Objects(None), policy=lambda: DEFAULT, kinds=[NOTEBOOK]).answer(judged)
     assert answer.outcome == "allowed"

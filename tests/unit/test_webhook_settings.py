@@ -13,13 +13,13 @@ import pytest
 from certs.authority import Decision, Material, renew
 from certs.rotate import utc_now
 from webhook.installer import Tools
-from webhook.policy_file import PolicyFile
 from webhook.settings import Settings, read_settings
 from webhook.tls import load_certificate, make_context
 from wheelwarden.environment import Address
 from wheelwarden.errors import UnusableInput
 from wheelwarden.logs import JsonFormatter, TextFormatter, set_up_logging
 from wheelwarden.policy import DEFAULT
+from wheelwarden.policy_file import PolicyFile
 from wheelwarden.targets import KINDS, NOTEBOOK
 
 NEEDED = {
@@ -36,6 +36,8 @@ def test_what_is_left_out_has_a_default() -> None:
         log_level="info",
         log_format="text",
         namespace="guarding",
+        pod_name="",
+        pod_uid="",
         kinds=KINDS,
         policy_file=None,
         kubeconfig=None,
@@ -54,6 +56,8 @@ def test_everything_can_be_set() -> None:
         "WHEELWARDEN_LOG_LEVEL": "debug",
         "WHEELWARDEN_LOG_FORMAT": "json",
         "WHEELWARDEN_KINDS": " Notebook ,",
+        "WHEELWARDEN_POD_NAME": "guard-0",
+        "WHEELWARDEN_POD_UID": "u-1",
         "WHEELWARDEN_POLICY_FILE": "/etc/wheelwarden/policy.yaml",
         "WHEELWARDEN_KUBECONFIG": "/root/.kube/config",
         "WHEELWARDEN_LISTEN": "[::]:0",
@@ -66,6 +70,8 @@ def test_everything_can_be_set() -> None:
         log_level="debug",
         log_format="json",
         namespace="guarding",
+        pod_name="guard-0",
+        pod_uid="u-1",
         kinds=(NOTEBOOK,),
         policy_file=Path("/etc/wheelwarden/policy.yaml"),
         kubeconfig=Path("/root/.kube/config"),
@@ -128,13 +134,14 @@ def test_a_changed_policy_file_is_in_force_and_a_wrong_one_changes_nothing(
     write("one", "maxPackages: 7\n")
     policy = PolicyFile(path)
     assert policy.current().max_packages == 7
+    assert policy.look() is None
     write("two", "maxPackages: 8\n")
-    policy.look()
+    assert policy.look() == ""
     assert policy.current().max_packages == 8
     write("three", "maxPackages: many\n")
-    policy.look()
+    assert policy.look() == f"policy file {path}: maxPackages: it must be a whole number"
     path.unlink()
-    policy.look()
+    assert policy.look() == f"policy file {path}: it cannot be read: No such file or directory"
     assert policy.current().max_packages == 8
     assert caplog.text.count("the policy before it stays in force") == 2
 

@@ -11,6 +11,7 @@ from wheelwarden.cli import exits
 from wheelwarden.cli.lines import find_line
 from wheelwarden.cli.manifests import Count, Manifest, read_manifests
 from wheelwarden.cli.output import complain, say
+from wheelwarden.cli.sarif import sarif_log
 from wheelwarden.policy import DEFAULT, load_policy
 from wheelwarden.redaction import shown
 from wheelwarden.request import kind_of_object
@@ -36,9 +37,14 @@ class Judgement:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the subcommand."""
     parser.add_argument("paths", metavar="PATH", nargs="+", help='file, folder, or "-" for standard input')
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="text (default) or json")
+    parser.add_argument(
+        "-o", "--output", choices=("text", "json", "sarif"), default="text", help="text (default), json or sarif"
+    )
     parser.add_argument(
         "--policy", metavar="FILE", type=Path, help="the admin's policy file; default: everything default"
+    )
+    parser.add_argument(
+        "-n", "--namespace", metavar="NAME", help="for objects without one: a policy may differ by namespace"
     )
 
 
@@ -56,11 +62,14 @@ def run(arguments: argparse.Namespace) -> int:
         if kind_of_object(manifest.obj) is None:
             others += not isinstance(manifest.obj.get("items"), list)
             continue
-        violations = judge(manifest.obj, policy=policy)
+        violations = judge(_in_namespace(manifest.obj, arguments.namespace), policy=policy)
         located = [(find_line(manifest, violation.path), violation) for violation in violations]
         judgements.append(Judgement(manifest=manifest, violations=located))
     if arguments.output == "json":
         say(json.dumps([_record(one, line, each) for one in judgements for line, each in one.violations], indent=2))
+    elif arguments.output == "sarif":
+        findings = [(one.manifest.file, line, each) for one in judgements for line, each in one.violations]
+        say(json.dumps(sarif_log(findings), indent=2))
     else:
         _print_text(judgements, others, count)
     for problem in count.problems:
@@ -69,6 +78,14 @@ def run(arguments: argparse.Namespace) -> int:
         return exits.UNUSABLE
     denied = any(violation.action is Action.DENY for one in judgements for _, violation in one.violations)
     return exits.DENIED if denied else exits.CLEAN
+
+
+def _in_namespace(obj: Mapping[str, Any], namespace: str | None) -> Mapping[str, Any]:
+    """The object as kubectl would create it with that namespace."""
+    metadata = obj.get("metadata")
+    if not namespace or not isinstance(metadata, Mapping) or metadata.get("namespace"):
+        return obj
+    return {**obj, "metadata": {**metadata, "namespace": namespace}}
 
 
 def _record(judgement: Judgement, line: int, violation: Violation) -> dict[str, Any]:

@@ -25,8 +25,7 @@ def _missing(subject: Subject) -> Iterable[Finding]:
             path=f"{path}.name",
             value=shown(secret.name),
             reason="there is no such Secret in the namespace",
-            remedy=f"Create it first: kubectl create secret generic {shown(secret.name)}"
-            f" --from-literal={shown(secret.username_key)}=… --from-literal={shown(secret.password_key)}=…",
+            remedy=f"Create it first, with the keys {shown(secret.username_key)} and {shown(secret.password_key)}",
         )
         return
     if NETRC_KEY in found.keys:

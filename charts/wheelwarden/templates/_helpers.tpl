@@ -67,6 +67,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
 - name: WHEELWARDEN_POD_NAME
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
+- name: WHEELWARDEN_POD_UID
+  valueFrom: {fieldRef: {fieldPath: metadata.uid}}
 - name: WHEELWARDEN_KINDS
   value: {{ join "," .Values.kinds | quote }}
 - name: WHEELWARDEN_POLICY_FILE

@@ -9,7 +9,6 @@ from wheelwarden.errors import KubeError
 from wheelwarden.kube import EVENTS, Cluster
 
 LOGGER = logging.getLogger(__name__)
-COMPONENT: Final = "wheelwarden-controller"
 REPEAT_SECONDS: Final = 60.0
 MESSAGE_LIMIT: Final = 1024  # the API server's limit for an event's message (core/v1 Event)
 
@@ -19,13 +18,20 @@ class Recorder:
 
     Args:
         cluster: the client.
+        component: who says it: `wheelwarden-controller` or `wheelwarden-webhook`.
         monotonic: a clock in seconds; `now`: the wall clock.
     """
 
     def __init__(
-        self, cluster: Cluster, *, monotonic: Callable[[], float], now: Callable[[], datetime.datetime]
+        self,
+        cluster: Cluster,
+        *,
+        component: str,
+        monotonic: Callable[[], float],
+        now: Callable[[], datetime.datetime],
     ) -> None:
         self._cluster = cluster
+        self._component = component
         self._monotonic = monotonic
         self._now = now
         self._told: dict[tuple[str, str, str], float] = {}
@@ -55,8 +61,8 @@ class Recorder:
             "type": type_,
             "reason": reason,
             "message": message if len(message) <= MESSAGE_LIMIT else message[: MESSAGE_LIMIT - 1] + "…",
-            "source": {"component": COMPONENT},
-            "reportingComponent": COMPONENT,
+            "source": {"component": self._component},
+            "reportingComponent": self._component,
             "firstTimestamp": stamp,
             "lastTimestamp": stamp,
             "count": 1,

@@ -1,0 +1,64 @@
+"""The Secret that credentials name: whether it is there and which keys it has, where the policy wants to know.
+
+The right to read Secrets is only given where the admin asked for it (`secretRef.verify` of the chart). What is read stays
+here: values are dropped at once, and only the names of the keys are handed on.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from wheelwarden.errors import KubeError, NotFound
+from wheelwarden.kube import SECRETS, Resource
+from wheelwarden.policy import Policy
+from wheelwarden.redaction import shown
+from wheelwarden.request import read_request
+from wheelwarden.rules import KnownSecret
+from wheelwarden.rules.secrets import SECRET_MISSING
+from wheelwarden.targets import mapping_in
+from wheelwarden.violations import Action
+
+LOGGER = logging.getLogger(__name__)
+TIMEOUT_SECONDS: Final = 2.0  # of the 5 that the API server gives us
+
+
+class ObjectReader(Protocol):
+    """What is needed of `wheelwarden.kube.Cluster`."""
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> dict[str, Any]:
+        """One object, read live. Raises NotFound, KubeError."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lookup:
+    """What came of it: `secret` is None where nobody looked or could; `warning` says why it could not be seen."""
+
+    secret: KnownSecret | None = None
+    warning: str = ""
+
+
+async def look_up_secret(objects: ObjectReader, obj: Mapping[str, Any], namespace: str, policy: Policy) -> Lookup:
+    """Looks at the Secret that an object's credentials name, where the policy's rule `secret-missing` is on.
+
+    A Secret that cannot be seen is no reason to refuse anything: its absence is not known.
+    """
+    if not policy.may_be_on(SECRET_MISSING):
+        return Lookup()
+    if policy.applied_to(obj).actions.get(SECRET_MISSING, Action.OFF) is Action.OFF:
+        return Lookup()
+    request, _ = read_request(obj)
+    named = request.packages.credentials if request is not None and request.packages is not None else None
+    if named is None:
+        return Lookup()
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            found = await objects.get(SECRETS, named.name, namespace)
+    except NotFound:
+        return Lookup(secret=KnownSecret(exists=False))
+    except (KubeError, TimeoutError) as error:
+        LOGGER.warning("Secret %s/%s could not be looked up: %s", namespace, named.name, error or "no answer in time")
+        return Lookup(warning=f"Wheelwarden could not check the Secret {shown(named.name)}; it is admitted unchecked")
+    return Lookup(secret=KnownSecret(exists=True, keys=frozenset(mapping_in(found, "data"))))
