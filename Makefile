@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 unexport PYTHONPATH PYTHONHOME
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo test check unit integration e2e bench cluster lock clean
+.PHONY: help setup demo test check unit integration e2e bench cluster generate verify lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -58,6 +58,12 @@ cluster: export COMMAND := $(subst $$$$,$$,$(value CMD))
 cluster: setup ## CMD='…' on a fresh local cluster with the chart and the stand-ins; STANDINS=0 leaves those out
 	@test -n "$$COMMAND" || { echo "say what to run: make cluster CMD='kubectl get nodes'"; exit 2; }
 	@$(BIN)/python -m tests.cluster run $(if $(filter 0,$(STANDINS)),--no-standins) -- sh -c "$$COMMAND"
+
+generate: setup ## the files that are made from the code: rule table, chart schema, CEL
+	@$(BIN)/python -m tests.generated write
+
+verify: setup ## fails where such a file is not as the code would make it
+	@$(BIN)/python -m tests.generated verify
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 lock: setup ## hashed locks from pyproject.toml, without index URLs

@@ -137,6 +137,8 @@ DEFAULT: Final = Policy()
 def load_policy(path: Path) -> Policy:
     """Reads a policy file, YAML or JSON; an empty file is the default policy.
 
+    A file of values for the chart will do too: its `policy` is taken.
+
     Raises:
         UnusableInput: the file cannot be read, or says something that is not understood. All of it is named.
     """
@@ -152,6 +154,8 @@ def load_policy(path: Path) -> Policy:
         raise UnusableInput(f"policy file {path}: it is not UTF-8 text") from None
     except UnreadableDocument as error:
         raise UnusableInput(f"policy file {path}: it is not YAML or JSON: {error}") from error
+    if isinstance(data, Mapping) and isinstance(data.get("policy"), Mapping):
+        data = data["policy"]
     try:
         return parse_policy({} if data is None else data)
     except UnusableInput as error:

@@ -1,12 +1,17 @@
 """What the chart makes: rights no wider than needed, webhooks that are in nobody's way, pods that may run anywhere."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.chart.helm import Helm, Rendered
+from tests.chart.helm import Helm, HelmError, Rendered
+from tests.generated import ROOT
+from wheelwarden.policy import load_policy
 from wheelwarden.targets import KINDS
+from wheelwarden.violations import Action
 
 NAME = "guard-wheelwarden"
 CHANGE_ALL = ["get", "list", "watch", "create", "update", "patch", "delete"]
@@ -42,7 +47,7 @@ def test_cluster_wide_rights_are_these_and_no_others(rendered: Rendered) -> None
     assert rendered.one("ClusterRole")["rules"] == [REGISTRATION_RULE, *WORKLOAD_RULES]
 
 
-def test_in_its_own_namespace_it_may_use_one_secret_and_one_lease(rendered: Rendered) -> None:
+def test_in_its_own_namespace_it_may_use_one_secret_and_one_lease_and_write_events(rendered: Rendered) -> None:
     role = rendered.one("Role")
     assert [role["metadata"]["namespace"], role["rules"]] == [
         "guarding",
@@ -60,6 +65,7 @@ def test_in_its_own_namespace_it_may_use_one_secret_and_one_lease(rendered: Rend
                 "verbs": ["get", "update"],
             },
             {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
+            {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
         ],
     ]
 
@@ -162,6 +168,7 @@ COMMON = {
     "WHEELWARDEN_LOG_FORMAT": "text",
     "WHEELWARDEN_NAMESPACE": "metadata.namespace",
     "WHEELWARDEN_POD_NAME": "metadata.name",
+    "WHEELWARDEN_POD_UID": "metadata.uid",
     "WHEELWARDEN_KINDS": "Notebook,KasprApp",
     "WHEELWARDEN_POLICY_FILE": "/etc/wheelwarden/policy.yaml",
 }
@@ -243,9 +250,58 @@ def test_the_test_pods_program_is_python_and_asks_about_a_guarded_kind(helm: Hel
 
 
 def test_the_policy_is_handed_on_as_it_was_written(helm: Helm) -> None:
-    policy = {"rules": {"plain-http": "deny"}, "indexHosts": ["packages.example.com"]}
+    policy = {"rules": {"index-http": "deny"}, "allowedIndexHosts": ["packages.example.com"]}
     written = helm.render({"policy": policy}).one("ConfigMap")["data"]["policy.yaml"]
     assert yaml.safe_load(written) == policy
+
+
+def test_a_policy_that_is_not_understood_is_refused_by_helm(helm: Helm) -> None:
+    wrong: list[dict[str, Any]] = [{"rules": {"index-htp": "deny"}}, {"maxPackage": 1}, {"overrides": [{"rules": {}}]}]
+    for policy in wrong:
+        with pytest.raises(HelmError, match="/policy"):
+            helm.render({"policy": policy})
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "examples" / "policies").glob("*.yaml")), ids=lambda file: file.stem)
+def test_the_ready_policies_are_values_of_the_chart(helm: Helm, file: Path, tmp_path: Path) -> None:
+    written = helm.render(yaml.safe_load(file.read_text())).one("ConfigMap")["data"]["policy.yaml"]
+    (tmp_path / "policy.yaml").write_text(written)
+    policy = load_policy(tmp_path / "policy.yaml")
+    verified = {"secret-missing": Action.DENY} if file.stem == "locked-down" else {}
+    assert policy == replace(load_policy(file), actions={**load_policy(file).actions, **verified})
+
+
+@pytest.mark.parametrize(("verify", "action"), [("off", None), (False, None), ("warn", "warn"), ("deny", "deny")])
+def test_secrets_are_read_only_where_they_are_to_be_looked_at(helm: Helm, verify: Any, action: str | None) -> None:
+    rendered = helm.render({"secretRef": {"verify": verify}})
+    policy = yaml.safe_load(rendered.one("ConfigMap")["data"]["policy.yaml"])
+    secrets = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
+    assert (secrets in rendered.one("ClusterRole")["rules"]) == (action is not None)
+    assert policy.get("rules", {}).get("secret-missing") == action
+
+
+def admission_rules(rendered: Rendered) -> dict[str, set[str]]:
+    return {
+        item["metadata"]["name"].removeprefix(f"{NAME}-"): {
+            validation["message"].rpartition("[")[2].rstrip("]") for validation in item["spec"]["validations"]
+        }
+        for item in rendered.all("ValidatingAdmissionPolicy")
+    }
+
+
+def test_admission_policies_are_made_where_asked_for_and_follow_the_policy(helm: Helm, rendered: Rendered) -> None:
+    assert admission_rules(rendered) == {}
+    enabled = {"admissionPolicy": {"enabled": True}}
+    plain = admission_rules(helm.render(enabled))
+    assert plain.keys() == {"kasprapp-deny", "notebook-deny"}
+    changed = {
+        "rules": {"index-url": "off", "cache-size": "warn", "secret-key": False},
+        "overrides": [{"namespaces": ["sandbox"], "rules": {"secret-name": "off"}, "maxPackages": 9}],
+    }
+    found = admission_rules(helm.render({**enabled, "policy": changed}))
+    assert found["kasprapp-warn"] == {"cache-size"}
+    gone = {"index-url", "cache-size", "secret-key", "secret-name", "packages-limit"}
+    assert found["kasprapp-deny"] == plain["kasprapp-deny"] - gone
 
 
 @pytest.mark.parametrize(("replicas", "budgets"), [(1, 0), (2, 1)])

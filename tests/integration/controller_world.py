@@ -86,7 +86,8 @@ class Controller:
         self.prober = InstantProber(queue.add)
         self._queue = queue
         self.reconciler = Reconciler(
-            cluster, self.prober, Recorder(cluster, component="test", monotonic=self.clock.monotonic, now=self.clock.now), self.metrics,
+            cluster, self.prober,
+            Recorder(cluster, component="test", monotonic=self.clock.monotonic, now=self.clock.now), self.metrics,
             lambda: DEFAULT, monotonic=self.clock.monotonic, now=self.clock.now, again=queue.add_after,
         )  # fmt: skip
         self._loop = Loop(

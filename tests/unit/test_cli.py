@@ -23,7 +23,7 @@ def test_rules_prints_a_line_for_each(capsys: Capture) -> None:
 def test_rules_as_json_have_their_examples(capsys: Capture) -> None:
     assert main(["rules", "-o", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == [
-        {"id": rule.id, "action": str(rule.action), "summary": rule.summary, "bad": rule.bad, "good": rule.good}
+        {field: str(getattr(rule, field)) for field in ("id", "action", "summary", "bad", "good", "policy", "before")}
         for rule in RULES
     ]
 

@@ -12,6 +12,7 @@ from wheelwarden.errors import Forbidden, NotFound
 from wheelwarden.policy import parse_policy
 from wheelwarden.targets import KINDS
 
+OFF_HERE = {"overrides": [{"namespaces": ["shop"], "rules": {"secret-missing": "off"}}]}
 ON = parse_policy({"rules": {"secret-missing": "deny"}})
 CREDENTIALS = {"secretRef": {"name": "pypi", "usernameKey": "user", "passwordKey": "token"}}
 PRIVATE = {"indexUrl": "https://packages.example.com/simple", "credentials": CREDENTIALS}
@@ -56,7 +57,7 @@ async def test_missing_keys_are_named_beside_those_that_are_there_and_no_value_i
     [
         ({}, PRIVATE),
         ({"rules": {"secret-missing": "deny"}}, {}),
-        ({"rules": {"secret-missing": "deny"}, "overrides": [{"namespaces": ["shop"], "rules": {"secret-missing": "off"}}]}, PRIVATE),
+        ({"rules": {"secret-missing": "deny"}, **OFF_HERE}, PRIVATE),
     ],
     ids=["off by default", "no credentials", "off in this namespace"],
 )  # fmt: skip

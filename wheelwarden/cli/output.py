@@ -3,9 +3,9 @@
 import sys
 
 
-def say(text: str) -> None:
+def say(text: str, end: str = "\n") -> None:
     """Prints a line of the result."""
-    print(text)
+    print(text, end=end)
 
 
 def complain(text: str) -> None:

@@ -6,19 +6,23 @@ from pathlib import Path
 
 from wheelwarden.cli import exits
 from wheelwarden.cli.output import say
-from wheelwarden.policy import DEFAULT, load_policy
+from wheelwarden.policy import DEFAULT, Policy, load_policy
 from wheelwarden.rules import RULES
 
 HELP = "print the table of all rules"
 DESCRIPTION = (
-    "Prints every rule: its id, what follows from breaking it, and what it asks for. Examples stand in -o json."
+    "Prints every rule: its id, what follows from breaking it, and what it asks for. "
+    "Examples stand in -o json and -o markdown."
 )
 EPILOG = ""
+EXAMPLE_LENGTH = 200  # characters that are shown of one
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the subcommand."""
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="text (default) or json")
+    parser.add_argument(
+        "-o", "--output", choices=("text", "json", "markdown"), default="text", help="text (default), json or markdown"
+    )
     parser.add_argument("--policy", metavar="FILE", type=Path, help="show the actions as this policy file sets them")
 
 
@@ -32,12 +36,59 @@ def run(arguments: argparse.Namespace) -> int:
     actions = {rule.id: str(policy.actions.get(rule.id, rule.action)) for rule in RULES}
     if arguments.output == "json":
         table = [
-            {"id": rule.id, "action": actions[rule.id], "summary": rule.summary, "bad": rule.bad, "good": rule.good}
+            {
+                "id": rule.id,
+                "action": actions[rule.id],
+                "summary": rule.summary,
+                "bad": rule.bad,
+                "good": rule.good,
+                "policy": rule.policy,
+                "before": rule.before,
+            }
             for rule in RULES
         ]
         say(json.dumps(table, indent=2))
+        return exits.CLEAN
+    if arguments.output == "markdown":
+        say(render_markdown(policy), end="")
         return exits.CLEAN
     width = max(len(rule.id) for rule in RULES)
     for rule in RULES:
         say(f"{rule.id:{width}}  {actions[rule.id]:4}  {rule.summary}")
     return exits.CLEAN
+
+
+def render_markdown(policy: Policy = DEFAULT) -> str:
+    """The table as a page, each rule with a bad and a good example."""
+    lines = [
+        "# Rules",
+        "",
+        "Made from the code by `wheelwarden rules -o markdown`. Webhook, controller and `wheelwarden check` apply these very",
+        "rules. An action is `deny`, `warn` or `off`; a policy changes it (see policies.md). Examples are a `pythonPackages`,",
+        "or an object where they have `metadata` or `spec`.",
+        "",
+        "| rule | action | what it asks for |",
+        "|---|---|---|",
+    ]
+    for rule in RULES:
+        action = policy.actions.get(rule.id, rule.action)
+        lines.append(f"| [`{rule.id}`](#{rule.id}) | {action} | {rule.summary.replace('|', '/')} |")
+    for rule in RULES:
+        lines += [
+            "",
+            f"## {rule.id}",
+            "",
+            f"{rule.summary}. Action: {policy.actions.get(rule.id, rule.action)}.",
+            "",
+            "```yaml",
+        ]
+        if rule.policy:
+            lines.append(f"# with the policy {{{rule.policy}}}")
+        if rule.before:
+            lines.append(f"before: {_cut(rule.before)}")
+        lines += [f"bad: {_cut(rule.bad)}", f"good: {_cut(rule.good)}", "```"]
+    return "\n".join(lines) + "\n"
+
+
+def _cut(example: str) -> str:
+    return example if len(example) <= EXAMPLE_LENGTH else f"{example[: EXAMPLE_LENGTH - 1]}…"

@@ -50,34 +50,53 @@ VARIABLES: Final = {
     r".replace('\n', ',').split(',').map(entry, entry.trim()).filter(entry, entry != '')",
 }
 
-_PACKAGES: Final = "variables.packages.all(entry, {})"
-_INDEXES: Final = "variables.indexes.all(index, {})"
 # Before the marker, where a semicolon begins one.
 _BEFORE_MARKER: Final = "entry.split(';')[0]"
-_SUBDOMAIN: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"
-_SECRET_KEY: Final = r"^[-._a-zA-Z0-9]{1,253}$"
-_QUANTITY: Final = "isQuantity(string({0})) && quantity(string({0})).compareTo(quantity('{1}')) >= 0"
+_SUBDOMAIN: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"
+_KEY_OF_SECRET: Final = r"^[-._a-zA-Z0-9]{1,253}$"  # noqa: S105 - a pattern of names
+_PART: Final = "[a-zA-Z_][a-zA-Z0-9_]*"
 _HAD_CLAIM: Final = (
     "!(size(variables.packages) > 0 && variables.asked.?cache.?enabled.orValue(true)"
     " && variables.asked.?cache.?type.orValue('pvc') == 'pvc' && size(variables.before.?packages.orValue([])) > 0"
     " && variables.before.?cache.?enabled.orValue(true) && variables.before.?cache.?type.orValue('pvc') == 'pvc') || "
 )
-_PART: Final = "[a-zA-Z_][a-zA-Z0-9_]*"
 
 
-def _matches(value: str, pattern: str) -> str:
-    return f"{value}.matches('{pattern}')"
+def _is(value: str, pattern: str) -> str:
+    """Whether a value matches; anchors are the pattern's own."""
+    return f"{value}.matches(r'{pattern}')"
+
+
+def _not(value: str, pattern: str) -> str:
+    return f"!{_is(value, pattern)}"
+
+
+def _each_package(condition: str) -> str:
+    return f"variables.packages.all(entry, {condition})"
+
+
+def _each_index(condition: str) -> str:
+    return f"variables.indexes.all(index, {condition})"
 
 
 def _choice(value: str, choices: tuple[str, ...]) -> str:
     return f"{value} in [{', '.join(repr(choice) for choice in choices)}]"
 
 
-def _secret_keys() -> str:
-    return " && ".join(
-        _matches(f"variables.asked.?credentials.?secretRef.?{field}.orValue('key')", _SECRET_KEY)
-        for field in ("usernameKey", "passwordKey")
-    )
+def _quantity(value: str, least: str) -> str:
+    return f"isQuantity(string({value})) && quantity(string({value})).compareTo(quantity('{least}')) >= 0"
+
+
+def _size(variable: str) -> str:
+    return f"string(variables.{variable}.?cache.?size.orValue('{DEFAULT_PACKAGES_PVC_SIZE}'))"
+
+
+def _access_mode(variable: str) -> str:
+    return f"variables.{variable}.?cache.?accessMode.orValue('{DEFAULT_PACKAGES_ACCESS_MODE}')"
+
+
+def _between(value: str, least: int, most: int) -> str:
+    return f"{value} >= {least} && {value} <= {most}"
 
 
 KASPR_APP_EXPRESSIONS: Final = (
@@ -87,82 +106,76 @@ KASPR_APP_EXPRESSIONS: Final = (
         cel=f"size(variables.packages) <= {DEFAULT_MAX_PACKAGES}",
         unless="maxPackages",
     ),
-    Expression(rule="requirement-empty", path="packages", cel=_PACKAGES.format(_matches("entry", "[^ ]"))),
-    Expression(rule="requirement-length", path="packages", cel=_PACKAGES.format(f"size(entry) <= {MAX_LENGTH}")),
-    Expression(
-        rule="requirement-characters", path="packages", cel=_PACKAGES.format(_matches("entry", r"^[\\x20-\\x7e]*$"))
-    ),
+    Expression(rule="requirement-empty", path="packages", cel=_each_package(_is("entry", "[^ ]"))),
+    Expression(rule="requirement-length", path="packages", cel=_each_package(f"size(entry) <= {MAX_LENGTH}")),
+    Expression(rule="requirement-characters", path="packages", cel=_each_package(_is("entry", r"^[\x20-\x7e]*$"))),
     Expression(
         rule="requirement-option",
         path="packages",
-        cel=_PACKAGES.format(
-            f"!{_matches(_BEFORE_MARKER, r'(^|\\s)--?[A-Za-z]')} && !{_matches('entry', r'\\s--[a-z]')}"
-        ),
+        cel=_each_package(_not(_BEFORE_MARKER, r"(^|\s)--?[A-Za-z]") + " && " + _not("entry", r"\s--[a-z]")),
     ),
     Expression(
         rule="requirement-shell",
         path="packages",
-        cel=_PACKAGES.format(
-            f"{_matches('entry', r'^([^$]|\\$\\{[^}]*\\})*$')} && !{_matches(_BEFORE_MARKER, r'[`|\\\\]|&&')}"
+        cel=_each_package(
+            _is("entry", r"^([^$]|\$\{[^}]*\})*$")
+            + " && "
+            + _not(_BEFORE_MARKER, r"[`|\\]|&&")
+            + " && (!entry.contains(';') || "
+            + _is("entry", ";.*([<>=!~]| in )")
+            + ")"
         ),
     ),
     Expression(
         rule="requirement-local-path",
         path="packages",
-        cel=_PACKAGES.format(
-            f"!{_matches('entry', r'^ *([.]{1,2}$|[.]{1,2}[/\\\\]|[/\\\\~]|[A-Za-z]:[/\\\\]|file:)')}"
-        ),
+        cel=_each_package(_not("entry", r"^ *([.]{1,2}$|[.]{1,2}[/\\]|[/\\~]|[A-Za-z]:[/\\]|file:)")),
     ),
     Expression(
         rule="requirement-variable",
         path="packages",
-        cel=_PACKAGES.format("!entry.contains('${')"),
+        cel=_each_package("!entry.contains('${')"),
         unless="allowedVariables",
     ),
     Expression(
         rule="requirement-syntax",
         path="packages",
-        cel=_PACKAGES.format(
-            f"{_matches(_BEFORE_MARKER, r'^ *[A-Za-z0-9]')}"
-            f" && ({_BEFORE_MARKER}.contains('@') || {_BEFORE_MARKER}.contains('://')"
-            f" || !{_matches(_BEFORE_MARKER, r'[^=<>!~]=([^=]|$)|[<>=!~] *$|[!^&|]([^=]|$)|[=<>!~]=*[<>]')})"
+        cel=_each_package(
+            _is(_BEFORE_MARKER, "^ *[A-Za-z0-9]")
+            + f" && ({_BEFORE_MARKER}.contains('@') || {_BEFORE_MARKER}.contains('://') || "
+            + _not(_BEFORE_MARKER, "[^=<>!~]=([^=]|$)|[<>=!~] *$|![^=]|[=<>!~]=*[<>]")
+            + ")"
         ),
+    ),
+    Expression(
+        rule="direct-http", path="packages", cel=_each_package(_not("entry", "(?i)(^|@) *(http|git|git[+]http)://"))
     ),
     Expression(
         rule="direct-scheme",
         path="packages",
-        cel=_PACKAGES.format(
-            f"!{_matches('entry', r'^ *[A-Za-z][A-Za-z0-9+.-]*://')}"
-            f" || {_matches('entry', '(?i)^ *(' + '|'.join(scheme.replace('+', r'\\+') for scheme in SCHEMES) + ')://')}"
+        cel=_each_package(
+            _not("entry", "(^|@) *[A-Za-z][A-Za-z0-9+.-]*://")
+            + " || "
+            + _is("entry", f"(?i)(^|@) *({'|'.join(scheme.replace('+', '[+]') for scheme in SCHEMES)})://")
         ),
     ),
     Expression(
-        rule="direct-http",
-        path="packages",
-        cel=_PACKAGES.format(f"!{_matches('entry', r'(?i)(^|@) *(http|git|git\\+http)://')}"),
+        rule="direct-credentials", path="packages", cel=_each_package(_not("entry", "://[^/?#@$ ]*:[^/?#@$ ]+@"))
     ),
-    Expression(
-        rule="direct-credentials",
-        path="packages",
-        cel=_PACKAGES.format(f"!{_matches('entry', r'://[^/?#@$ ]*:[^/?#@$ ]+@')}"),
-    ),
-    Expression(rule="index-credentials", path="indexUrl, extraIndexUrls", cel=_INDEXES.format("!index.contains('@')")),
+    Expression(rule="index-credentials", path="indexUrl, extraIndexUrls", cel=_each_index("!index.contains('@')")),
     Expression(
         rule="index-url",
         path="indexUrl, extraIndexUrls",
-        cel=_INDEXES.format(
+        cel=_each_index(
             f"size(index) <= {MAX_URL_LENGTH} && "
-            + _matches(
-                "index",
-                r"(?i)^https?://([a-z0-9_.-]+|\\[[0-9a-z:.%]+\\])(:[0-9]{0,5})?(/[a-z0-9._~:/\\[\\]!+,=%-]*)?$",
-            )
+            + _is("index", r"(?i)^https?://([a-z0-9_.-]+|\[[0-9a-z:.%]+\])(:[0-9]{0,5})?(/[a-z0-9._~:/\[\]!+,=%-]*)?$")
         ),
     ),
     Expression(
         rule="index-http-untrusted",
         path="indexUrl, extraIndexUrls",
         # An address in brackets is left to the webhook: it has more than one writing.
-        cel=_INDEXES.format(
+        cel=_each_index(
             "index.contains('[') || !isURL(index) || url(index).getScheme().lowerAscii() != 'http'"
             " || variables.trusted.exists(host, host == url(index).getHostname().lowerAscii()"
             " || host == url(index).getHostname().lowerAscii() + ':'"
@@ -172,15 +185,15 @@ KASPR_APP_EXPRESSIONS: Final = (
     Expression(
         rule="index-http-credentials",
         path="indexUrl, extraIndexUrls",
-        cel=f"!has(variables.asked.credentials) || {_INDEXES.format(f'!{_matches("index", "(?i)^http://")}')}",
+        cel=f"!has(variables.asked.credentials) || {_each_index(_not('index', '(?i)^http://'))}",
     ),
     Expression(
         rule="host-metadata",
         path="indexUrl, extraIndexUrls, packages",
-        cel="(variables.indexes + variables.packages).all(entry, !"
-        + _matches(
+        cel="(variables.indexes + variables.packages).all(entry, "
+        + _not(
             "entry",
-            r"(?i)://([^/?#@]*@)?(169\\.254\\.[0-9.]+|metadata(\\.google\\.internal)?|\\[fe80:[^\\]]*\\])([:/?#]|$)",
+            r"(?i)://([^/?#@]*@)?(169\.254\.[0-9]+\.[0-9]+|metadata(\.google\.internal)?|\[fe80:[^\]]*\])([:/?#]|$)",
         )
         + ")",
     ),
@@ -188,26 +201,35 @@ KASPR_APP_EXPRESSIONS: Final = (
         rule="trusted-host",
         path="trustedHosts",
         cel="variables.trusted.all(host, "
-        + _matches("host", r"^([a-z0-9_.-]+(:[0-9]{1,5})?|\\[[0-9a-z:.%]+\\](:[0-9]{1,5})?|[0-9a-z:.%]+)$")
+        + _is("host", r"^([a-z0-9_.-]+(:[0-9]{1,5})?|\[[0-9a-z:.%]+\](:[0-9]{1,5})?|[0-9a-z:.%]+)$")
         + ")",
     ),
     Expression(
         rule="secret-name",
         path="credentials.secretRef.name",
-        cel=_matches("variables.asked.?credentials.?secretRef.?name.orValue('name')", _SUBDOMAIN),
+        cel=_is("variables.asked.?credentials.?secretRef.?name.orValue('name')", _SUBDOMAIN),
     ),
-    Expression(rule="secret-key", path="credentials.secretRef", cel=_secret_keys()),
+    Expression(
+        rule="secret-key",
+        path="credentials.secretRef",
+        cel=" && ".join(
+            _is(f"variables.asked.?credentials.?secretRef.?{field}.orValue('key')", _KEY_OF_SECRET)
+            for field in ("usernameKey", "passwordKey")
+        ),
+    ),
     Expression(
         rule="install-retries",
         path="installPolicy.retries",
-        cel=f"variables.asked.?installPolicy.?retries.orValue(0) >= 0"
-        f" && variables.asked.?installPolicy.?retries.orValue(0) <= {MAX_RETRIES}",
+        cel=_between("variables.asked.?installPolicy.?retries.orValue(0)", 0, MAX_RETRIES),
     ),
     Expression(
         rule="install-timeout",
         path="installPolicy.timeout",
-        cel=f"variables.asked.?installPolicy.?timeout.orValue({MIN_TIMEOUT_SECONDS}) >= {MIN_TIMEOUT_SECONDS}"
-        f" && variables.asked.?installPolicy.?timeout.orValue({MIN_TIMEOUT_SECONDS}) <= {MAX_TIMEOUT_SECONDS}",
+        cel=_between(
+            f"variables.asked.?installPolicy.?timeout.orValue({MIN_TIMEOUT_SECONDS})",
+            MIN_TIMEOUT_SECONDS,
+            MAX_TIMEOUT_SECONDS,
+        ),
     ),
     Expression(
         rule="install-on-failure",
@@ -219,7 +241,7 @@ KASPR_APP_EXPRESSIONS: Final = (
         path="resources",
         cel=" && ".join(
             f"variables.asked.?resources.?{group}.orValue({{}}).all(name, "
-            + _QUANTITY.format(f"variables.asked.resources.{group}[name]", "0")
+            + _quantity(f"variables.asked.resources.{group}[name]", "0")
             + ")"
             for group in ("requests", "limits")
         ),
@@ -228,38 +250,34 @@ KASPR_APP_EXPRESSIONS: Final = (
     Expression(
         rule="cache-gcs",
         path="cache.gcs",
-        cel="variables.asked.?cache.?type.orValue('pvc') != 'gcs' || variables.asked.?cache.?gcs.?bucket.hasValue()",
+        cel="(variables.asked.?cache.?type.orValue('pvc') != 'gcs' || variables.asked.?cache.?gcs.?bucket.hasValue()) && "
+        + " && ".join(
+            (
+                _is("variables.asked.?cache.?gcs.?bucket.orValue('bucket')", "^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$|^$"),
+                _is("variables.asked.?cache.?gcs.?secretRef.?name.orValue('name')", f"{_SUBDOMAIN}|^$"),
+                _is("variables.asked.?cache.?gcs.?secretRef.?key.orValue('key')", _KEY_OF_SECRET),
+                _quantity("variables.asked.?cache.?gcs.?maxArchiveSize.orValue('1')", "1"),
+            )
+        ),
     ),
-    Expression(
-        rule="cache-size",
-        path="cache.size",
-        cel=_QUANTITY.format(f"variables.asked.?cache.?size.orValue('{DEFAULT_PACKAGES_PVC_SIZE}')", "1"),
-    ),
-    Expression(
-        rule="cache-access-mode",
-        path="cache.accessMode",
-        cel=_choice(f"variables.asked.?cache.?accessMode.orValue('{DEFAULT_PACKAGES_ACCESS_MODE}')", ACCESS_MODES),
-    ),
+    Expression(rule="cache-size", path="cache.size", cel=_quantity(_size("asked"), "1")),
+    Expression(rule="cache-access-mode", path="cache.accessMode", cel=_choice(_access_mode("asked"), ACCESS_MODES)),
     Expression(
         rule="cache-storage-class",
         path="cache.storageClass",
         cel="variables.asked.?cache.?storageClass.orValue('') == '' || "
-        + _matches("variables.asked.cache.storageClass", _SUBDOMAIN),
+        + _is("variables.asked.cache.storageClass", _SUBDOMAIN),
     ),
     Expression(
         rule="cache-shrinks",
         path="cache.size",
-        cel=_HAD_CLAIM
-        + "!isQuantity(string({0})) || !isQuantity(string({1})) ||"
-        " quantity(string({0})).compareTo(quantity(string({1}))) >= 0".format(
-            *(f"variables.{one}.?cache.?size.orValue('{DEFAULT_PACKAGES_PVC_SIZE}')" for one in ("asked", "before"))
-        ),
+        cel=f"{_HAD_CLAIM}!isQuantity({_size('asked')}) || !isQuantity({_size('before')}) || "
+        f"quantity({_size('asked')}).compareTo(quantity({_size('before')})) >= 0",
     ),
     Expression(
         rule="cache-immutable",
         path="cache",
-        cel=_HAD_CLAIM + f"variables.asked.?cache.?accessMode.orValue('{DEFAULT_PACKAGES_ACCESS_MODE}')"
-        f" == variables.before.?cache.?accessMode.orValue('{DEFAULT_PACKAGES_ACCESS_MODE}')"
+        cel=f"{_HAD_CLAIM}{_access_mode('asked')} == {_access_mode('before')}"
         " && variables.asked.?cache.?storageClass == variables.before.?cache.?storageClass",
     ),
 )
@@ -269,9 +287,7 @@ ANNOTATION_EXPRESSIONS: Final = (
         rule="verify-imports-syntax",
         path=names.VERIFY_IMPORTS_ANNOTATION,
         cel=f"!('{names.VERIFY_IMPORTS_ANNOTATION}' in variables.annotations) || (size(variables.modules) > 0"
-        " && variables.modules.all(entry, "
-        + _matches("entry", rf"^{_PART}(\\.{_PART})*(:{_PART}(\\.{_PART})*)?$")
-        + "))",
+        " && variables.modules.all(entry, " + _is("entry", rf"^{_PART}(\.{_PART})*(:{_PART}(\.{_PART})*)?$") + "))",
     ),
     *(
         Expression(

@@ -103,3 +103,49 @@ service:
   path: {{ .path }}
   port: 443
 {{- end -}}
+
+{{/* The kinds of the list that is given, in every served version. */}}
+{{- define "wheelwarden.guardedResources" -}}
+{{- if has "Notebook" . -}}
+- apiGroups: [kubeflow.org]
+  apiVersions: [v1, v1beta1, v1alpha1]
+  resources: [notebooks]
+  operations: [CREATE, UPDATE]
+  scope: Namespaced
+{{ end -}}
+{{- if has "KasprApp" . -}}
+- apiGroups: [kaspr.io]
+  apiVersions: [v1alpha1]
+  resources: [kasprapps]
+  operations: [CREATE, UPDATE]
+  scope: Namespaced
+{{- end -}}
+{{- end -}}
+
+{{/* Which changes are worth judging. */}}
+{{- define "wheelwarden.matchConditions" -}}
+- name: is-not-being-deleted
+  expression: '!has(object.metadata.deletionTimestamp)'
+- name: asks-or-asked-for-packages
+  expression: >-
+    object.?spec.?pythonPackages.hasValue() ||
+    object.metadata.?annotations.orValue({}).exists(key, key.startsWith('wheelwarden.dev/')) ||
+    (oldObject != null && (
+    oldObject.?spec.?pythonPackages.hasValue() ||
+    oldObject.metadata.?annotations.orValue({}).exists(key, key.startsWith('wheelwarden.dev/'))))
+- name: changes-what-it-asks
+  expression: >-
+    oldObject == null ||
+    object.?spec.?pythonPackages != oldObject.?spec.?pythonPackages ||
+    object.metadata.?annotations.orValue({}).exists(key, key.startsWith('wheelwarden.dev/') &&
+    object.metadata.?annotations[?key] != oldObject.metadata.?annotations[?key]) ||
+    oldObject.metadata.?annotations.orValue({}).exists(key, key.startsWith('wheelwarden.dev/') &&
+    object.metadata.?annotations[?key] != oldObject.metadata.?annotations[?key])
+{{- end -}}
+
+{{/* What follows from a missing Secret, empty where nobody looks; off without quotes is false in YAML. */}}
+{{- define "wheelwarden.secretVerify" -}}
+{{- if has (toString .Values.secretRef.verify) (list "warn" "deny") -}}
+{{- .Values.secretRef.verify -}}
+{{- end -}}
+{{- end -}}

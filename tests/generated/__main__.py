@@ -1,0 +1,23 @@
+"""`python -m tests.generated write|verify`."""
+
+import sys
+
+from tests.generated import FILES, ROOT, stale_files
+
+
+def main() -> int:
+    """0 where everything is as the code has it now, 1 where verify found something stale."""
+    stale = stale_files()
+    if sys.argv[1:] == ["write"]:
+        for path in stale:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(FILES[path]())
+            print(f"written: {path.relative_to(ROOT)}")
+        return 0
+    for path in stale:
+        print(f"stale: {path.relative_to(ROOT)}: run `make generate` and commit it", file=sys.stderr)
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
