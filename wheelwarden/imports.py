@@ -2,6 +2,7 @@
 
 import keyword
 import re
+from functools import lru_cache
 from typing import Final
 
 from packaging.utils import canonicalize_name
@@ -25,6 +26,7 @@ DISTRIBUTION_OF_IMPORT: Final = {canonicalize_name(module): package for module, 
 IMPORT_OF_DISTRIBUTION: Final = {canonicalize_name(package): module for module, package in _KNOWN.items()}
 
 
+@lru_cache(maxsize=1024)
 def explain_module(entry: str) -> str | None:
     """Why an entry is no `module`, `package.module` or `module:attribute`; None where it is one."""
     module, colon, attribute = entry.partition(":")

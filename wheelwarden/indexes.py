@@ -48,7 +48,7 @@ class TrustedHost:
         return self.host == host and self.port in (None, port)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def read_index(url: str) -> Index | Fault:
     """Reads an index URL: the index, or what is wrong with it. Nothing makes it raise."""
     if len(url) > MAX_LENGTH:
@@ -89,7 +89,7 @@ def read_index(url: str) -> Index | Fault:
     )
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def read_trusted_host(text: str) -> TrustedHost | Fault:
     """Reads an entry of `trustedHosts`: `host`, `host:8443`, `[::1]:8443` or `::1`. Nothing makes it raise."""
     split = split_host_port(text)

@@ -14,7 +14,7 @@ _IMPLEMENTATIONS: Final = (("cpython", "CPython"), ("pypy", "PyPy"))
 _UNKNOWABLE: Final = ("platform_release", "platform_version")
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def can_hold(marker: str) -> bool:
     """Whether a marker holds on Linux with some Python from 3.8 on; true where nobody can tell."""
     if any(name in marker for name in _UNKNOWABLE):

@@ -54,7 +54,6 @@ POPULAR: Final = frozenset(_NAMES.split())
 _SHORTEST: Final = 5  # letters: shorter names have too many neighbours that are real
 
 
-@lru_cache(maxsize=4096)
 def near_miss(name: str) -> str | None:
     """The popular package that `name` (normalised) misses by one letter; None where it is one, or misses them all.
 
@@ -62,28 +61,28 @@ def near_miss(name: str) -> str | None:
     """
     if len(name) < _SHORTEST or len(name) > 64 or name in POPULAR:
         return None
-    found = [candidate for shape in _shapes(name) for candidate in _by_shape().get(shape, ())]
-    return min((candidate for candidate in found if _one_apart(name, candidate)), default=None)
-
-
-def _shapes(name: str) -> set[str]:
-    """The name, and the name with each letter left out: two names one letter apart share one of these."""
-    return {name, *(name[:index] + name[index + 1 :] for index in range(len(name)))}
+    starts, ends = _by_ends()
+    candidates = (*starts.get(name[:2], ()), *ends.get(name[-2:], ()))
+    return min((candidate for candidate in candidates if _one_apart(name, candidate)), default=None)
 
 
 @lru_cache(maxsize=1)
-def _by_shape() -> dict[str, list[str]]:
-    table: dict[str, list[str]] = {}
+def _by_ends() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """The names by their first two and by their last two letters: of five letters or more, one slip spares either."""
+    starts: dict[str, list[str]] = {}
+    ends: dict[str, list[str]] = {}
     for candidate in POPULAR:
         if len(candidate) >= _SHORTEST:
-            for shape in _shapes(candidate):
-                table.setdefault(shape, []).append(candidate)
-    return table
+            starts.setdefault(candidate[:2], []).append(candidate)
+            ends.setdefault(candidate[-2:], []).append(candidate)
+    return starts, ends
 
 
 def _one_apart(one: str, other: str) -> bool:
     if len(one) > len(other):
         one, other = other, one
+    if len(other) - len(one) > 1:
+        return False
     start = next((index for index, letter in enumerate(one) if letter != other[index]), len(one))
     if len(one) < len(other):
         return one[start:] == other[start + 1 :]

@@ -6,6 +6,7 @@ The grammar is that of k8s.io/apimachinery/pkg/api/resource.Quantity: a signed d
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 # Longest quantity that is looked at; the largest number Kubernetes keeps is 2^63-1, which has 19 digits.
@@ -30,6 +31,7 @@ _DECIMAL: Final = {
 _SUFFIXES: Final = _BINARY | _DECIMAL
 
 
+@lru_cache(maxsize=256)
 def parse_quantity(text: str) -> Decimal:
     """The exact value of a quantity: `parse_quantity("1Ki")` is 1024, `parse_quantity("500m")` is 0.5.
 

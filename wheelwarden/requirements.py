@@ -16,6 +16,7 @@ from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_n
 
 from wheelwarden.mistakes import explain, explain_character, reads_like_shell
 from wheelwarden.references import check_reference
+from wheelwarden.versions import contradiction
 from wheelwarden.violations import Fault
 
 MAX_LENGTH: Final = 512  # characters; a long direct reference with its hash has some 300
@@ -43,26 +44,37 @@ class Package:
         key: the name in its normal form (PEP 503); None where there is no name.
         extras: sorted.
         specifier: the versions that are asked for; empty for a reference.
+        contradiction: why no version fits `specifier`; None where one may.
         marker: the environment marker; None where there is none.
         url: the direct reference; None for a package from an index.
         host: of the reference, lower case; None where there is none, or where a variable stands for it.
         port: as the reference has it; None where it has none.
         variables: the names in `${NAME}` of the reference.
         bare: a reference without `name @` before it.
-        normal: the entry in its normal form: equal for entries that ask for the same.
     """
 
     name: str | None
     key: NormalizedName | None
     extras: tuple[str, ...]
     specifier: SpecifierSet
+    contradiction: str | None
     marker: str | None
     url: str | None
     host: str | None
     port: int | None
     variables: tuple[str, ...]
     bare: bool
-    normal: str
+
+    @property
+    def normal(self) -> str:
+        """The entry in its normal form: equal for entries that ask for the same."""
+        if self.bare:
+            return str(self.url)
+        text = str(self.key)
+        if self.extras:
+            text += f"[{','.join(self.extras)}]"
+        text += f" @ {self.url}" if self.url is not None else str(self.specifier)
+        return f"{text} ; {self.marker}" if self.marker is not None else text
 
 
 def read_package(text: str) -> Package | Fault:
@@ -118,7 +130,7 @@ def validate_package_name(package: str) -> bool:
     return isinstance(read_package(package), Package)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _read(text: str) -> Package | Fault:
     entry = text.strip(" ")
     if not entry:
@@ -169,13 +181,13 @@ def _read(text: str) -> Package | Fault:
         key=key,
         extras=extras,
         specifier=requirement.specifier,
+        contradiction=contradiction(requirement.specifier),
         marker=marker,
         url=url,
         host=host,
         port=port,
         variables=variables,
         bare=False,
-        normal=_normal(key, extras, str(requirement.specifier), url, marker),
     )
 
 
@@ -190,13 +202,13 @@ def _read_bare(entry: str, variables: tuple[str, ...]) -> Package | Fault:
         key=None if name is None else canonicalize_name(name),
         extras=extras,
         specifier=SpecifierSet(),
+        contradiction=None,
         marker=None,
         url=entry,
         host=host,
         port=port,
         variables=variables,
         bare=True,
-        normal=entry,
     )
 
 
@@ -244,11 +256,3 @@ def _local_path() -> Fault:
         reason="a local path means nothing in the pod that installs",
         remedy="Publish it to an index, or refer to it as name @ https://…",
     )
-
-
-def _normal(key: str, extras: tuple[str, ...], specifier: str, url: str | None, marker: str | None) -> str:
-    text = key
-    if extras:
-        text += f"[{','.join(extras)}]"
-    text += f" @ {url}" if url is not None else specifier
-    return f"{text} ; {marker}" if marker is not None else text

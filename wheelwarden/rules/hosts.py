@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from wheelwarden.redaction import shown
@@ -28,6 +29,7 @@ def matches(host: str, patterns: Sequence[str]) -> bool:
     return any(host == pattern or (pattern.startswith("*.") and host.endswith(pattern[1:])) for pattern in patterns)
 
 
+@lru_cache(maxsize=256)
 def is_metadata_host(host: str) -> bool:
     """Whether a host is link-local (RFC 3927, RFC 4291) or a cloud's metadata service, in whatever writing."""
     host = host.rstrip(".").lower()

@@ -11,7 +11,7 @@ from wheelwarden.redaction import shown
 from wheelwarden.requirements import Package
 from wheelwarden.rules.hosts import matches
 from wheelwarden.rules.packages import is_pinned
-from wheelwarden.rules.rule import Finding, Located, Rule, Subject, reported
+from wheelwarden.rules.rule import Finding, Located, Reported, Rule, Subject
 from wheelwarden.violations import Action
 
 _USE_HTTPS: Final = "Use https://"
@@ -141,7 +141,7 @@ RULES: Final = (
         summary="An index is an absolute http or https URL with a host, without query, fragment and signs of a shell",
         bad="{packages: [requests], indexUrl: 'packages.example.com/simple'}",
         good="{packages: [requests], indexUrl: 'https://packages.example.com/simple'}",
-        check=reported("index-url"),
+        check=Reported("index-url"),
     ),
     Rule(
         id="index-credentials",
@@ -150,7 +150,7 @@ RULES: Final = (
         bad="{packages: [requests], indexUrl: 'https://user:password@packages.example.com/simple'}",
         good="{packages: [requests], indexUrl: 'https://packages.example.com/simple',"
         " credentials: {secretRef: {name: packages}}}",
-        check=reported("index-credentials"),
+        check=Reported("index-credentials"),
     ),
     Rule(
         id="index-http",
@@ -223,7 +223,7 @@ RULES: Final = (
         " trustedHosts: ['https://packages.example.com/']}",
         good="{packages: [requests], indexUrl: 'https://packages.example.com/simple',"
         " trustedHosts: [packages.example.com]}",
-        check=reported("trusted-host"),
+        check=Reported("trusted-host"),
     ),
     Rule(
         id="trusted-host-unused",

@@ -1,13 +1,14 @@
 """One object against all rules."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from wheelwarden.parse import SPEC_FIELDS
 from wheelwarden.policy import DEFAULT, Policy
 from wheelwarden.request import asks_anything, kind_of_object, our_keys, own_part
-from wheelwarden.rules.rule import KnownSecret
+from wheelwarden.rules.rule import Finding, KnownSecret, Remarked, Reported, Rule, Subject
 from wheelwarden.rules.subject import read_subject
 from wheelwarden.rules.table import RULES
 from wheelwarden.targets import annotations_of, mapping_in
@@ -46,11 +47,9 @@ def judge(
     policy = policy.applied_to(obj)
     subject = read_subject(obj, kind, policy, old=old, secret=secret)
     violations: list[Violation] = []
-    for rule in RULES:
-        action = policy.actions.get(rule.id, rule.action)
-        if action is Action.OFF:
-            continue
-        for finding in rule.check(subject):
+    actions = tuple(policy.actions.items())
+    for rule, action, check in _active_rules(actions, bool(subject.reported), bool(subject.remarks)):
+        for finding in check(subject):
             violation = Violation(
                 rule=rule.id,
                 action=action,
@@ -62,6 +61,17 @@ def judge(
             violations.append(violation)
     # Sorting is stable, so what stands at the same place stays in the order of the table.
     return sorted(violations, key=lambda violation: _place(violation.path, subject.base)) if violations else violations
+
+
+@lru_cache(maxsize=64)
+def _active_rules(
+    actions: tuple[tuple[str, Action], ...], any_reported: bool, any_remarked: bool
+) -> tuple[tuple[Rule, Action, Callable[[Subject], Iterable[Finding]]], ...]:
+    """The rules that are not off under the actions of a policy, without those that have nothing to tell."""
+    given = dict(actions)
+    silent = ((Reported,) if not any_reported else ()) + ((Remarked,) if not any_remarked else ())
+    decided = [(rule, given.get(rule.id, rule.action), rule.check) for rule in RULES]
+    return tuple(one for one in decided if one[1] is not Action.OFF and not isinstance(one[2], silent))
 
 
 def _same(one: object, other: object) -> bool:

@@ -1,8 +1,9 @@
 """Rules on which packages are asked for: likely mistakes, and what the policy allows. All read what could be read."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Final
 
 from packaging.utils import canonicalize_name
@@ -11,9 +12,9 @@ from wheelwarden.imports import DISTRIBUTION_OF_IMPORT
 from wheelwarden.markers import can_hold
 from wheelwarden.popular import POPULAR, near_miss
 from wheelwarden.redaction import shown
-from wheelwarden.requirements import Package
-from wheelwarden.rules.rule import Finding, Located, Rule, Subject
-from wheelwarden.violations import Action
+from wheelwarden.requirements import Package, read_package
+from wheelwarden.rules.rule import Finding, Located, Remarked, Rule, Subject
+from wheelwarden.violations import Action, Fault
 
 _STANDARD_LIBRARY: Final = frozenset(
     canonicalize_name(name) for name in sys.stdlib_module_names if not name.startswith("_")
@@ -21,49 +22,80 @@ _STANDARD_LIBRARY: Final = frozenset(
 _HASHES: Final = ("sha256=", "sha384=", "sha512=")
 
 
-def _from_indexes(subject: Subject) -> Iterator[Located[Package]]:
-    """The entries that an index is asked for."""
-    for entry in subject.packages:
-        if entry.value.key is not None and entry.value.url is None:
-            yield entry
+@lru_cache(maxsize=1024)
+def remarks_on(text: str) -> tuple[Fault, ...]:
+    """What there is to say of one entry alone, whatever stands beside it; nothing of one that cannot be read."""
+    package = read_package(text)
+    if isinstance(package, Fault):
+        return ()
+    named = (
+        (_import_name(package) or _standard_library(package) or _near_miss(package)) if package.url is None else None
+    )
+    return tuple(
+        fault for fault in (named, _marker(package), _unnamed(package), _conflict(package)) if fault is not None
+    )
 
 
-def _standard_library(subject: Subject) -> Iterable[Finding]:
-    for entry in _from_indexes(subject):
-        if entry.value.key in _STANDARD_LIBRARY and entry.value.key not in POPULAR:
-            yield _at(
-                entry,
-                f"{entry.value.name} is part of Python itself; a package of this name is a backport or a stranger's",
-                "Drop it",
-            )
+def _import_name(package: Package) -> Fault | None:
+    meant = None if package.key is None else DISTRIBUTION_OF_IMPORT.get(package.key)
+    if meant is None:
+        return None
+    return Fault(
+        rule="requirement-import-name",
+        reason=f"{package.name} is the name that is imported; the package is called {meant}",
+        remedy=f"Write {meant}",
+    )
 
 
-def _near_misses(subject: Subject) -> Iterable[Finding]:
-    for entry in _from_indexes(subject):
-        key = str(entry.value.key)
-        if key in _STANDARD_LIBRARY or key in DISTRIBUTION_OF_IMPORT:
-            continue  # said better by another rule
-        meant = near_miss(key)
-        if meant is not None:
-            yield _at(
-                entry,
-                f"it is one letter away from {meant}, which nearly everybody means",
-                f'Did you mean "{meant}"?',
-            )
+def _standard_library(package: Package) -> Fault | None:
+    if package.key not in _STANDARD_LIBRARY or package.key in POPULAR:
+        return None
+    return Fault(
+        rule="requirement-standard-library",
+        reason=f"{package.name} is part of Python itself; a package of this name is a backport or a stranger's",
+        remedy="Drop it",
+    )
 
 
-def _markers(subject: Subject) -> Iterable[Finding]:
-    for entry in subject.packages:
-        if entry.value.marker is not None and not can_hold(entry.value.marker):
-            yield _at(
-                entry,
-                "its marker holds in no pod (Linux, Python 3.8 or later), so it would never be installed",
-                "Drop the entry, or correct what follows the semicolon",
-            )
+def _near_miss(package: Package) -> Fault | None:
+    meant = None if package.key is None else near_miss(package.key)
+    if meant is None:
+        return None
+    return Fault(
+        rule="requirement-near-miss",
+        reason=f"it is one letter away from {meant}, which nearly everybody means",
+        remedy=f'Did you mean "{meant}"?',
+    )
+
+
+def _marker(package: Package) -> Fault | None:
+    if package.marker is None or can_hold(package.marker):
+        return None
+    return Fault(
+        rule="requirement-marker",
+        reason="its marker holds in no pod (Linux, Python 3.8 or later), so it would never be installed",
+        remedy="Drop the entry, or correct what follows the semicolon",
+    )
+
+
+def _unnamed(package: Package) -> Fault | None:
+    if package.name is not None:
+        return None
+    return Fault(
+        rule="direct-unnamed",
+        reason="it does not say which package it is, so nobody can see that it is asked for twice",
+        remedy="Write NAME @ before it",
+    )
+
+
+def _conflict(package: Package) -> Fault | None:
+    if package.contradiction is None:
+        return None
+    return Fault(rule="requirement-conflict", reason=package.contradiction, remedy="Widen one of the comparisons")
 
 
 def _unpinned(subject: Subject) -> Iterable[Finding]:
-    for entry in _from_indexes(subject):
+    for entry in subject.packages:
         if not is_pinned(entry.value):
             yield _at(entry, "the policy asks for one exact version", f"Write {entry.value.name}==VERSION")
 
@@ -125,7 +157,7 @@ RULES: Final = (
         summary="An entry is no module of Python's own library",
         bad="{packages: [json, requests]}",
         good="{packages: [requests]}",
-        check=_standard_library,
+        check=Remarked("requirement-standard-library"),
     ),
     Rule(
         id="requirement-near-miss",
@@ -133,7 +165,7 @@ RULES: Final = (
         summary="An entry is not one letter away from a very popular package",
         bad="{packages: [reqeusts]}",
         good="{packages: [requests]}",
-        check=_near_misses,
+        check=Remarked("requirement-near-miss"),
     ),
     Rule(
         id="requirement-marker",
@@ -141,7 +173,7 @@ RULES: Final = (
         summary="A marker can hold in some pod: Linux, Python 3.8 or later",
         bad="{packages: ['pywin32; sys_platform == \"win32\"']}",
         good="{packages: ['tomli; python_version < \"3.11\"']}",
-        check=_markers,
+        check=Remarked("requirement-marker"),
     ),
     Rule(
         id="requirement-unpinned",

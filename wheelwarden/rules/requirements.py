@@ -3,13 +3,10 @@
 from collections.abc import Iterable
 from typing import Final
 
-from packaging.specifiers import Specifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
-
-from wheelwarden.imports import DISTRIBUTION_OF_IMPORT
 from wheelwarden.redaction import shown
 from wheelwarden.requirements import Package
-from wheelwarden.rules.rule import Finding, Located, Rule, Subject, reported
+from wheelwarden.rules.rule import Finding, Located, Remarked, Reported, Rule, Subject
+from wheelwarden.versions import contradiction
 from wheelwarden.violations import Action
 
 _Entry = Located[Package]
@@ -31,17 +28,8 @@ def _variables(subject: Subject) -> Iterable[Finding]:
             )
 
 
-def _by_name(subject: Subject) -> list[list[_Entry]]:
-    """Entries that ask for the same distribution under the same marker."""
-    groups: dict[tuple[str, str | None], list[_Entry]] = {}
-    for entry in subject.packages:
-        if entry.value.key is not None:
-            groups.setdefault((entry.value.key, entry.value.marker), []).append(entry)
-    return list(groups.values())
-
-
 def _duplicates(subject: Subject) -> Iterable[Finding]:
-    for first, *others in _by_name(subject):
+    for first, *others in subject.repeated:
         for other in others:
             if _clash(first, other) is None:
                 same = first.value.normal == other.value.normal
@@ -55,13 +43,8 @@ def _duplicates(subject: Subject) -> Iterable[Finding]:
 
 
 def _conflicts(subject: Subject) -> Iterable[Finding]:
-    for first, *others in _by_name(subject):
-        for entry in (first, *others):
-            reason = _impossible(entry.value.specifier)
-            if reason:
-                yield Finding(
-                    path=entry.path, value=shown(entry.text), reason=reason, remedy="Widen one of the comparisons"
-                )
+    yield from subject.remarks.get("requirement-conflict", ())
+    for first, *others in subject.repeated:
         for other in others:
             reason = _clash(first, other)
             if reason:
@@ -74,66 +57,15 @@ def _clash(first: _Entry, other: _Entry) -> str | None:
         if first.value.url == other.value.url:
             return None
         return f"{other.value.key} is asked for from another URL already, {_short(first)}"
-    if _impossible(first.value.specifier) or _impossible(other.value.specifier):
+    if first.value.contradiction or other.value.contradiction:
         return None
-    if _impossible(first.value.specifier & other.value.specifier):
+    if contradiction(first.value.specifier & other.value.specifier):
         return f"no version fits both this and what is asked for already, {_short(first)}"
     return None
 
 
-def _impossible(specifiers: SpecifierSet) -> str | None:
-    """Why no version fits, None where one may: exact versions against all others, then the bounds."""
-    if len(specifiers) < 2:
-        return None
-    for specifier in specifiers:
-        if specifier.operator in ("==", "===") and not specifier.version.endswith(".*"):
-            if not specifiers.contains(specifier.version, prereleases=True):
-                return f"version {shown(specifier.version)} does not fit its other comparisons"
-            return None
-    lower = [version for one in specifiers if one.operator in (">", ">=", "~=") and (version := _version(one))]
-    upper = [version for one in specifiers if one.operator in ("<", "<=") and (version := _version(one))]
-    if lower and upper and (max(lower) > min(upper) or (max(lower) == min(upper) and _open(specifiers, max(lower)))):
-        return f"no version is both above {max(lower)} and below {min(upper)}"
-    return None
-
-
-def _version(specifier: Specifier) -> Version | None:
-    try:
-        return Version(specifier.version)
-    except InvalidVersion:
-        return None
-
-
-def _open(specifiers: SpecifierSet, bound: Version) -> bool:
-    return any(one.operator in ("<", ">") and _version(one) == bound for one in specifiers)
-
-
 def _short(entry: _Entry) -> str:
     return f"at {entry.path.rpartition('.')[2]}"
-
-
-def _import_names(subject: Subject) -> Iterable[Finding]:
-    for entry in subject.packages:
-        key = entry.value.key
-        meant = None if key is None or entry.value.url is not None else DISTRIBUTION_OF_IMPORT.get(key)
-        if meant is not None:
-            yield Finding(
-                path=entry.path,
-                value=shown(entry.text),
-                reason=f"{entry.value.name} is the name that is imported; the package is called {meant}",
-                remedy=f"Write {meant}",
-            )
-
-
-def _unnamed(subject: Subject) -> Iterable[Finding]:
-    for entry in subject.packages:
-        if entry.value.name is None:
-            yield Finding(
-                path=entry.path,
-                value=shown(entry.text),
-                reason="it does not say which package it is, so nobody can see that it is asked for twice",
-                remedy="Write NAME @ before it",
-            )
 
 
 RULES: Final = (
@@ -143,7 +75,7 @@ RULES: Final = (
         summary="No entry is empty",
         bad="{packages: [requests, '']}",
         good="{packages: [requests]}",
-        check=reported("requirement-empty"),
+        check=Reported("requirement-empty"),
     ),
     Rule(
         id="requirement-length",
@@ -151,7 +83,7 @@ RULES: Final = (
         summary="An entry has at most 512 characters",
         bad=f"{{packages: [requests>={'1' * 512}]}}",
         good="{packages: [requests]}",
-        check=reported("requirement-length"),
+        check=Reported("requirement-length"),
     ),
     Rule(
         id="requirement-characters",
@@ -159,7 +91,7 @@ RULES: Final = (
         summary="An entry holds printable ASCII only: no line breaks, control characters or typographic quotes",
         bad='{packages: ["requests\\nnumpy"]}',
         good="{packages: [requests, numpy]}",
-        check=reported("requirement-characters"),
+        check=Reported("requirement-characters"),
     ),
     Rule(
         id="requirement-option",
@@ -167,7 +99,7 @@ RULES: Final = (
         summary="An entry is a package, not an option of pip",
         bad="{packages: ['--pre', requests]}",
         good="{packages: [requests]}",
-        check=reported("requirement-option"),
+        check=Reported("requirement-option"),
     ),
     Rule(
         id="requirement-shell",
@@ -175,7 +107,7 @@ RULES: Final = (
         summary="An entry holds no text for a shell",
         bad="{packages: ['numpy; rm -rf /']}",
         good="{packages: [numpy]}",
-        check=reported("requirement-shell"),
+        check=Reported("requirement-shell"),
     ),
     Rule(
         id="requirement-local-path",
@@ -183,7 +115,7 @@ RULES: Final = (
         summary="An entry is no file of the pod or of the author",
         bad="{packages: [./mine.whl]}",
         good="{packages: ['mine @ https://files.example.com/mine-1.0-py3-none-any.whl']}",
-        check=reported("requirement-local-path"),
+        check=Reported("requirement-local-path"),
     ),
     Rule(
         id="requirement-variable",
@@ -199,7 +131,7 @@ RULES: Final = (
         summary="An entry is a requirement as PEP 508 and PEP 440 have it",
         bad="{packages: [requests=2.31.0]}",
         good="{packages: [requests==2.31.0]}",
-        check=reported("requirement-syntax"),
+        check=Reported("requirement-syntax"),
     ),
     Rule(
         id="requirement-duplicate",
@@ -223,7 +155,7 @@ RULES: Final = (
         summary="An entry names the package, not the module that it brings, where the two are known to differ",
         bad="{packages: [sklearn]}",
         good="{packages: [scikit-learn]}",
-        check=_import_names,
+        check=Remarked("requirement-import-name"),
     ),
     Rule(
         id="direct-url",
@@ -231,7 +163,7 @@ RULES: Final = (
         summary="A direct reference is a valid URL with a host and a path",
         bad="{packages: ['mine @ https:///mine.whl']}",
         good="{packages: ['mine @ https://files.example.com/mine.whl']}",
-        check=reported("direct-url"),
+        check=Reported("direct-url"),
     ),
     Rule(
         id="direct-scheme",
@@ -239,7 +171,7 @@ RULES: Final = (
         summary="A direct reference is https, git+https or git+ssh",
         bad="{packages: ['mine @ svn+ssh://code.example.com/mine']}",
         good="{packages: ['mine @ git+ssh://git@code.example.com/team/mine.git@v1']}",
-        check=reported("direct-scheme"),
+        check=Reported("direct-scheme"),
     ),
     Rule(
         id="direct-http",
@@ -247,7 +179,7 @@ RULES: Final = (
         summary="A direct reference comes over an encrypted connection",
         bad="{packages: ['mine @ http://files.example.com/mine.whl']}",
         good="{packages: ['mine @ https://files.example.com/mine.whl']}",
-        check=reported("direct-http"),
+        check=Reported("direct-http"),
     ),
     Rule(
         id="direct-credentials",
@@ -255,7 +187,7 @@ RULES: Final = (
         summary="A direct reference holds no password and no token",
         bad="{packages: ['mine @ https://user:password@files.example.com/mine.whl']}",
         good="{packages: ['mine @ https://files.example.com/mine.whl']}",
-        check=reported("direct-credentials"),
+        check=Reported("direct-credentials"),
     ),
     Rule(
         id="direct-unnamed",
@@ -263,6 +195,6 @@ RULES: Final = (
         summary="A direct reference says which package it is",
         bad="{packages: ['git+https://code.example.com/team/mine.git@v1']}",
         good="{packages: ['mine @ git+https://code.example.com/team/mine.git@v1']}",
-        check=_unnamed,
+        check=Remarked("direct-unnamed"),
     ),
 )

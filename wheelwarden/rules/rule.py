@@ -1,6 +1,6 @@
 """What a rule is, and what it sees."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -55,12 +55,14 @@ class Subject:
         base: where `spec` stands.
         package_count: entries of `packages`, more than `packages` holds where there are too many.
         packages: the entries that can be read.
+        repeated: those of `packages` that ask for the same distribution under the same marker, where several do.
         indexes: `indexUrl` first, then `extraIndexUrls`, those that can be read.
         trusted_hosts: the entries that can be read.
         modules: the entries of `verify-imports`, as written.
         old: what the object was before an update; None at its creation, and offline.
         secret: the Secret that credentials name; None where nobody looked.
         reported: what was found while reading, by rule id.
+        remarks: what there is to say of single packages that can be read, by rule id.
     """
 
     obj: Mapping[str, Any]
@@ -71,12 +73,14 @@ class Subject:
     base: str
     package_count: int
     packages: tuple[Located[Package], ...]
+    repeated: tuple[tuple[Located[Package], ...], ...]
     indexes: tuple[Located[Index], ...]
     trusted_hosts: tuple[Located[TrustedHost], ...]
     modules: tuple[str, ...]
     old: Mapping[str, Any] | None
     secret: KnownSecret | None
-    reported: Mapping[str, list[Finding]]
+    reported: Mapping[str, Sequence[Finding]]
+    remarks: Mapping[str, Sequence[Finding]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,13 +109,26 @@ class Rule:
     before: str = ""
 
 
-def reported(rule: str) -> Callable[[Subject], Iterable[Finding]]:
+@dataclass(frozen=True, slots=True)
+class Reported:
     """The check of a rule whose violations are found while the object is read."""
 
-    def check(subject: Subject) -> Iterable[Finding]:
-        return subject.reported.get(rule, ())
+    rule: str
 
-    return check
+    def __call__(self, subject: Subject) -> Iterable[Finding]:
+        """What was found."""
+        return subject.reported.get(self.rule, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Remarked:
+    """The check of a rule that looks at one package alone, so that its remark can be remembered with the package."""
+
+    rule: str
+
+    def __call__(self, subject: Subject) -> Iterable[Finding]:
+        """What there is to say."""
+        return subject.remarks.get(self.rule, ())
 
 
 def fault_finding(path: str, text: str, fault: Fault) -> Finding:

@@ -5,7 +5,7 @@ from typing import Final
 
 from wheelwarden import names
 from wheelwarden.request import ANNOTATIONS_PATH
-from wheelwarden.rules.rule import Finding, Rule, Subject, reported
+from wheelwarden.rules.rule import Finding, Reported, Rule, Subject
 from wheelwarden.targets import KASPR_APP, NOTEBOOK, PACKAGES_FIELD, mapping_in
 from wheelwarden.violations import Action, key_path
 
@@ -56,7 +56,7 @@ RULES: Final = (
         summary="The annotation is YAML or JSON, of one document, without duplicate keys, of bounded size and depth",
         bad="metadata: {annotations: {wheelwarden.dev/python-packages: 'packages: [requests'}}",
         good="metadata: {annotations: {wheelwarden.dev/python-packages: 'packages: [requests]'}}",
-        check=reported("shape-syntax"),
+        check=Reported("shape-syntax"),
     ),
     Rule(
         id="shape-type",
@@ -64,7 +64,7 @@ RULES: Final = (
         summary="Every field has the type that its schema says",
         bad="{packages: [requests], installPolicy: {retries: many}}",
         good="{packages: [requests], installPolicy: {retries: 2}}",
-        check=reported("shape-type"),
+        check=Reported("shape-type"),
     ),
     Rule(
         id="shape-missing",
@@ -73,7 +73,7 @@ RULES: Final = (
         bad="{packages: [requests], indexUrl: https://packages.example.com/simple, credentials: {secretRef: {}}}",
         good="{packages: [requests], indexUrl: https://packages.example.com/simple,"
         " credentials: {secretRef: {name: packages}}}",
-        check=reported("shape-missing"),
+        check=Reported("shape-missing"),
     ),
     Rule(
         id="shape-unknown-field",
@@ -81,7 +81,7 @@ RULES: Final = (
         summary="There are no unknown fields: a misspelt one would be ignored, and other packages be installed",
         bad="{packages: [requests], indexURL: https://packages.example.com/simple}",
         good="{packages: [requests], indexUrl: https://packages.example.com/simple}",
-        check=reported("shape-unknown-field"),
+        check=Reported("shape-unknown-field"),
     ),
     Rule(
         id="packages-misplaced",
