@@ -87,7 +87,8 @@ class Controller:
         self._queue = queue
         self.reconciler = Reconciler(
             cluster, self.prober,
-            Recorder(cluster, component="wheelwarden-controller", monotonic=self.clock.monotonic, now=self.clock.now), self.metrics,
+            Recorder(cluster, component="wheelwarden-controller", monotonic=self.clock.monotonic, now=self.clock.now),
+            self.metrics,
             lambda: DEFAULT, monotonic=self.clock.monotonic, now=self.clock.now, again=queue.add_after,
         )  # fmt: skip
         self._loop = Loop(
