@@ -1,116 +1,32 @@
-"""The claim, and what a KasprApp's status says: pure builders."""
+"""What a KasprApp's status says, and what a Notebook keeps of its last result: pure builders."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+from controller.claims import conflict_text
 from controller.state import InstallResult, PodState
 from wheelwarden import names
+from wheelwarden.claims import cache_mode, fallback_reason, is_ours
 from wheelwarden.conditions import FALSE, TRUE, Condition
-from wheelwarden.quantities import parse_quantity
 from wheelwarden.request import Request
-from wheelwarden.targets import KASPR_APP, annotations_of, claim_name
+from wheelwarden.targets import annotations_of
 
 WARNING_PERCENT: Final = 80.0
 
 Object = dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ClaimPlan:
-    """What to do with the claim: `create` a body, `grow` to a size, `delete` a uid; or why it cannot be used."""
-
-    create: Mapping[str, Any] | None = None
-    grow: str = ""
-    delete: str = ""
-    conflict: str = ""
-
-
-def plan_claim(request: Request, claim: Mapping[str, Any] | None, pods: Sequence[PodState]) -> ClaimPlan:
-    """What to do with the claim of an object.
-
-    Never adopts a claim that is not marked as ours, never shrinks one, and deletes only what nobody uses and what goes
-    with its owner (`deleteClaim`).
-    """
-    wanted = request.packages is not None and request.packages.cache.enabled and request.install != "observe"
-    if claim is None:
-        return ClaimPlan(create=build_claim(request)) if wanted else ClaimPlan()
-    name = claim["metadata"]["name"]
-    if not is_ours(request, claim):
-        if not wanted:
-            return ClaimPlan()
-        return ClaimPlan(
-            conflict=f"The claim {name} exists and belongs to somebody else, so it is not touched. Rename or delete it, or "
-            "set cache.enabled to false."
-        )
-    if not wanted:
-        used = any(name in pod.claims for pod in pods)
-        owned = bool(claim["metadata"].get("ownerReferences"))
-        deleting = "deletionTimestamp" in claim["metadata"]
-        return ClaimPlan(delete=claim["metadata"]["uid"]) if owned and not used and not deleting else ClaimPlan()
-    assert request.packages is not None
-    size = request.packages.cache.size
-    has = claim["spec"]["resources"]["requests"]["storage"]
-    return ClaimPlan(grow=size) if parse_quantity(size) > parse_quantity(has) else ClaimPlan()
-
-
-def is_ours(request: Request, claim: Mapping[str, Any]) -> bool:
-    """Whether a claim bears the marks that we give the claim of this very object."""
-    labels = claim["metadata"].get("labels") or {}
-    return all(labels.get(label) == value for label, value in _marks(request).items())
-
-
-def build_claim(request: Request) -> Object:
-    """The claim of an object that asks for packages on a shared volume."""
-    assert request.packages is not None
-    cache = request.packages.cache
-    labels = _marks(request)
-    if request.kind is KASPR_APP:
-        labels |= {
-            "kaspr.io/component": "python-packages",
-            "kaspr.io/app": request.name,
-            "kaspr.io/cluster": request.name,
-        }
-    metadata: Object = {
-        "name": claim_name(request.kind, request.name),
-        "namespace": request.namespace,
-        "labels": labels,
-        "annotations": {names.POD_HASH_ANNOTATION: request.packages_hash},
-    }
-    if cache.delete_claim:
-        metadata["ownerReferences"] = [
-            {
-                "apiVersion": request.kind.api_version,
-                "kind": request.kind.name,
-                "name": request.name,
-                "uid": request.uid,
-                "controller": False,
-                "blockOwnerDeletion": False,
-            }
-        ]
-    spec: Object = {"accessModes": [cache.access_mode], "resources": {"requests": {"storage": cache.size}}}
-    if cache.storage_class is not None:
-        spec["storageClassName"] = cache.storage_class
-    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
-
-
-def _marks(request: Request) -> dict[str, str]:
-    return {
-        names.MANAGED_BY_LABEL: names.MANAGED_BY,
-        names.WORKLOAD_KIND_LABEL: request.kind.name,
-        # A label holds 63 characters, a name up to 253; the claim's own name tells the rest.
-        names.WORKLOAD_NAME_LABEL: request.name[:63].rstrip("-."),
-    }
-
-
-def package_status(request: Request, pods: Sequence[PodState], condition: Condition) -> Object | None:
+def package_status(
+    request: Request, pods: Sequence[PodState], condition: Condition, claim: Mapping[str, Any] | None
+) -> Object | None:
     """`status.pythonPackages` of a KasprApp, None where it asks for no packages.
 
     Args:
         request: what it asks for.
         pods: its pods.
         condition: PackagesInstalled, summed up over them.
+        claim: the claim of the wanted name, None where there is none.
     """
     if request.packages is None:
         return None
@@ -119,12 +35,15 @@ def package_status(request: Request, pods: Sequence[PodState], condition: Condit
         for pod in pods
         if pod.installer is not None and pod.installer.result is not None and pod.hash == request.packages_hash
     ]
-    status: Object = {"hash": request.packages_hash, "cacheMode": _cache_mode(request), "warnings": []}
+    status: Object = {"hash": request.packages_hash, "cacheMode": cache_mode(request, claim)}
     done = [result for result in results if result.outcome in ("installed", "reused")]
     failed = [result for result in results if result.outcome == "failed"]
     status["state"] = {TRUE: "Ready", FALSE: "Failed"}.get(condition.status, "Installing")
+    warnings = cache_warnings(request, claim)
     if done:
-        status |= _of_result(max(done, key=lambda result: result.installed_at))
+        latest = max(done, key=lambda result: result.installed_at)
+        status |= _of_result(latest)
+        warnings += latest.warnings
     if failed:
         status |= {"error": failed[0].error_message, "errorType": failed[0].error_class}
     elif condition.status == FALSE:
@@ -141,29 +60,31 @@ def package_status(request: Request, pods: Sequence[PodState], condition: Condit
         }
         if usage.percent > WARNING_PERCENT:
             used, total = usage.used_bytes / 1024**3, usage.total_bytes / 1024**3
-            status["warnings"] = [
-                *status["warnings"],
-                f"Package cache {usage.percent:.1f}% full ({used:.2f}GB / {total:.2f}GB)",
-            ]
-    return status
+            warnings.append(f"Package cache {usage.percent:.1f}% full ({used:.2f}GB / {total:.2f}GB)")
+    return status | {"warnings": warnings}
+
+
+def cache_warnings(request: Request, claim: Mapping[str, Any] | None) -> list[str]:
+    """Why the packages are not where they were asked to be; empty where they are."""
+    assert request.packages is not None
+    cache = request.packages.cache
+    if not cache.enabled:
+        return []
+    if cache.type == "gcs":
+        return ["cache.type gcs is not supported by Wheelwarden's installer: each pod installs for itself"]
+    if claim is not None and not is_ours(request, claim):
+        return [conflict_text(claim)]
+    reason = fallback_reason(claim)
+    return [reason] if reason else []
 
 
 def _of_result(result: InstallResult) -> Object:
     return {
-        "installed": list(result.installed),
+        "installed": sorted({*result.installed, *result.provided}),
         "lastInstallTime": result.installed_at,
         "installDuration": duration(result.install_seconds),
         "installedBy": result.installed_by,
-        "warnings": list(result.warnings),
     }
-
-
-def _cache_mode(request: Request) -> str:
-    assert request.packages is not None
-    cache = request.packages.cache
-    if not cache.enabled:
-        return "emptyDir"
-    return "shared-pvc" if cache.access_mode == "ReadWriteMany" else "pvc"
 
 
 def duration(seconds: float) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from controller.state import Installer, PodState, ProbeOutcome
+from controller.state import Installer, InstallResult, PodState, ProbeOutcome
 from wheelwarden import names
 from wheelwarden.conditions import (
     FALSE,
@@ -35,18 +35,21 @@ KUBELET_REASONS: Final = frozenset(
 
 
 def obstacle(reason: str, text: str) -> Condition:
-    """What keeps all pods of an object from their packages: InvalidSpec, ClaimConflict or ClaimRefused."""
+    """What keeps all pods of an object from their packages: InvalidSpec, ClaimRefused, or for now ClaimPending."""
     tail = " Nothing is installed until it is corrected." if reason == Reason.INVALID_SPEC else ""
-    return _packages(FALSE, reason, text + tail)
+    return _packages(UNKNOWN if reason == Reason.CLAIM_PENDING else FALSE, reason, text + tail)
 
 
-def packages_condition(request: Request, pod: PodState, hindrance: Condition | None) -> Condition | None:
+def packages_condition(
+    request: Request, pod: PodState, hindrance: Condition | None, notes: Sequence[str] = ()
+) -> Condition | None:
     """PackagesInstalled of one pod; None where no packages are asked for and none were.
 
     Args:
         request: what the owner asks for now.
         pod: the pod.
         hindrance: an `obstacle` in the way of all pods, None where there is none.
+        notes: what is to be said beside an installation that worked: where the packages are, if not where they should.
     """
     wanted = request.packages is not None
     if not wanted and not pod.injected:
@@ -73,15 +76,13 @@ def packages_condition(request: Request, pod: PodState, hindrance: Condition | N
         )
     if hindrance is not None and pod.installer is not None and pod.installer.phase == "waiting":
         return hindrance
-    return _of_installer(pod.installer or Installer(phase="waiting"), request)
+    return _of_installer(pod.installer or Installer(phase="waiting"), request, notes)
 
 
-def _of_installer(installer: Installer, request: Request) -> Condition:
+def _of_installer(installer: Installer, request: Request, notes: Sequence[str]) -> Condition:
     result = installer.result
     if result is not None and result.outcome in ("installed", "reused") and installer.phase == "ended":
-        count = len(result.installed)
-        how = "Installed" if result.outcome == "installed" else f"Reused what {result.installed_by} installed:"
-        return _packages(TRUE, Reason.INSTALLED, f"{how} {count} distributions: {', '.join(result.installed)}")
+        return _packages(TRUE, Reason.INSTALLED, ". ".join([_told_install(result), *notes]))
     if result is not None and result.outcome == "failed":
         reason = REASON_OF_ERROR.get(result.error_class, Reason.INSTALL_FAILED)
         degraded = installer.phase == "ended" and installer.exit_code == 0
@@ -99,6 +100,15 @@ def _of_installer(installer: Installer, request: Request) -> Condition:
         asked = ", ".join(request.packages.packages) if request.packages else ""
         return _packages(UNKNOWN, Reason.INSTALLING, f"Installing {asked}")
     return _packages(UNKNOWN, Reason.WAITING_FOR_POD, "The installer has not started yet.")
+
+
+def _told_install(result: InstallResult) -> str:
+    how = "Installed" if result.outcome == "installed" else f"Reused what {result.installed_by} installed:"
+    count = f"{len(result.installed)} distribution{'' if len(result.installed) == 1 else 's'}"
+    text = f"{how} {count}: {', '.join(result.installed)}" if result.installed else "Nothing had to be installed"
+    if result.provided:
+        text += f". The image provides {', '.join(result.provided)}"
+    return ". ".join([text, *result.warnings])
 
 
 def _packages(status: str, reason: str, message: str) -> Condition:
@@ -197,7 +207,12 @@ class Replacement:
 
 
 def replacement(
-    request: Request, pods: Sequence[PodState], conditions: Mapping[str, Sequence[Condition]], *, replicas: int
+    request: Request,
+    pods: Sequence[PodState],
+    conditions: Mapping[str, Sequence[Condition]],
+    *,
+    replicas: int,
+    unused_claim: str = "",
 ) -> Replacement | None:
     """The one pod to be replaced now, None where there is none or it must wait.
 
@@ -211,7 +226,11 @@ def replacement(
         pods: its pods.
         conditions: by pod name, as decided for each pod.
         replicas: how many pods there should be; while one is missing, no other is taken.
+        unused_claim: a claim that pods made now do not mount; those that wait for it wait for ever.
     """
+    for pod in pods:
+        if unused_claim in pod.claims and pod.injected and not pod.deleting and not pod.ready and _never_started(pod):
+            return Replacement(pod=pod, evict=False, reason=f"it waits for the claim {unused_claim}, which is not used")
     outdated = [pod for pod in pods if _outdated(request, pod) and not pod.deleting]
     for pod in outdated:
         if pod.injected and not pod.ready and (_never_came_up(pod) or pod.crashing):
@@ -239,6 +258,12 @@ def _outdated(request: Request, pod: PodState) -> bool:
     if pod.foreign_installer:
         return False
     return pod.hash != request.packages_hash
+
+
+def _never_started(pod: PodState) -> bool:
+    """Whether not even the installer has run."""
+    installer = pod.installer or Installer(phase="waiting")
+    return installer.phase == "waiting" and installer.exit_code is None
 
 
 def _never_came_up(pod: PodState) -> bool:

@@ -7,22 +7,23 @@ import datetime
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from controller import plan
-from controller.manifests import conditions_of, last_result, package_status, plan_claim
+from controller.manifests import cache_warnings, conditions_of, last_result, package_status
 from controller.metrics import Metrics
 from controller.probe import Prober
+from controller.settle import ClaimKeeper, Settled
 from controller.state import Key, PodState, ProbeOutcome, read_pod
 from wheelwarden import names
 from wheelwarden.conditions import FALSE, TRUE, Condition, Reason, find, sum_up, written
-from wheelwarden.errors import AlreadyExists, Blocked, Conflict, Forbidden, Invalid, NotFound
+from wheelwarden.errors import Blocked, Conflict, Invalid, NotFound
 from wheelwarden.events import Recorder
-from wheelwarden.kube import CLAIMS, KASPRAPPS, NOTEBOOKS, PODS, Cluster, Object
+from wheelwarden.kube import KASPRAPPS, NOTEBOOKS, PODS, Cluster, Object
 from wheelwarden.policy import Policy
 from wheelwarden.request import Request, read_request
 from wheelwarden.rules import judge
-from wheelwarden.targets import KASPR_APP, KINDS, NOTEBOOK, claim_name, wanted_replicas
+from wheelwarden.targets import KASPR_APP, KINDS, NOTEBOOK, is_alive, wanted_replicas
 from wheelwarden.violations import Action
 
 LOGGER = logging.getLogger(__name__)
@@ -30,7 +31,6 @@ TYPES: Final = (names.PACKAGES_INSTALLED, names.IMPORTS_VERIFIED)
 BLOCKED_SECONDS: Final = 30.0  # before an eviction that a budget forbade is tried again
 UNINJECTED_SECONDS: Final = 600.0  # between replacements for want of injection: the webhook may still be away
 RESTORE_SECONDS: Final = 60.0  # between two times that a condition which somebody dropped is put back
-REFUSED_SECONDS: Final = 60.0  # before a claim that the API server refused is tried again
 PROBE_RETRY_SECONDS: Final = 30.0
 
 _RESOURCES: Final = {NOTEBOOK.name: NOTEBOOKS, KASPR_APP.name: KASPRAPPS}
@@ -70,6 +70,7 @@ class Reconciler:
         self._monotonic = monotonic
         self._now = now
         self._again = again
+        self._claims = ClaimKeeper(cluster, recorder, now=now, again=again)
         self._replaced_uninjected: dict[Key, float] = {}
         self._probe_again: dict[str, float] = {}
         self._wrote: dict[Key, tuple[list[Condition], float]] = {}
@@ -88,24 +89,27 @@ class Reconciler:
         if request is None or "deletionTimestamp" in obj["metadata"]:
             return
         listing = await self._cluster.list(PODS, key.namespace, labels=f"{kind.pod_label}={key.name}")
-        pods = [read_pod(kind, key.name, pod) for pod in listing.items if _alive(pod)]
+        pods = [read_pod(kind, key.name, pod) for pod in listing.items if is_alive(pod)]
         pods.sort(key=lambda pod: (len(pod.name), pod.name))
         ours = any(pod.injected for pod in pods)
         reported = any(find(conditions_of(obj), type_) for type_ in TYPES)
         if not request.wanted and not ours and not reported:
             return
         invalid = self._invalid(obj)
-        hindrance = plan.obstacle(Reason.INVALID_SPEC, invalid) if invalid else await self._settle_claim(request, pods)
-        if (
-            kind is NOTEBOOK
-        ):  # before the pods: killed in between, the next of us finds no digest there and probes again
+        replicas = wanted_replicas(kind, obj)
+        if invalid:
+            settled = Settled(hindrance=plan.obstacle(Reason.INVALID_SPEC, invalid))
+        else:
+            settled = await self._claims.settle(request, pods, replicas)
+        if kind is NOTEBOOK:
+            # Before the pods: killed in between, the next of us finds no digest there and probes again.
             await self._keep_last_result(key, request, obj, pods)
-        decided = await self._report_pods(key, request, pods, hindrance)
+        decided = await self._report_pods(key, request, pods, settled)
         if kind is KASPR_APP:
-            await self._report_app(key, request, obj, pods, decided, hindrance)
+            await self._report_app(key, request, obj, pods, decided, settled)
         if not invalid:
             self._probe(key, request, pods)
-            await self._replace(key, request, pods, decided, wanted_replicas(kind, obj))
+            await self._replace(key, request, pods, decided, replicas, settled.unused)
 
     def _invalid(self, obj: Object) -> str:
         for violation in judge(obj, policy=self._policy()):
@@ -113,48 +117,16 @@ class Reconciler:
                 return violation.message
         return ""
 
-    async def _settle_claim(self, request: Request, pods: Sequence[PodState]) -> Condition | None:
-        """Creates, grows or deletes the claim; returns why it cannot be used, None where it can."""
-        name = claim_name(request.kind, request.name)
-        try:
-            claim: Object | None = await self._cluster.get(CLAIMS, name, request.namespace)
-        except NotFound:
-            claim = None
-        wanted = plan_claim(request, claim, pods)
-        if wanted.create is not None:
-            try:
-                await self._cluster.create(CLAIMS, wanted.create, request.namespace)
-            except AlreadyExists:
-                self._again(_key_of(request), 1.0)
-            except (Forbidden, Invalid) as error:
-                self._again(_key_of(request), REFUSED_SECONDS)
-                return plan.obstacle(
-                    Reason.CLAIM_REFUSED, f"The claim {name} cannot be made: {error}. It is tried again."
-                )
-        if wanted.grow:
-            patch = {"spec": {"resources": {"requests": {"storage": wanted.grow}}}}
-            try:
-                await self._cluster.patch(CLAIMS, name, patch, request.namespace)
-            except (Forbidden, Invalid) as error:  # not every storage class can, and no claim can before it is bound
-                text = f"The claim {name} keeps its size, growing it to {wanted.grow} was refused: {error}"
-                LOGGER.info("%s/%s: %s", request.namespace, request.name, text)
-                await self._recorder.record(_about(request), request.namespace, "Warning", "ClaimNotGrown", text)
-        if wanted.delete:
-            try:
-                await self._cluster.delete(CLAIMS, name, request.namespace, uid=wanted.delete)
-            except (NotFound, Conflict):
-                LOGGER.debug("claim %s/%s is gone already", request.namespace, name)
-        return plan.obstacle(Reason.CLAIM_CONFLICT, wanted.conflict) if wanted.conflict else None
-
     async def _report_pods(
-        self, key: Key, request: Request, pods: Sequence[PodState], hindrance: Condition | None
+        self, key: Key, request: Request, pods: Sequence[PodState], settled: Settled
     ) -> dict[str, list[Condition]]:
         """Writes the conditions of each pod where they changed; returns them by pod name."""
         decided: dict[str, list[Condition]] = {}
+        notes = cache_warnings(request, settled.claim) if request.packages is not None else []
         for pod in pods:
             outcome = self._prober.outcome(pod)
             found = [
-                plan.packages_condition(request, pod, hindrance),
+                plan.packages_condition(request, pod, settled.hindrance, notes),
                 plan.imports_condition(request, pod, outcome),
             ]
             decided[pod.name] = [condition for condition in found if condition is not None]
@@ -250,15 +222,15 @@ class Reconciler:
         obj: Object,
         pods: Sequence[PodState],
         decided: Mapping[str, Sequence[Condition]],
-        hindrance: Condition | None,
+        settled: Settled,
     ) -> None:
         """Writes a KasprApp's conditions and `status.pythonPackages`, once and only where they changed.
 
         Where the operator installs the packages itself, `status.pythonPackages` is the operator's.
         """
         summed = [self._summed(type_, pods, decided) for type_ in self._wanted_types(request)]
-        if hindrance is not None and not pods and request.packages is not None:
-            summed[0] = hindrance
+        if settled.hindrance is not None and not pods and request.packages is not None:
+            summed[0] = settled.hindrance
         now_there = conditions_of(obj)
         changed = [condition for condition in summed if find(now_there, condition.type) != condition]
         kept = {condition.type for condition in summed}
@@ -280,7 +252,7 @@ class Reconciler:
                     ),
                 ]
         before = (obj.get("status") or {}).get("pythonPackages")
-        packages = package_status(request, pods, summed[0]) if request.packages is not None else None
+        packages = package_status(request, pods, summed[0], settled.claim) if request.packages is not None else None
         observed = request.install == "observe" or any(pod.foreign_installer for pod in pods)
         if packages != before and not observed:
             gone = dict.fromkeys(set(before or {}) - set(packages or {}))
@@ -334,9 +306,10 @@ class Reconciler:
         pods: Sequence[PodState],
         decided: Mapping[str, Sequence[Condition]],
         replicas: int,
+        unused_claim: str,
     ) -> None:
         """Makes one pod anew, where one is due."""
-        due = plan.replacement(request, pods, decided, replicas=replicas)
+        due = plan.replacement(request, pods, decided, replicas=replicas, unused_claim=unused_claim)
         if due is None:
             return
         if due.not_injected:
@@ -362,10 +335,6 @@ class Reconciler:
 
     def _stamp(self) -> str:
         return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _alive(pod: Mapping[str, Any]) -> bool:
-    return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
 
 
 def _about(request: Request) -> dict[str, str]:

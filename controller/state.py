@@ -25,6 +25,7 @@ class InstallResult:
     outcome: str
     hash: str
     installed: tuple[str, ...] = ()
+    provided: tuple[str, ...] = ()
     installed_at: str = ""
     installed_by: str = ""
     install_seconds: float = 0.0
@@ -144,6 +145,7 @@ def parse_result(message: str) -> InstallResult | None:
             outcome=data["outcome"],
             hash=data["hash"],
             installed=tuple(data["installed"]),
+            provided=tuple(data.get("provided") or ()),
             installed_at=data["installedAt"] or "",
             installed_by=data["installedBy"] or "",
             install_seconds=float(data["installSeconds"]),

@@ -1,26 +1,29 @@
 """What stands behind /validate and /inject: gathers what a decision needs, decides, and words the answer."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from webhook.inject import plan_injection
+from webhook.inject import Surroundings, plan_injection
 from webhook.installer import Tools
 from webhook.review import Review, allow, answer_violations, find_violations, is_judged
-from webhook.secrets import Lookup, ObjectReader, look_up_secret
+from webhook.secrets import Lookup, SecretReader, look_up_secret
+from wheelwarden import names
 from wheelwarden.errors import KubeError, NotFound, Unreachable
-from wheelwarden.kube import Resource
+from wheelwarden.kube import CLAIMS, PODS, Listing, Resource
 from wheelwarden.policy import Policy
 from wheelwarden.redaction import shown
-from wheelwarden.request import read_request
+from wheelwarden.request import Request, read_request
 from wheelwarden.rules import judge
-from wheelwarden.targets import Kind, kind_of_pod, mapping_in
+from wheelwarden.targets import Kind, annotations_of, claim_name, is_alive, kind_of_pod, mapping_in
 from wheelwarden.violations import Action
 
 LOGGER = logging.getLogger(__name__)
 OWNER_TIMEOUT_SECONDS: Final = 2.0  # of the 5 that the API server gives us
+SURROUNDINGS_TIMEOUT_SECONDS: Final = 1.5
 
 Object = dict[str, Any]
 
@@ -33,6 +36,18 @@ class Answer:
     outcome: str
 
 
+class ObjectReader(Protocol):
+    """What injection needs of `wheelwarden.kube.Cluster`."""
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
+        """One object, read live. Raises NotFound, KubeError."""
+
+    async def list(
+        self, resource: Resource, namespace: str | None = None, *, labels: str = "", fields: str = ""
+    ) -> Listing:
+        """All objects with these labels. Raises KubeError."""
+
+
 class Validation:
     """/validate: judges Notebooks and KasprApps.
 
@@ -42,7 +57,7 @@ class Validation:
         kinds: which kinds are guarded.
     """
 
-    def __init__(self, objects: ObjectReader, *, policy: Callable[[], Policy], kinds: Collection[Kind]) -> None:
+    def __init__(self, objects: SecretReader, *, policy: Callable[[], Policy], kinds: Collection[Kind]) -> None:
         self._objects = objects
         self._policy = policy
         self._kinds = frozenset(kinds)
@@ -123,7 +138,7 @@ class Injection:
                 f"{kind.name} {shown(name)} asks for packages that are not allowed, so none are installed into the "
                 f"pod: {denials[0].message}{more}",
             )
-        injection = plan_injection(pod, request, self._tools)
+        injection = plan_injection(pod, request, self._tools, await self._look_around(request))
         if injection.patch:
             LOGGER.info("%s %s/%s: %s", kind.name, review.namespace, name, injection.reason)
             return Answer(document=allow(review, patch=injection.patch), outcome="injected")
@@ -134,6 +149,24 @@ class Injection:
     def excuse(self, review: Review, fault: str) -> Object | None:
         """The answer where we failed ourselves: the pod passes, and its maker is told."""
         return allow(review, warnings=[f"{fault}; the pod starts without its Python packages"])
+
+    async def _look_around(self, request: Request) -> Surroundings:
+        """The claim and the live pods of the owner; what cannot be read in time is not known, and nobody waits for it."""
+        claim, in_use = None, None
+        try:
+            async with asyncio.timeout(SURROUNDINGS_TIMEOUT_SECONDS):
+                with contextlib.suppress(NotFound):
+                    claim = await self._objects.get(CLAIMS, claim_name(request.kind, request.name), request.namespace)
+                labels = f"{request.kind.pod_label}={request.name}"
+                pods = (await self._objects.list(PODS, request.namespace, labels=labels)).items
+        except (KubeError, TimeoutError) as error:
+            LOGGER.warning(
+                "what there is of %s/%s is not known: %s", request.namespace, request.name, error or "no answer"
+            )
+        else:
+            hashes = {annotations_of(pod).get(names.POD_HASH_ANNOTATION, "") for pod in pods if is_alive(pod)}
+            in_use = tuple(sorted(hashes - {""}))
+        return Surroundings(claim=claim, in_use=in_use)
 
     async def _read_owner(self, kind: Kind, name: str, namespace: str) -> Object:
         resource = Resource(group=kind.group, version=kind.versions[0], plural=kind.plural, kind=kind.name)

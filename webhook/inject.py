@@ -18,8 +18,8 @@ from webhook.installer import (
     workload_variables,
 )
 from wheelwarden import names
+from wheelwarden.claims import EMPTY, cache_mode
 from wheelwarden.request import Request
-from wheelwarden.spec import PackagesSpec
 from wheelwarden.targets import annotations_of, claim_name, main_container, mapping_in
 
 PYTHON_PATH: Final = "PYTHONPATH"
@@ -44,13 +44,32 @@ class Injection:
     warning: str = ""
 
 
-def plan_injection(pod: Mapping[str, Any], request: Request, tools: Tools) -> Injection:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Surroundings:
+    """What there is of the owner beside the pod.
+
+    Attributes:
+        claim: the claim of the wanted name; None where there is none yet, or it could not be read.
+        in_use: packages hashes of its live pods; None where they are not known.
+    """
+
+    claim: Mapping[str, Any] | None = None
+    in_use: tuple[str, ...] | None = None
+
+
+NOTHING_KNOWN: Final = Surroundings()
+
+
+def plan_injection(
+    pod: Mapping[str, Any], request: Request, tools: Tools, surroundings: Surroundings = NOTHING_KNOWN
+) -> Injection:
     """Decides on one pod at its creation.
 
     Args:
         pod: as the API server sends it.
         request: what the pod's owner asks for; not denied by any rule.
         tools: how the installer comes into pods.
+        surroundings: what else there is of the owner.
     """
     packages = request.packages
     if packages is None:
@@ -83,7 +102,7 @@ def plan_injection(pod: Mapping[str, Any], request: Request, tools: Tools) -> In
         return _refuse(request, "the pod is for Windows", f"Remove the packages from the {request.kind.name}")
     if taken := _find_collision(spec, main, init_containers):
         return _refuse(request, f"{taken} of the pod is one that Wheelwarden needs", "Choose another")
-    added = [make_install_container(spec, main, request, packages, tools)]
+    added = [make_install_container(spec, main, request, packages, tools, surroundings.in_use)]
     if tools.enabled:
         added.insert(0, make_tools_container(spec, tools))
     mounts = [
@@ -97,7 +116,7 @@ def plan_injection(pod: Mapping[str, Any], request: Request, tools: Tools) -> In
     return Injection(
         patch=(
             *_annotate(pod, marks),
-            *_append("/spec/volumes", spec.get("volumes"), _volumes(request, packages, tools)),
+            *_append("/spec/volumes", spec.get("volumes"), _volumes(request, tools, surroundings.claim)),
             *_append("/spec/initContainers", init_containers, added),
             *_append(f"{main_path}/volumeMounts", main.get("volumeMounts"), mounts),
             _set_python_path(f"{main_path}/env", main.get("env") or []),
@@ -145,9 +164,9 @@ def _find_collision(
     return ""
 
 
-def _volumes(request: Request, packages: PackagesSpec, tools: Tools) -> list[Object]:
+def _volumes(request: Request, tools: Tools, claim_there: Mapping[str, Any] | None) -> list[Object]:
     store: Object = {"name": names.STORE_VOLUME, "emptyDir": {}}
-    if packages.cache.enabled:
+    if cache_mode(request, claim_there) != EMPTY:
         claim = claim_name(request.kind, request.name)
         store = {"name": names.STORE_VOLUME, "persistentVolumeClaim": {"claimName": claim}}
     volumes = [store, {"name": names.VIEW_VOLUME, "emptyDir": {}}]

@@ -53,8 +53,13 @@ class Tools:
     pull_policy: str = "IfNotPresent"
 
 
-def make_install_request(request: Request, packages: PackagesSpec, tools: Tools) -> Object:
-    """The request that the payload reads (docs/architecture.md); it names the Secret and never holds its values."""
+def make_install_request(
+    request: Request, packages: PackagesSpec, tools: Tools, in_use: Sequence[str] | None
+) -> Object:
+    """The request that the payload reads (docs/architecture.md); it names the Secret and never holds its values.
+
+    `in_use`: the hashes of the workload's live pods; None where they are not known, so that nothing is collected.
+    """
     credentials = packages.credentials
     policy = packages.install_policy
     return {
@@ -78,7 +83,7 @@ def make_install_request(request: Request, packages: PackagesSpec, tools: Tools)
         "timeoutSeconds": policy.timeout,
         "onFailure": policy.on_failure,
         "retentionSeconds": RETENTION_SECONDS,
-        "keysInUse": [],
+        "keysInUse": None if in_use is None else sorted(in_use),
     }
 
 
@@ -113,7 +118,12 @@ def make_tools_container(pod_spec: Mapping[str, Any], tools: Tools) -> Object:
 
 
 def make_install_container(
-    pod_spec: Mapping[str, Any], main: Mapping[str, Any], request: Request, packages: PackagesSpec, tools: Tools
+    pod_spec: Mapping[str, Any],
+    main: Mapping[str, Any],
+    request: Request,
+    packages: PackagesSpec,
+    tools: Tools,
+    in_use: Sequence[str] | None,
 ) -> Object:
     """The init container that installs: image and environment of the main one, and no more rights than it needs."""
     command = ["python3", "-I"]
@@ -129,7 +139,7 @@ def make_install_container(
         "name": names.INSTALL_CONTAINER,
         **kept,
         "command": command,
-        "env": [*workload_variables(main), *_our_variables(request, packages, tools)],
+        "env": [*workload_variables(main), *_our_variables(request, packages, tools, in_use)],
         "resources": _resources(packages),
         "securityContext": tighten(main.get("securityContext") or {}, pod_spec.get("securityContext") or {}),
         "terminationMessagePolicy": "File",
@@ -179,8 +189,10 @@ def tighten(own: Mapping[str, Any], of_pod: Mapping[str, Any]) -> Object:
     return context
 
 
-def _our_variables(request: Request, packages: PackagesSpec, tools: Tools) -> list[Object]:
-    text = json.dumps(make_install_request(request, packages, tools), separators=(",", ":"))
+def _our_variables(
+    request: Request, packages: PackagesSpec, tools: Tools, in_use: Sequence[str] | None
+) -> list[Object]:
+    text = json.dumps(make_install_request(request, packages, tools, in_use), separators=(",", ":"))
     return [
         *_credentials(packages),
         {"name": names.POD_VARIABLE, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}},

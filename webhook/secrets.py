@@ -24,7 +24,7 @@ LOGGER = logging.getLogger(__name__)
 TIMEOUT_SECONDS: Final = 2.0  # of the 5 that the API server gives us
 
 
-class ObjectReader(Protocol):
+class SecretReader(Protocol):
     """What is needed of `wheelwarden.kube.Cluster`."""
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> dict[str, Any]:
@@ -40,7 +40,7 @@ class Lookup:
     warning: str = ""
 
 
-async def look_up_secret(objects: ObjectReader, obj: Mapping[str, Any], namespace: str, policy: Policy) -> Lookup:
+async def look_up_secret(objects: SecretReader, obj: Mapping[str, Any], namespace: str, policy: Policy) -> Lookup:
     """Looks at the Secret that an object's credentials name, where the policy's rule `secret-missing` is on.
 
     A Secret that cannot be seen is no reason to refuse anything: its absence is not known.

@@ -30,6 +30,7 @@ class Reason:
     NOT_INJECTED: Final = "NotInjected"  # the pod was made while the webhook could not add the installer
     RESTART_REQUIRED: Final = "RestartRequired"  # the packages changed after the pod was made
     CLAIM_CONFLICT: Final = "ClaimConflict"  # a claim of the wanted name belongs to somebody else
+    CLAIM_PENDING: Final = "ClaimPending"  # the claim is not bound yet, and somebody said why
     CLAIM_REFUSED: Final = "ClaimRefused"  # the API server does not let us make the claim: a quota, a storage class
     INVALID_SPEC: Final = "InvalidSpec"  # the request breaks a rule; it came in past the webhook
     CONFIG_ERROR: Final = "ConfigError"  # the kubelet could not start the installer

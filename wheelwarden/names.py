@@ -28,6 +28,11 @@ POD_PROBED_ANNOTATION: Final = "wheelwarden.dev/probed"
 # Its prefix differs because the Notebook controllers copy no key that contains "notebook" to the pod.
 LAST_RESULT_ANNOTATION: Final = "notebooks.wheelwarden.dev/last-result"
 
+# On a claim: what was asked for, and where it could not be had, what stands in for it and why.
+CLAIM_ASKED_ANNOTATION: Final = "wheelwarden.dev/asked"
+CACHE_MODE_ANNOTATION: Final = "wheelwarden.dev/cache-mode"
+CACHE_FALLBACK_ANNOTATION: Final = "wheelwarden.dev/cache-fallback"
+
 # Volumes, mounts and containers of an injected Pod.
 STORE_VOLUME: Final = "wheelwarden-store"
 VIEW_VOLUME: Final = "wheelwarden-view"

@@ -105,6 +105,11 @@ def main_container(kind: Kind, name: str, containers: list[Mapping[str, Any]]) -
     return containers[0] if containers else None
 
 
+def is_alive(pod: Mapping[str, Any]) -> bool:
+    """Whether a pod's containers may still run; one that has not started yet is alive."""
+    return mapping_in(pod, "status").get("phase") not in ("Succeeded", "Failed")
+
+
 def wanted_replicas(kind: Kind, obj: Mapping[str, Any]) -> int:
     """How many pods the object asks for: `spec.replicas` of a KasprApp (default 1), one of a running Notebook."""
     if kind is NOTEBOOK:

@@ -42,7 +42,7 @@ class Pod:
 
     store: Path
     view: Path
-    python: str = sys.executable
+    python: str
 
     def request(self, *requirements: str, **more: Any) -> Object:
         return {
@@ -92,9 +92,21 @@ class Pod:
         return self.end(self.start(request, source=source, inline=inline, variables=variables))
 
 
+def make_python(folder: Path) -> str:
+    """An interpreter of its own, with pip and nothing else."""
+    subprocess.run([sys.executable, "-m", "venv", str(folder / "python")], check=True)
+    return str(folder / "python" / "bin" / "python")
+
+
+@pytest.fixture(scope="session")
+def bare_python(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An interpreter as a plain image has it: with pip and nothing else."""
+    return make_python(tmp_path_factory.mktemp("image"))
+
+
 @pytest.fixture
-def pod(tmp_path: Path) -> Pod:
-    return Pod(store=tmp_path / "store", view=tmp_path / "pod-0")
+def pod(tmp_path: Path, bare_python: str) -> Pod:
+    return Pod(store=tmp_path / "store", view=tmp_path / "pod-0", python=bare_python)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.payload.conftest import INSTALL, Object, Pod
+from tests.payload.conftest import INSTALL, Object, Pod, make_python
 
 
 def directories(store: Path) -> list[str]:
@@ -40,7 +40,7 @@ def test_a_fresh_store_is_filled_and_a_second_pod_reuses_it(pod: Pod, open_index
     assert json.loads((pod.store / key / "record.json").read_text())["outcome"] == "installed"
     assert not (pod.view / ".tmp").exists()
 
-    second = Pod(store=pod.store, view=pod.view.with_name("pod-1"))
+    second = Pod(python=pod.python, store=pod.store, view=pod.view.with_name("pod-1"))
     ended = second.install(second.request("six==1.16.0", "ww-twoface", installer=installer, **open_index))
     assert (ended.code, ended.result["outcome"], ended.result["installedBy"]) == (0, "reused", "pod-0")
     assert ended.result["installedAt"] == first.result["installedAt"]
@@ -52,7 +52,7 @@ def test_the_payload_passed_inline_does_the_same(pod: Pod, open_index: Object) -
 
 
 def test_ten_pods_on_an_empty_store_install_once(pod: Pod, open_index: Object) -> None:
-    pods = [Pod(store=pod.store, view=pod.view.with_name(f"pod-{number}")) for number in range(10)]
+    pods = [Pod(python=pod.python, store=pod.store, view=pod.view.with_name(f"pod-{number}")) for number in range(10)]
     running = [(one, one.start(one.request("six", "requests", **open_index))) for one in pods]
     ended = [one.end(process) for one, process in running]
     assert [one.code for one in ended] == [0] * 10
@@ -112,11 +112,12 @@ def wait_for_line(process: "subprocess.Popen[str]", text: str) -> str:
 
 
 def test_the_next_installer_takes_over_from_one_that_was_killed(
-    pod: Pod, open_index: Object, hanging_index: Object
+    pod: Pod, open_index: Object, hanging_index: Object, tmp_path: Path
 ) -> None:
     holder = pod.start(pod.request("six", **hanging_index))
     wait_for_line(holder, "Installing 1 for")
-    waiter = Pod(store=pod.store, view=pod.view.with_name("pod-1"))
+    # Another container: what the killed one left running locks its own interpreter only.
+    waiter = Pod(python=make_python(tmp_path), store=pod.store, view=pod.view.with_name("pod-1"))
     waiting = waiter.start(waiter.request("six", **open_index))
     wait_for_line(waiting, "waiting for it")
     holder.kill()

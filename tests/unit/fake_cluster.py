@@ -33,7 +33,9 @@ class FakeCluster:
         except KeyError:
             raise NotFound(404, "NotFound", name) from None
 
-    async def list(self, resource: Resource, namespace: str | None = None, *, labels: str = "") -> Listing:
+    async def list(
+        self, resource: Resource, namespace: str | None = None, *, labels: str = "", fields: str = ""
+    ) -> Listing:
         label, _, value = labels.partition("=")
         found = [obj for (plural, _), obj in self.objects.items() if plural == resource.plural]
         chosen = [obj for obj in found if (obj["metadata"].get("labels") or {}).get(label) == value]
@@ -46,7 +48,7 @@ class FakeCluster:
         if (resource.plural, body["metadata"]["name"]) in self.objects:
             raise AlreadyExists(409, "AlreadyExists", body["metadata"]["name"])
         self.writes.append(("create", resource.plural, body["metadata"]["name"]))
-        body["metadata"]["uid"] = f"uid-{body['metadata']['name']}"
+        body["metadata"] |= {"uid": f"uid-{body['metadata']['name']}", "creationTimestamp": "2026-01-31T10:00:00Z"}
         return self.put(resource, body)
 
     async def patch(

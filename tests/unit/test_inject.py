@@ -126,7 +126,7 @@ def test_a_bare_pod_gets_volumes_tools_installer_mounts_path_and_marks() -> None
         "timeoutSeconds": 600,
         "onFailure": "block",
         "retentionSeconds": 604800,
-        "keysInUse": [],
+        "keysInUse": None,
     }
     assert inject(pod(), request) == {
         "apiVersion": "v1",
@@ -303,7 +303,7 @@ def test_every_field_of_the_request_reaches_the_installer() -> None:
         "timeoutSeconds": 90,
         "onFailure": "allow",
         "retentionSeconds": 604800,
-        "keysInUse": [],
+        "keysInUse": None,
     }
     assert installer_of(injected)["resources"] == {"requests": {"cpu": "1"}, "limits": {"memory": "2Gi"}}
 

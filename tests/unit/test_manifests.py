@@ -1,10 +1,10 @@
-"""The claim and the status of a KasprApp: never adopted, never shrunk, true to the pods."""
+"""The status of a KasprApp: true to its pods."""
 
 from dataclasses import replace
 
 import pytest
 
-from controller.manifests import ClaimPlan, build_claim, duration, package_status, plan_claim
+from controller.manifests import duration, package_status
 from controller.state import Installer, InstallResult, PodState, parse_result, read_pod
 from wheelwarden import names
 from wheelwarden.conditions import FALSE, TRUE, UNKNOWN, Condition
@@ -29,79 +29,6 @@ def pod(name: str = "demo-app-0", *, installer: Installer | None = None, uses: s
         hash=request().packages_hash, probed="", foreign_installer=False, installer=installer, conditions=(),
         claims=frozenset({uses} - {""}),
     )  # fmt: skip
-
-
-def claim(size: str = "256Mi", *, owned: bool = True) -> dict[str, object]:
-    made = build_claim(request(size=size, deleteClaim=owned))
-    made["metadata"]["uid"] = "claim-uid"
-    return made
-
-
-def test_the_claim_bears_the_seeds_name_labels_and_owner() -> None:
-    assert build_claim(request(size="1Gi", storageClass="fast")) == {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {
-            "name": "demo-app-python-packages",
-            "namespace": "team",
-            "labels": {
-                "app.kubernetes.io/managed-by": "wheelwarden",
-                "wheelwarden.dev/workload-kind": "KasprApp",
-                "wheelwarden.dev/workload-name": "demo",
-                "kaspr.io/component": "python-packages",
-                "kaspr.io/app": "demo",
-                "kaspr.io/cluster": "demo",
-            },
-            "annotations": {names.POD_HASH_ANNOTATION: request().packages_hash},
-            "ownerReferences": [
-                {
-                    "apiVersion": "kaspr.io/v1alpha1",
-                    "kind": "KasprApp",
-                    "name": "demo",
-                    "uid": "u-1",
-                    "controller": False,
-                    "blockOwnerDeletion": False,
-                }
-            ],
-        },
-        "spec": {
-            "accessModes": ["ReadWriteMany"],
-            "resources": {"requests": {"storage": "1Gi"}},
-            "storageClassName": "fast",
-        },
-    }
-
-
-def test_a_claim_that_outlives_its_app_has_no_owner() -> None:
-    assert "ownerReferences" not in build_claim(request(deleteClaim=False))["metadata"]
-
-
-def test_the_claim_is_made_where_it_is_missing_and_wanted() -> None:
-    assert plan_claim(request(), None, []) == ClaimPlan(create=build_claim(request()))
-    assert plan_claim(request(enabled=False), None, []) == ClaimPlan()
-    assert plan_claim(request(packages=False), None, []) == ClaimPlan()
-
-
-def test_the_claim_grows_and_never_shrinks() -> None:
-    assert plan_claim(request(size="1Gi"), claim(), []) == ClaimPlan(grow="1Gi")
-    assert plan_claim(request(size="256Mi"), claim("1Gi"), []) == ClaimPlan()
-    assert plan_claim(request(size="1024Mi"), claim("1Gi"), []) == ClaimPlan()
-
-
-def test_a_strangers_claim_is_never_touched() -> None:
-    stranger = claim()
-    stranger["metadata"] = {"name": "demo-app-python-packages", "uid": "x", "labels": {}}
-    plan = plan_claim(request(size="1Gi"), stranger, [])
-    assert (plan.create, plan.grow, plan.delete) == (None, "", "")
-    assert "belongs to somebody else" in plan.conflict
-    assert plan_claim(request(packages=False), stranger, []) == ClaimPlan()
-
-
-def test_an_unwanted_claim_goes_when_nobody_uses_it_and_it_goes_with_its_owner() -> None:
-    unwanted = request(packages=False)
-    assert plan_claim(unwanted, claim(), []) == ClaimPlan(delete="claim-uid")
-    assert plan_claim(unwanted, claim(), [pod(uses="demo-app-python-packages")]) == ClaimPlan()
-    assert plan_claim(unwanted, claim(owned=False), []) == ClaimPlan()
 
 
 @pytest.mark.parametrize(
@@ -131,7 +58,7 @@ def test_the_status_of_an_app_whose_packages_are_there_has_every_field() -> None
         pod(installer=Installer(phase="ended", exit_code=0, result=INSTALLED)),
         pod("demo-app-1", installer=Installer(phase="ended", exit_code=0, result=replace(INSTALLED, outcome="reused"))),
     ]
-    assert package_status(request(), pods, condition(TRUE)) == {
+    assert package_status(request(), pods, condition(TRUE), None) == {
         "state": "Ready",
         "hash": request().packages_hash,
         "installed": ["six==1.17.0"],
@@ -154,7 +81,9 @@ def test_a_full_volume_is_warned_about_in_the_seeds_words() -> None:
     nearly = replace(INSTALLED, usage=Usage(total_bytes=1000, used_bytes=800, available_bytes=200))
 
     def warnings(result: InstallResult) -> object:
-        status = package_status(request(), [pod(installer=Installer(phase="ended", result=result))], condition(TRUE))
+        status = package_status(
+            request(), [pod(installer=Installer(phase="ended", result=result))], condition(TRUE), None
+        )
         assert status is not None
         return status["warnings"]
 
@@ -165,7 +94,9 @@ def test_a_full_volume_is_warned_about_in_the_seeds_words() -> None:
 
 def test_a_failed_installation_names_its_error_and_its_class() -> None:
     result = InstallResult(outcome="failed", hash="h", error_class="network", error_message="No way there.")
-    status = package_status(request(), [pod(installer=Installer(phase="waiting", result=result))], condition(FALSE))
+    status = package_status(
+        request(), [pod(installer=Installer(phase="waiting", result=result))], condition(FALSE), None
+    )
     assert status == {
         "state": "Failed",
         "hash": request().packages_hash,
@@ -177,13 +108,13 @@ def test_a_failed_installation_names_its_error_and_its_class() -> None:
 
 
 def test_before_the_first_result_only_what_is_known_is_said() -> None:
-    assert package_status(request(enabled=False), [], condition(UNKNOWN)) == {
+    assert package_status(request(enabled=False), [], condition(UNKNOWN), None) == {
         "state": "Installing",
         "hash": request().packages_hash,
         "cacheMode": "emptyDir",
         "warnings": [],
     }
-    assert package_status(request(packages=False), [], condition(UNKNOWN)) is None
+    assert package_status(request(packages=False), [], condition(UNKNOWN), None) is None
 
 
 def test_a_pod_is_read_with_what_its_installer_said_before_it_was_restarted() -> None:

@@ -74,12 +74,12 @@ def installed_condition(state: PodState, wanted: Request = SIX, hindrance: Condi
 @pytest.mark.parametrize(
     ("state", "status", "reason", "message"),
     [
-        (pod(), TRUE, "Installed", "Installed 1 distributions: six==1.17.0"),
+        (pod(), TRUE, "Installed", "Installed 1 distribution: six==1.17.0"),
         (
             pod(installer=Installer(phase="ended", exit_code=0, result=replace(INSTALLED, outcome="reused"))),
             TRUE,
             "Installed",
-            "Reused what app-0 installed: 1 distributions: six==1.17.0",
+            "Reused what app-0 installed: 1 distribution: six==1.17.0",
         ),
         (
             pod(ready=False, installer=Installer(phase="waiting", reason="PodInitializing")),

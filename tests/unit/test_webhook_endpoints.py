@@ -3,16 +3,17 @@
 import asyncio
 import base64
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from webhook import endpoints
-from webhook.endpoints import Injection, Validation
+from webhook.endpoints import Answer, Injection, Validation
 from webhook.installer import Tools
 from webhook.review import Review
 from wheelwarden.errors import Forbidden, KubeError, NotFound
-from wheelwarden.kube import Resource
+from wheelwarden.kube import CLAIMS, Listing, Resource
 from wheelwarden.policy import DEFAULT
 from wheelwarden.targets import KASPR_APP, KINDS, NOTEBOOK
 
@@ -32,9 +33,24 @@ class Objects:
 
     def __init__(self, found: Object | KubeError | None) -> None:
         self.found = found
+        self.claim: Object | None = None
+        self.pods: Sequence[Object] | KubeError = ()
         self.asked: list[tuple[str, str, str | None]] = []
 
+    async def list(
+        self, resource: Resource, namespace: str | None = None, *, labels: str = "", fields: str = ""
+    ) -> Listing:
+        self.asked.append((resource.path(namespace), labels, namespace))
+        if isinstance(self.pods, KubeError):
+            raise self.pods
+        return Listing(items=list(self.pods), resource_version="1")
+
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
+        if resource == CLAIMS:
+            self.asked.append((resource.path(namespace), name, namespace))
+            if self.claim is None:
+                raise NotFound(404, "NotFound", name)
+            return self.claim
         self.asked.append((resource.path(namespace), name, namespace))
         if self.found is None:
             await asyncio.Event().wait()
@@ -76,7 +92,11 @@ async def test_the_pod_of_an_owner_with_packages_is_patched() -> None:
     answer = await injection(objects).answer(review())
     response = answer.document["response"]
     patch = json.loads(base64.b64decode(response["patch"]))
-    assert objects.asked == [("/apis/kaspr.io/v1alpha1/namespaces/shop/kasprapps", "orders", "shop")]
+    assert objects.asked == [
+        ("/apis/kaspr.io/v1alpha1/namespaces/shop/kasprapps", "orders", "shop"),
+        ("/api/v1/namespaces/shop/persistentvolumeclaims", "orders-app-python-packages", "shop"),
+        ("/api/v1/namespaces/shop/pods", "kaspr.io/app=orders", "shop"),
+    ]
     assert (answer.outcome, response["allowed"], "warnings" in response) == ("injected", True, False)
     assert [operation["path"] for operation in patch] == [
         "/metadata/annotations",
@@ -158,6 +178,57 @@ async def test_a_collision_is_told_to_the_maker_of_the_pod() -> None:
     answer = await injection(Objects(APP)).answer(review(obj=pod))
     assert answer.outcome == "warned"
     assert "the volume name wheelwarden-view of the pod" in answer.document["response"]["warnings"][0]
+
+
+def injected(answer: Answer) -> tuple[Object, Object]:
+    """The store's volume and the installer's request in the patch of an answer."""
+    patch = json.loads(base64.b64decode(answer.document["response"]["patch"]))
+    values = {operation["path"]: operation["value"] for operation in patch}
+    [store] = [volume for volume in values["/spec/volumes"] if volume["name"] == "wheelwarden-store"]
+    installer = values["/spec/initContainers"][-1]
+    [asked] = [one["value"] for one in installer["env"] if one["name"] == "WHEELWARDEN_REQUEST"]
+    return store, json.loads(asked)
+
+
+def live(hash_: str, phase: str = "Running") -> Object:
+    return {"metadata": {"annotations": {"wheelwarden.dev/packages-hash": hash_}}, "status": {"phase": phase}}
+
+
+async def test_the_installer_learns_which_sets_live_pods_use() -> None:
+    objects = Objects(APP)
+    objects.pods = [live("b"), live("a", "Pending"), live("b"), live("c", "Succeeded"), {"metadata": {}}]
+    assert injected(await injection(objects).answer(review()))[1]["keysInUse"] == ["a", "b"]
+
+
+async def test_where_the_live_pods_are_not_known_nothing_is_collected() -> None:
+    objects = Objects(APP)
+    objects.pods = Forbidden(403, "Forbidden", "no")
+    assert injected(await injection(objects).answer(review()))[1]["keysInUse"] is None
+
+
+MARKS = {
+    "app.kubernetes.io/managed-by": "wheelwarden",
+    "wheelwarden.dev/workload-kind": "KasprApp",
+    "wheelwarden.dev/workload-name": "orders",
+}
+
+
+@pytest.mark.parametrize(
+    ("claim", "mounted"),
+    [
+        (None, True),
+        ({"metadata": {"labels": MARKS}, "spec": {"accessModes": ["ReadWriteMany"]}}, True),
+        ({"metadata": {"labels": {}}, "spec": {"accessModes": ["ReadWriteMany"]}}, False),
+        ({"metadata": {"labels": MARKS, "annotations": {"wheelwarden.dev/cache-mode": "emptyDir"}}}, False),
+    ],
+    ids=["not made yet", "ours", "a stranger's", "given up"],
+)
+async def test_a_pod_mounts_the_claim_only_where_it_is_ours_and_can_be_had(claim: Object | None, mounted: bool) -> None:
+    objects = Objects(APP)
+    objects.claim = claim
+    store, _ = injected(await injection(objects).answer(review()))
+    claimed = {"persistentVolumeClaim": {"claimName": "orders-app-python-packages"}}
+    assert store == {"name": "wheelwarden-store", **(claimed if mounted else {"emptyDir": {}})}
 
 
 async def test_after_a_fault_a_pod_passes_and_an_object_does_not() -> None:

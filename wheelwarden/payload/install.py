@@ -20,6 +20,7 @@ HEARTBEAT_SECONDS = 2.0
 HOLDER_DEAD_SECONDS = 20.0
 POLL_SECONDS = 0.2
 STALE_STAGING_SECONDS = 86400
+RECENT_SECONDS = 3600  # what was claimed within the last hour is left alone, whatever else holds
 SHARED_CACHE_BYTES = 2 << 30  # a store of at least this size also keeps uv's cache
 LONGEST_PAUSE_SECONDS = 15
 IMAGE_ENTRIES = 10
@@ -75,16 +76,18 @@ def main():
     request = json.loads(os.environ["WHEELWARDEN_REQUEST"])
     os.umask(0o022)
     key = "{}-{}".format(request["hash"], interpreter_tag())
+    if request["installer"] == "uv":
+        key += "-" + image_digest()
     result = {
         "version": 1, "outcome": "failed", "hash": request["hash"], "key": key, "installer": request["installer"],
         "python": "%d.%d.%d" % sys.version_info[:3], "attempts": 0, "durationSeconds": 0.0, "installSeconds": 0.0,
         "installedAt": None, "installedBy": os.environ.get("WHEELWARDEN_POD", ""), "installed": [],
-        "installedOmitted": 0, "warnings": [], "error": None, "usage": None,
+        "installedOmitted": 0, "provided": [], "warnings": [], "error": None, "usage": None,
     }  # fmt: skip
     stop_on_signal()
     code = 0
     try:
-        record = read_record(request, key)
+        record = claim_record(request, key)
         if record is None:
             record = Installation(request, key, result).obtain(started)
         if record is not result:
@@ -141,6 +144,45 @@ def read_record(request, key):
         return None
 
 
+def claim_record(request, key):
+    """The record of a directory that is there, marked as in use: collectors leave alone what was used lately."""
+    path = os.path.join(request["store"], key, "record.json")
+    try:
+        os.utime(path)
+    except PermissionError:
+        pass  # another uid's: its age has to do
+    except OSError:
+        return None
+    return read_record(request, key)
+
+
+def image_distributions():
+    """`{normal name: version}` of what the image has, by the names of the metadata folders on sys.path."""
+    found = {}
+    for folder in reversed([entry for entry in sys.path if os.path.isdir(entry)]):
+        for name in os.listdir(folder):
+            stem, extension = os.path.splitext(name)
+            distribution, _, version = stem.partition("-")
+            if extension in (".dist-info", ".egg-info") and version:
+                found[normalised(distribution)] = version.partition("-")[0]
+    return found
+
+
+def image_digest():
+    """Eight hex digits of what the image has: with another image, something else may have to be installed."""
+    import hashlib
+
+    text = "\n".join("%s==%s" % entry for entry in sorted(image_distributions().items()))
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def normalised(name):
+    """PEP 503."""
+    import re
+
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def usage_of(store):
     """Size of the store's filesystem in bytes (statvfs), or None where it cannot be told."""
     try:
@@ -184,6 +226,7 @@ def report(result):
         kept = len(shown["installed"]) * 3 // 4
         shown["installedOmitted"] += len(shown["installed"]) - kept
         shown["installed"] = shown["installed"][:kept]
+        shown["provided"] = shown["provided"][:kept]
         text = json.dumps(shown, separators=(",", ":"))
     if len(text.encode()) > TERMINATION_LIMIT_BYTES:
         shown["warnings"] = [warning[:200] for warning in shown["warnings"][:3]]
@@ -215,7 +258,7 @@ class Installation:
         held = self.wait_for_lock(lock)
         if held == "made":
             return read_record(self.request, self.key)
-        record = read_record(self.request, self.key)  # made between our first look and the lock
+        record = claim_record(self.request, self.key)  # made between our first look and the lock
         if record is not None:
             return record
         beat = self.start_heartbeat() if held == "held" else None
@@ -326,26 +369,33 @@ class Installation:
         finally:
             remove_tree(staging)
         self.remove_stale_staging()
-        print("Installed {}".format(", ".join(self.result["installed"])))
+        self.collect(pressed=is_short(usage_of(self.request["store"])))
+        print("Installed {}".format(", ".join(self.result["installed"]) or "nothing: the image has it all"))
         return self.result
 
     def attempt_until_done(self, target):
         limit = max(1, self.request["retries"])
         environment = self.environment()
-        for attempt in range(1, limit + 1):
+        attempt = 0
+        while True:
+            attempt += 1
             self.result["attempts"] = attempt
             try:
                 self.run_once(target, environment)
                 return
             except InstallError as error:
-                if error.kind not in RETRIED or attempt == limit:
+                remove_tree(target)
+                os.makedirs(target)
+                if error.kind == "disk_full" and self.collect(pressed=True):
+                    print("The volume was full; what no pod uses is removed, trying again")
+                    sys.stdout.flush()
+                    continue
+                if error.kind not in RETRIED or attempt >= limit:
                     raise
                 pause = min(2 ** (attempt - 1), LONGEST_PAUSE_SECONDS)
                 print("Attempt {} of {} failed ({}), trying again in {} s".format(attempt, limit, error.kind, pause))
                 sys.stdout.flush()
                 time.sleep(pause)
-                remove_tree(target)
-                os.makedirs(target)
 
     def environment(self):
         """The child's environment: the workload's, without what is ours, with indexes and credentials set.
@@ -441,18 +491,69 @@ class Installation:
         return path
 
     def run_once(self, target, environment):
+        deadline = time.monotonic() + self.request["timeoutSeconds"]
+        if self.request["installer"] == "uv":
+            self.result["installer"] = tool_version([self.request["uv"], "--version"])
+            packages = self.choose(environment, deadline)
+            if packages:
+                options = ["--no-deps", "--target", target, "--compile-bytecode"]
+                self.run(self.uv_argv(*options, "--", *packages), environment, deadline)
+        else:
+            self.run(self.pip_argv(target), environment, deadline)
+
+    def choose(self, environment, deadline):
+        """What is to be installed beside what the image has: exact requirements. Notes what the image provides.
+
+        uv resolves as if it installed into the image's own environment, and tells what it would do: what fits is kept,
+        "- name==old" beside "+ name==new" is a version in the place of the image's.
+        """
+        import re
+
+        would = self.run(
+            self.uv_argv("--dry-run", "--break-system-packages", "--", *self.request["packages"]),
+            environment, deadline, silent=True,
+        )  # fmt: skip
+        asked, added, replaced = {}, {}, {}
+        for package in self.request["packages"]:
+            named = re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(@?)", package)
+            if named:
+                asked[normalised(named.group(1))] = package if named.group(2) else ""
+        for line in would:
+            change = re.match(r"\s*([-+~]) ([^\s=]+)(?:==(\S+)(?: \(from \S+\))?| @ (\S+))$", line)
+            if change:
+                sign, name, version, url = change.groups()
+                if sign == "-":
+                    replaced[name] = version
+                elif url:
+                    added[name] = asked.get(name) or "{} @ {}".format(name, url)
+                else:
+                    added[name] = "{}=={}".format(name, version)
+        image = image_distributions()
+        self.result["provided"] = [
+            "{}=={}".format(name, image[name]) for name in sorted(asked) if name not in added and name in image
+        ]
+        self.result["warnings"] += [
+            "{} stands in the place of the image's {}=={}: what the image brought may need the other".format(
+                added[name], name, version
+            )
+            for name, version in sorted(replaced.items())
+            if name in added
+        ]
+        return [added[name] for name in sorted(added)]
+
+    def run(self, argv, environment, deadline, silent=False):
+        """Runs an installer to its end and returns its lines; raises InstallError."""
         import signal
         import subprocess
 
-        argv = self.argv(target)
         child = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
             cwd=self.temporary, start_new_session=True, universal_newlines=True, errors="replace",
         )  # fmt: skip
         lines = []  # type: list[str]
-        reader = self.start_reader(child, lines)
+        reader = self.start_reader(child, lines, silent)
         try:
-            code = child.wait(self.request["timeoutSeconds"])
+            code = child.wait(max(0.1, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             raise InstallError("timeout", "The attempt was ended after {} s.".format(self.request["timeoutSeconds"]))
         finally:
@@ -471,7 +572,10 @@ class Installation:
                     "authentication",
                     "The index {} refuses these credentials.".format(self.request["indexUrl"]),
                 )
+            if silent:
+                print("\n".join(lines))
             raise InstallError(kind, cause)
+        return lines
 
     def is_refused(self, environment):
         """Whether the first index answers our credentials with 401 or 403: pip takes that for a missing package.
@@ -502,13 +606,10 @@ class Installation:
             return False
         return status in (401, 403)
 
-    def argv(self, target):
-        packages = self.request["packages"]
-        if self.request["installer"] == "uv":
-            uv = self.request["uv"]
-            self.result["installer"] = tool_version([uv, "--version"])
-            common = ["--python", sys.executable, "--target", target, "--compile-bytecode", "--no-progress"]
-            return [uv, "pip", "install", *common, "--", *packages]
+    def uv_argv(self, *words):
+        return [self.request["uv"], "pip", "install", "--python", sys.executable, "--no-progress", *words]
+
+    def pip_argv(self, target):
         version = tool_version([sys.executable, "-I", "-m", "pip", "--version"])
         if not version:
             raise InstallError(
@@ -516,18 +617,19 @@ class Installation:
             )
         self.result["installer"] = " ".join(version.split()[:2])
         options = ["--target", target, "--no-warn-script-location"]
-        return [sys.executable, "-I", "-m", "pip", "install", *options, "--", *packages]
+        return [sys.executable, "-I", "-m", "pip", "install", *options, "--", *self.request["packages"]]
 
-    def start_reader(self, child, lines):
+    def start_reader(self, child, lines, silent):
         import threading
 
         def read():
             for line in child.stdout:
                 shown = self.redacted(line.rstrip("\n"))
                 lines.append(shown)
-                del lines[:-400]
-                print(shown)
-                sys.stdout.flush()
+                del lines[:-4000]
+                if not silent:
+                    print(shown)
+                    sys.stdout.flush()
 
         reader = threading.Thread(target=read, daemon=True)
         reader.start()
@@ -552,6 +654,42 @@ class Installation:
                     remove_tree(path)
             except OSError:
                 pass
+
+    def collect(self, pressed):
+        """Removes directories that no live pod uses and nobody used lately; returns whether there were any.
+
+        Which pods live came with the request; where it did not, nothing is removed. `pressed`: the volume is short of
+        space, and an hour is long enough.
+        """
+        in_use = self.request.get("keysInUse")
+        if in_use is None:
+            return False
+        limit = RECENT_SECONDS if pressed else max(RECENT_SECONDS, self.request.get("retentionSeconds", 0))
+        store, removed = self.request["store"], []
+        for name in os.listdir(store):
+            record = os.path.join(store, name, "record.json")
+            if name == self.key or name.startswith(".") or name.partition("-")[0] in in_use:
+                continue
+            trash = os.path.join(self.folder, "staging", "trash-" + name)
+            try:
+                if time.time() - os.stat(record).st_mtime < limit:
+                    continue
+                os.rename(os.path.join(store, name), trash)
+                if time.time() - os.stat(os.path.join(trash, "record.json")).st_mtime < limit:
+                    os.rename(trash, os.path.join(store, name))  # claimed just now
+                    continue
+            except OSError:
+                continue
+            remove_tree(trash)
+            removed.append(name)
+        if removed:
+            print("Removed from the volume, since no pod uses it: {}".format(", ".join(sorted(removed))))
+        return bool(removed)
+
+
+def is_short(usage):
+    """Whether less than a fifth of the volume is free."""
+    return usage is not None and usage["availableBytes"] * 5 < usage["totalBytes"]
 
 
 def quoted(value):

@@ -232,11 +232,17 @@ def derive(distributions, search_path):
     """
     wanted = set(normalised(name) for name in distributions)
     found = []
-    for name in sorted(os.listdir(search_path)):
-        if name.endswith(".dist-info") and normalised(name[: -len(".dist-info")].rpartition("-")[0]) in wanted:
-            for module in modules_of(os.path.join(search_path, name)):
-                if module not in found:
-                    found.append(module)
+    # What the image had in a fitting version already was not installed again.
+    image = [entry for entry in sys.path if entry != search_path and os.path.isdir(entry)]
+    for folder in [search_path] + image:
+        for name in sorted(os.listdir(folder)):
+            stem, extension = os.path.splitext(name)
+            distribution = normalised(stem.partition("-")[0])
+            if extension in (".dist-info", ".egg-info") and distribution in wanted:
+                wanted.discard(distribution)
+                for module in modules_of(os.path.join(folder, name)):
+                    if module not in found:
+                        found.append(module)
     return found
 
 

@@ -63,7 +63,7 @@ def _immutable(subject: Subject) -> Iterable[Finding]:
             yield Finding(
                 path=f"{subject.base}.cache.{name}",
                 value=None if new is None else shown(new),
-                reason=f"it was {was}, and a claim keeps it for its life",
+                reason=f"it was {was}, and a volume that is there already keeps it for its life",
                 remedy="Change it back; for another volume empty packages, wait until"
                 f" the claim {shown(_claim(subject))} is gone, and ask anew",
             )
@@ -81,7 +81,7 @@ RULES: Final = (
     ),
     Rule(
         id="cache-immutable",
-        action=Action.DENY,
+        action=Action.WARN,
         summary="An update leaves storageClass and accessMode of an existing volume as they are",
         bad="{packages: [requests], cache: {storageClass: slow-nfs}}",
         good="{packages: [requests, six], cache: {storageClass: fast-nfs}}",

@@ -1,0 +1,119 @@
+"""What the image has already: neither installed again nor hidden; and what the store keeps of older sets."""
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.payload.conftest import Object, Pod, make_python
+from wheelwarden.payload import probe_argv
+
+DAY = 86400.0
+
+
+@pytest.fixture
+def image(tmp_path: Path, open_index: Object) -> str:
+    """The interpreter of an image that has six 1.16.0."""
+    python = make_python(tmp_path)
+    index = ["--index-url", open_index["indexUrl"], "--trusted-host", open_index["trustedHosts"][0]]
+    subprocess.run([python, "-I", "-m", "pip", "install", "--quiet", *index, "six==1.16.0"], check=True)
+    return python
+
+
+def in_image(pod: Pod, python: str) -> Pod:
+    return Pod(store=pod.store, view=pod.view, python=python)
+
+
+def site_packages(pod: Pod) -> set[str]:
+    return {path.name for path in (pod.view / "site-packages").iterdir()}
+
+
+def test_what_fits_is_not_installed_again(pod: Pod, image: str, open_index: Object) -> None:
+    pod = in_image(pod, image)
+    ended = pod.install(pod.request("six>=1.16", "ww-twoface", **open_index))
+    assert ended.code == 0
+    assert ended.result["installed"] == ["ww-twoface==1.0"]
+    assert ended.result["provided"] == ["six==1.16.0"]
+    assert ended.result["warnings"] == []
+    assert "six.py" not in site_packages(pod)
+
+
+def test_an_image_that_has_it_all_gets_nothing(pod: Pod, image: str, open_index: Object) -> None:
+    pod = in_image(pod, image)
+    ended = pod.install(pod.request("six", **open_index))
+    assert (ended.result["outcome"], ended.result["installed"]) == ("installed", [])
+    assert ended.result["provided"] == ["six==1.16.0"]
+    assert site_packages(pod) == set()
+
+
+def test_another_version_than_the_images_is_a_warning_that_names_both(pod: Pod, image: str, open_index: Object) -> None:
+    pod = in_image(pod, image)
+    ended = pod.install(pod.request("six==1.17.0", **open_index))
+    assert (ended.result["installed"], ended.result["provided"]) == (["six==1.17.0"], [])
+    assert ended.result["warnings"] == [
+        "six==1.17.0 stands in the place of the image's six==1.16.0: what the image brought may need the other"
+    ]
+
+
+def test_what_the_image_provides_is_proven_too(pod: Pod, image: str, open_index: Object) -> None:
+    pod = in_image(pod, image)
+    pod.install(pod.request("six>=1.16", "ww-twoface", **open_index))
+    asked: dict[str, Any] = {
+        "version": 1, "modules": [], "distributions": ["six", "ww-twoface"],
+        "searchPath": str(pod.view / "site-packages"), "deadlineSeconds": 30, "totalSeconds": 60,
+    }  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": asked["searchPath"]}
+    done = subprocess.run(
+        probe_argv(image, asked), env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
+    results = {result["module"]: result["ok"] for result in json.loads(done.stdout)["results"]}
+    assert results["six"] is True
+    assert len(results) > 1
+
+
+def test_another_image_gets_a_directory_of_its_own(pod: Pod, image: str, open_index: Object) -> None:
+    with_six = in_image(Pod(store=pod.store, view=pod.view.with_name("pod-1"), python=image), image)
+    first = pod.install(pod.request("six>=1.16", **open_index))
+    second = with_six.install(with_six.request("six>=1.16", **open_index))
+    assert first.result["key"] != second.result["key"]
+    assert (len(first.result["installed"]), second.result["installed"]) == (1, [])
+
+
+def age(store: Path, key: str, seconds: float) -> None:
+    stamp = time.time() - seconds
+    os.utime(store / key / "record.json", (stamp, stamp))
+
+
+def test_older_sets_go_after_the_retention_but_none_that_a_live_pod_uses(pod: Pod, open_index: Object) -> None:
+    keys = {}
+    for number, requirement in enumerate(["six==1.16.0", "ww-twoface", "idna", "certifi"]):
+        request = pod.request(requirement, **{**open_index, "hash": f"{number}" * 16})
+        keys[requirement] = pod.install(request).result["key"]
+    age(pod.store, keys["six==1.16.0"], 8 * DAY)
+    age(pod.store, keys["ww-twoface"], 8 * DAY)
+    age(pod.store, keys["idna"], 6 * DAY)
+    more = {"hash": "f" * 16, "keysInUse": ["1" * 16], "retentionSeconds": 7 * DAY}
+    ended = pod.install(pod.request("urllib3", **open_index, **more))
+    left = {path.name for path in pod.store.iterdir() if not path.name.startswith(".")}
+    assert left == {keys["ww-twoface"], keys["idna"], keys["certifi"], ended.result["key"]}
+    assert f"Removed from the volume, since no pod uses it: {keys['six==1.16.0']}" in ended.output
+
+
+def test_nothing_goes_where_nobody_said_which_pods_live(pod: Pod, open_index: Object) -> None:
+    old = pod.install(pod.request("six==1.16.0", **open_index)).result["key"]
+    age(pod.store, old, 100 * DAY)
+    pod.install(pod.request("idna", **{**open_index, "hash": "f" * 16, "keysInUse": None}))
+    assert (pod.store / old).is_dir()
+
+
+def test_a_set_that_is_used_again_is_young_again(pod: Pod, open_index: Object) -> None:
+    request = pod.request("six==1.16.0", **open_index)
+    key = pod.install(request).result["key"]
+    age(pod.store, key, 100 * DAY)
+    again = Pod(python=pod.python, store=pod.store, view=pod.view.with_name("pod-1"))
+    assert again.install(request).result["outcome"] == "reused"
+    assert time.time() - (pod.store / key / "record.json").stat().st_mtime < DAY
