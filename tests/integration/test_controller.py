@@ -254,8 +254,15 @@ async def test_a_claim_of_somebody_else_is_left_alone_and_told(cluster: Cluster,
     async with Controller(cluster, namespace).running():
         await cluster.create(KASPRAPPS, kaspr_app("demo", replicas=1, pythonPackages=SIX), namespace)
         await cluster.create(PODS, pod("demo-app-0", APP_LABELS, claim=CLAIM), namespace)
-        wanted = {"PackagesInstalled": "ClaimConflict", "ImportsVerified": "WaitingForPackages"}
-        await has(cluster, KASPRAPPS, "demo", namespace, wanted)
+
+        async def made_anew() -> bool:  # without the claim: the webhook sees whose it is
+            told = [event["reason"] for event in (await cluster.list(EVENTS, namespace)).items]
+            return {"ClaimConflict", "PodReplaced"} <= set(told) and not (await cluster.list(PODS, namespace)).items
+
+        await until(made_anew)
+        app = await cluster.get(KASPRAPPS, "demo", namespace)
+        assert app["status"]["pythonPackages"]["cacheMode"] == "emptyDir"
+        assert "belongs to somebody else" in app["status"]["pythonPackages"]["warnings"][0]
     after = await cluster.get(CLAIMS, CLAIM, namespace)
     assert after["metadata"]["resourceVersion"] == foreign["metadata"]["resourceVersion"]
 
@@ -278,7 +285,9 @@ async def test_a_claim_that_cannot_grow_stops_nothing(cluster: Cluster, namespac
     async with controller.running():
         await add_app(cluster, namespace)
         await has(cluster, KASPRAPPS, "demo", namespace, DONE)
-        larger = {"spec": {"pythonPackages": {"cache": {"size": "1Gi"}}}}  # an unbound claim keeps its size
+        bound = {"status": {"phase": "Bound"}}  # by hand, so not by a class that can grow its volumes
+        await cluster.patch(CLAIMS, CLAIM, bound, namespace, subresource="status")
+        larger = {"spec": {"pythonPackages": {"cache": {"size": "1Gi"}}}}
         await cluster.patch(KASPRAPPS, "demo", larger, namespace)
         await report_by_kubelet(cluster, namespace, "demo-app-0", installer=result(), restarts=1)
 
