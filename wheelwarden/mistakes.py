@@ -17,7 +17,10 @@ from wheelwarden.violations import Fault
 _NAME: Final = r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?P<extras>\s*\[[A-Za-z0-9._, -]*\])?"
 _VERSION: Final = r"(?P<version>v?[0-9][A-Za-z0-9.!+*-]*)"
 _SHELL: Final = re.compile(r"[`$|&\\{}]")
-_MARKER_START: Final = re.compile(r"\s*[('\"]|\s*(?:python_|os|sys|platform|implementation|extra|dependency_groups)")
+_MARKER_START: Final = re.compile(
+    r"\s*[('\"]|\s*(?:python_|os|sys|platform|implementation|extra|dependency_groups)"
+    r"|\s*[A-Za-z_.]+\s*(?:[<>=!~]=|[<>]\s*['\"])"
+)
 
 _NAMES_FOR: Final = {
     "\u201c": '"', "\u201d": '"', "\u2018": "'", "\u2019": "'", "\u2013": "-", "\u2014": "-", "\u2265": ">=",

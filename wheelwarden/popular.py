@@ -18,7 +18,7 @@ cython dask databricks-sdk dataclasses-json datadog datasets dateparser dbt-core
 defusedxml deltalake diffusers dill distlib distributed django django-cors-headers django-filter djangorestframework
 dnspython docker docopt docstring-parser docutils duckdb dulwich einops elastic-transport elasticsearch emcee evaluate
 exceptiongroup executing fastai fastapi fastavro fastparquet faust faust-streaming feast filelock fire flake8 flasgger
-flask flask-cors flask-sqlalchemy flaskr flatbuffers folium fonttools frozenlist fsspec future gensim geopandas gevent
+flask flask-cors flask-sqlalchemy flaskr flatbuffers folium fonttools frozenlist fsspec future futures gensim geopandas gevent
 gitpython google-api-core google-auth google-cloud-bigquery google-cloud-storage googleapis-common-protos gql gradio
 graphene graphviz great-expectations greenlet grpcio grpcio-status grpcio-tools gspread gunicorn h11 h5py hatchling
 holoviews html5lib httpcore httpie httplib2 httptools httpx huggingface-hub hvplot hydra-core hypothesis identify idna

@@ -21,6 +21,8 @@ from wheelwarden.violations import Fault
 
 MAX_LENGTH: Final = 512  # characters; a long direct reference with its hash has some 300
 
+# PEP 508; packaging lets "_", "." and "-" stand at the end, the installers do not.
+_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _NOT_PLAIN: Final = re.compile(r"[^\x20-\x7e]")
 _OPTION: Final = re.compile(r"(?:^|\s)--?[A-Za-z]")
 _VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
@@ -166,6 +168,12 @@ def _read(text: str) -> Package | Fault:
         requirement = Requirement(_VARIABLE.sub("VARIABLE", entry))
     except InvalidRequirement as error:
         return explain(entry, error)
+    if not _NAME.fullmatch(requirement.name):
+        return Fault(
+            rule="requirement-syntax",
+            reason="a name begins and ends with a letter or a digit (PEP 508)",
+            remedy="Write it as requests==2.31.0",
+        )
     url = None
     if requirement.url is not None and named is not None:
         url = named["url"]

@@ -4,6 +4,9 @@ Each `*.yaml` here is a list of cases. A case has a `name`, the `violations` to 
 either `packages` (a `pythonPackages`: judged as a KasprApp and as a Notebook, with paths below it) or `object` (a whole
 object, with whole paths; apiVersion and kind may be left out for a Notebook). A `policy` may be given as in a policy
 file, and `before`: what stood in the place of `packages` or `object` before an update.
+
+Each `tables/*.yaml` has single values: `packages` with VALUE in its place (or an `annotation`), the `path` of that place,
+and `values` by what is to be found there: `good`, or `ACTION RULE`, with an index after it where the path has one.
 """
 
 from collections.abc import Mapping
@@ -15,8 +18,9 @@ import yaml
 
 from wheelwarden import names
 from wheelwarden.policy import Policy, parse_policy
-from wheelwarden.request import packages_path
-from wheelwarden.targets import KASPR_APP, NOTEBOOK
+from wheelwarden.request import ANNOTATIONS_PATH, packages_path
+from wheelwarden.targets import KASPR_APP, NOTEBOOK, Kind
+from wheelwarden.violations import key_path
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +53,15 @@ class Case:
 
 def load_cases() -> list[Case]:
     """All cases of the table."""
-    return [case for file in sorted(Path(__file__).parent.glob("*.yaml")) for case in _load(file)]
+    folder = Path(__file__).parent
+    specs = [spec for file in sorted(folder.glob("*.yaml")) for spec in _load(file)]
+    return specs + [spec for file in sorted((folder / "tables").glob("*.yaml")) for spec in _load_table(file)]
+
+
+def count_specs() -> int:
+    """How many specs the table has: a `pythonPackages` that is judged for both kinds is one."""
+    suffixes = tuple(f" ({kind.name})" for kind in (KASPR_APP, NOTEBOOK))
+    return len({case.id.removesuffix(suffixes[0]).removesuffix(suffixes[1]) for case in load_cases()})
 
 
 def kaspr_app(packages: object) -> dict[str, Any]:
@@ -81,6 +93,46 @@ def notebook(packages: object) -> dict[str, Any]:
         },
         "spec": {"template": {"spec": {"containers": [{"name": "analysis", "image": "registry.example.com/lab:1"}]}}},
     }
+
+
+def _load_table(file: Path) -> list[Case]:
+    """Each value of a table in its place."""
+    table = yaml.safe_load(file.read_text())
+    cases = []
+    for found, values in table["values"].items():
+        action, _, rest = found.partition(" ")
+        rule, _, index = rest.partition(" ")
+        for value in values:
+            name = f"{file.stem}: {value!r}"
+            for kind in (KASPR_APP, NOTEBOOK):
+                if "annotation" in table:
+                    obj, base = (
+                        annotated(kind, table["annotation"], value),
+                        key_path(ANNOTATIONS_PATH, table["annotation"]),
+                    )
+                else:
+                    make = kaspr_app if kind is KASPR_APP else notebook
+                    obj, base = make(_placed(table["packages"], value)), f"{packages_path(kind)}.{table['path']}"
+                expected = () if found == "good" else ((action, rule, f"{base}{index}"),)
+                cases.append(Case(id=f"{name} ({kind.name})", obj=obj, old=None, policy_data={}, expected=expected))
+    return cases
+
+
+def _placed(template: object, value: object) -> Any:
+    """The template with the value in the place of VALUE."""
+    if isinstance(template, dict):
+        return {key: _placed(inner, value) for key, inner in template.items()}
+    if isinstance(template, list):
+        return [_placed(inner, value) for inner in template]
+    return value if template == "VALUE" else template
+
+
+def annotated(kind: Kind, key: str, value: str) -> dict[str, Any]:
+    """An object without packages and with one annotation, beside something to prove."""
+    obj = notebook({"packages": []}) if kind is NOTEBOOK else kaspr_app({})
+    obj["spec"].pop("pythonPackages", None)
+    obj["metadata"]["annotations"] = {names.VERIFY_IMPORTS_ANNOTATION: "numpy", key: value}
+    return obj
 
 
 def _load(file: Path) -> list[Case]:

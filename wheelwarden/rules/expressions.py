@@ -6,6 +6,7 @@ annotations are judged. The dialect is Kubernetes' own (API docs, "Common Expres
 optional fields, the libraries for quantities and URLs.
 """
 
+import keyword
 from dataclasses import dataclass
 from typing import Final
 
@@ -55,6 +56,27 @@ _BEFORE_MARKER: Final = "entry.split(';')[0]"
 _SUBDOMAIN: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"
 _KEY_OF_SECRET: Final = r"^[-._a-zA-Z0-9]{1,253}$"  # noqa: S105 - a pattern of names
 _PART: Final = "[a-zA-Z_][a-zA-Z0-9_]*"
+_PORT: Final = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_LABEL: Final = "[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
+_HOST: Final = rf"({_LABEL}(\.{_LABEL})*\.?|\[[0-9a-f:.]+(%25[0-9a-z]+)?\])"
+# PEP 508 and PEP 440, a little laxer.
+_MATCHED_PACKAGES: Final = 100
+_NAME: Final = "[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
+_RELEASE: Final = (
+    r"v?([0-9]+!)?[0-9]+(\.[0-9]+)*(?i:[._-]?(a|b|c|rc|alpha|beta|pre|preview)[._-]?[0-9]*)?"
+    r"(?i:-[0-9]+|[._-]?(post|rev|r)[._-]?[0-9]*)?(?i:[._-]?dev[._-]?[0-9]*)?"
+)
+_COMPARISON: Final = (
+    rf"(=== *[^ ;,)]+|[=!]= *{_RELEASE}(\.\*|\+[A-Za-z0-9._-]+)?|(<=|>=|<|>) *{_RELEASE}"
+    rf"|~= *v?([0-9]+!)?[0-9]+\.{_RELEASE})"
+)
+_COMPARISONS: Final = rf"{_COMPARISON}( *, *{_COMPARISON})*( *,)?"
+_MARKER: Final = r"""( *;.*(<|>|=|~|!| in ).*["'].*| *;.*["'].*(<|>|=|~|!| in ).*)?"""
+_REQUIREMENT: Final = (
+    rf"^ *({_NAME}( *\[( *{_NAME} *(, *{_NAME} *)*)? *\])?"
+    rf"( *\( *({_COMPARISONS})? *\)| *{_COMPARISONS}| *@ *[A-Za-z][A-Za-z0-9+.-]*://[^ ]+)?{_MARKER}"
+    r"|[A-Za-z][A-Za-z0-9+.-]*://[^ ]+) *$"
+)
 _HAD_CLAIM: Final = (
     "!(size(variables.packages) > 0 && variables.asked.?cache.?enabled.orValue(true)"
     " && variables.asked.?cache.?type.orValue('pvc') == 'pvc' && size(variables.before.?packages.orValue([])) > 0"
@@ -64,7 +86,14 @@ _HAD_CLAIM: Final = (
 
 def _is(value: str, pattern: str) -> str:
     """Whether a value matches; anchors are the pattern's own."""
-    return f"{value}.matches(r'{pattern}')"
+    return f"{value}.matches({_quoted(pattern)})"
+
+
+def _quoted(pattern: str) -> str:
+    """The pattern as a raw string of CEL: in single quotes, in double ones, or in three of them where it has both."""
+    if "'" not in pattern:
+        return f"r'{pattern}'"
+    return f"r'''{pattern}'''" if '"' in pattern else f'r"{pattern}"'
 
 
 def _not(value: str, pattern: str) -> str:
@@ -118,18 +147,24 @@ KASPR_APP_EXPRESSIONS: Final = (
         rule="requirement-shell",
         path="packages",
         cel=_each_package(
-            _is("entry", r"^([^$]|\$\{[^}]*\})*$")
-            + " && "
-            + _not(_BEFORE_MARKER, r"[`|\\]|&&")
-            + " && (!entry.contains(';') || "
-            + _is("entry", ";.*([<>=!~]| in )")
-            + ")"
+            " && ".join(
+                (
+                    _is("entry", r"^([^$]|\$\{[^}]*\})*$"),
+                    _not(_BEFORE_MARKER, r"[`|\\]|&&"),
+                    _not("entry", r'://[^ ;]*["*<>()]'),
+                    "(!entry.contains(';') || " + _is("entry", ";.*([<>=!~]| in )") + ")",
+                )
+            )
         ),
     ),
     Expression(
         rule="requirement-local-path",
         path="packages",
-        cel=_each_package(_not("entry", r"^ *([.]{1,2}$|[.]{1,2}[/\\]|[/\\~]|[A-Za-z]:[/\\]|file:)")),
+        cel=_each_package(
+            _not("entry", r"^ *([.]{1,2}$|[.]{1,2}[/\\]|[/\\~]|[A-Za-z]:[/\\]|file:)")
+            + " && "
+            + _not("entry", r"^[^@;:]*\.(whl|zip|egg|tar\.gz|tar\.bz2|tgz|txt) *$")
+        ),
     ),
     Expression(
         rule="requirement-variable",
@@ -140,12 +175,8 @@ KASPR_APP_EXPRESSIONS: Final = (
     Expression(
         rule="requirement-syntax",
         path="packages",
-        cel=_each_package(
-            _is(_BEFORE_MARKER, "^ *[A-Za-z0-9]")
-            + f" && ({_BEFORE_MARKER}.contains('@') || {_BEFORE_MARKER}.contains('://') || "
-            + _not(_BEFORE_MARKER, "[^=<>!~]=([^=]|$)|[<>=!~] *$|![^=]|[=<>!~]=*[<>]")
-            + ")"
-        ),
+        # Matching costs by length, and what costs too much counts as a failure.
+        cel=f"size(variables.packages) > {_MATCHED_PACKAGES} || " + _each_package(_is("entry", _REQUIREMENT)),
     ),
     Expression(
         rule="direct-http", path="packages", cel=_each_package(_not("entry", "(?i)(^|@) *(http|git|git[+]http)://"))
@@ -160,7 +191,13 @@ KASPR_APP_EXPRESSIONS: Final = (
         ),
     ),
     Expression(
-        rule="direct-credentials", path="packages", cel=_each_package(_not("entry", "://[^/?#@$ ]*:[^/?#@$ ]+@"))
+        rule="direct-credentials",
+        path="packages",
+        cel=_each_package(
+            _not("entry", "://[^/?#@$ ]*:[^/?#@$ ]+@")
+            + " && "
+            + _not("entry", "(?i)(^|@) *(git[+])?https://[^/?#@:$ ]+@")
+        ),
     ),
     Expression(rule="index-credentials", path="indexUrl, extraIndexUrls", cel=_each_index("!index.contains('@')")),
     Expression(
@@ -168,7 +205,7 @@ KASPR_APP_EXPRESSIONS: Final = (
         path="indexUrl, extraIndexUrls",
         cel=_each_index(
             f"size(index) <= {MAX_URL_LENGTH} && "
-            + _is("index", r"(?i)^https?://([a-z0-9_.-]+|\[[0-9a-z:.%]+\])(:[0-9]{0,5})?(/[a-z0-9._~:/\[\]!+,=%-]*)?$")
+            + _is("index", rf"(?i)^https?://{_HOST}(:{_PORT}?)?(/([a-z0-9._~:/!+,=-]|[[]|\]|%[0-9a-f][0-9a-f])*)?$")
         ),
     ),
     Expression(
@@ -193,7 +230,8 @@ KASPR_APP_EXPRESSIONS: Final = (
         cel="(variables.indexes + variables.packages).all(entry, "
         + _not(
             "entry",
-            r"(?i)://([^/?#@]*@)?(169\.254\.[0-9]+\.[0-9]+|metadata(\.google\.internal)?|\[fe80:[^\]]*\])([:/?#]|$)",
+            r"(?i)://([^/?#@]*@)?(169\.254\.[0-9]+\.[0-9]+|100\.100\.100\.200|metadata(\.google\.internal)?"
+            r"|\[fe80:[^\]]*\]|\[fd00:ec2::254\])([:/?#]|$)",
         )
         + ")",
     ),
@@ -201,7 +239,7 @@ KASPR_APP_EXPRESSIONS: Final = (
         rule="trusted-host",
         path="trustedHosts",
         cel="variables.trusted.all(host, "
-        + _is("host", r"^([a-z0-9_.-]+(:[0-9]{1,5})?|\[[0-9a-z:.%]+\](:[0-9]{1,5})?|[0-9a-z:.%]+)$")
+        + _is("host", rf"^({_HOST}(:{_PORT})?|[0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*(%[0-9a-z]+)?)$")
         + ")",
     ),
     Expression(
@@ -213,8 +251,11 @@ KASPR_APP_EXPRESSIONS: Final = (
         rule="secret-key",
         path="credentials.secretRef",
         cel=" && ".join(
-            _is(f"variables.asked.?credentials.?secretRef.?{field}.orValue('key')", _KEY_OF_SECRET)
-            for field in ("usernameKey", "passwordKey")
+            _is(key, _KEY_OF_SECRET) + f" && {key} != '.' && !{key}.startsWith('..')"
+            for key in (
+                "variables.asked.?credentials.?secretRef.?usernameKey.orValue('key')",
+                "variables.asked.?credentials.?secretRef.?passwordKey.orValue('key')",
+            )
         ),
     ),
     Expression(
@@ -287,7 +328,11 @@ ANNOTATION_EXPRESSIONS: Final = (
         rule="verify-imports-syntax",
         path=names.VERIFY_IMPORTS_ANNOTATION,
         cel=f"!('{names.VERIFY_IMPORTS_ANNOTATION}' in variables.annotations) || (size(variables.modules) > 0"
-        " && variables.modules.all(entry, " + _is("entry", rf"^{_PART}(\.{_PART})*(:{_PART}(\.{_PART})*)?$") + "))",
+        " && variables.modules.all(entry, "
+        + _is("entry", rf"^{_PART}(\.{_PART})*(:{_PART}(\.{_PART})*)?$")
+        + " && "
+        + _not("entry", f"(^|[.:])({'|'.join(keyword.kwlist)})([.:]|$)")
+        + "))",
     ),
     *(
         Expression(
