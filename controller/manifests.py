@@ -11,6 +11,7 @@ from wheelwarden.claims import cache_mode, fallback_reason, is_ours
 from wheelwarden.conditions import FALSE, TRUE, Condition
 from wheelwarden.request import Request
 from wheelwarden.targets import annotations_of
+from wheelwarden.verify.results import Usage
 
 WARNING_PERCENT: Final = 80.0
 
@@ -30,11 +31,7 @@ def package_status(
     """
     if request.packages is None:
         return None
-    results = [
-        pod.installer.result
-        for pod in pods
-        if pod.installer is not None and pod.installer.result is not None and pod.hash == request.packages_hash
-    ]
+    results = _results(request, pods)
     status: Object = {"hash": request.packages_hash, "cacheMode": cache_mode(request, claim)}
     done = [result for result in results if result.outcome in ("installed", "reused")]
     failed = [result for result in results if result.outcome == "failed"]
@@ -48,10 +45,8 @@ def package_status(
         status |= {"error": failed[0].error_message, "errorType": failed[0].error_class}
     elif condition.status == FALSE:
         status["error"] = condition.message
-    usages = [result.usage for result in results if result.usage is not None]
-    if usages:
-        # Pods of one volume differ by when they looked; the fullest is the one to warn about, and it stays the same.
-        usage = max(usages, key=lambda one: one.used_bytes)
+    usage = fullest_usage(request, pods)
+    if usage is not None:
         status["cacheUsage"] = {
             "totalBytes": usage.total_bytes,
             "usedBytes": usage.used_bytes,
@@ -62,6 +57,21 @@ def package_status(
             used, total = usage.used_bytes / 1024**3, usage.total_bytes / 1024**3
             warnings.append(f"Package cache {usage.percent:.1f}% full ({used:.2f}GB / {total:.2f}GB)")
     return status | {"warnings": warnings}
+
+
+def fullest_usage(request: Request, pods: Sequence[PodState]) -> Usage | None:
+    """How full the volume is; None where no installer of the packages of now has told.
+
+    Pods of one volume differ by when they looked; the fullest is the one to warn about, and it stays the same.
+    """
+    usages = [result.usage for result in _results(request, pods) if result.usage is not None]
+    return max(usages, key=lambda one: one.used_bytes, default=None)
+
+
+def _results(request: Request, pods: Sequence[PodState]) -> list[InstallResult]:
+    """What the installers of the packages of now said."""
+    found = [pod.installer.result for pod in pods if pod.installer is not None and pod.hash == request.packages_hash]
+    return [result for result in found if result is not None]
 
 
 def cache_warnings(request: Request, claim: Mapping[str, Any] | None) -> list[str]:

@@ -1,10 +1,16 @@
 """The controller's metrics: the names of the seed documents, exactly, and our own; on a registry of their own."""
 
+import contextlib
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from wheelwarden.conditions import REASON_OF_ERROR
 from wheelwarden.policy_file import PolicyMetrics
+from wheelwarden.spec import PackagesSpec
+from wheelwarden.verify.results import Usage
 
 SECONDS = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
+USAGES = ("total", "used", "available")
 PACKAGES_LIMIT = 1000  # values of the label `package`; the rest is `other`
 APP = ["app_name", "namespace"]
 
@@ -33,6 +39,39 @@ class Metrics:
             [*APP, "error_type"],
             registry=self.registry,
         )
+        self.install_retries = Counter(
+            "kasprop_package_install_retries_total",
+            "Total number of installation retries",
+            APP,
+            registry=self.registry,
+        )
+        self.install_timeouts = Counter(
+            "kasprop_package_install_timeouts_total",
+            "Total number of installation timeouts",
+            APP,
+            registry=self.registry,
+        )
+        self.auth_enabled = Gauge(
+            "kasprop_package_auth_enabled", "Whether PyPI authentication is configured", APP, registry=self.registry
+        )
+        self.custom_index_enabled = Gauge(
+            "kasprop_package_custom_index_enabled",
+            "Whether custom PyPI index is configured",
+            APP,
+            registry=self.registry,
+        )
+        self.cache_usage_bytes = Gauge(
+            "kasprop_package_cache_usage_bytes",
+            "Python package cache disk usage",
+            [*APP, "type"],
+            registry=self.registry,
+        )
+        self.cache_usage_percent = Gauge(
+            "kasprop_package_cache_usage_percent",
+            "Python package cache disk usage percentage",
+            APP,
+            registry=self.registry,
+        )
         self.verification_duration = Histogram(
             "package_verification_duration_seconds",
             "Time taken by an import",
@@ -57,13 +96,40 @@ class Metrics:
         self.policy = PolicyMetrics(self.registry)
         self._packages: set[str] = set()
 
-    def count_install(self, name: str, namespace: str, *, seconds: float, error_class: str) -> None:
+    def count_install(self, name: str, namespace: str, *, seconds: float, attempts: int, error_class: str) -> None:
         """One installation that ended; `error_class` is empty where it worked."""
         self.install_total.labels(name, namespace, "failure" if error_class else "success").inc()
+        self.install_retries.labels(name, namespace).inc(max(0, attempts - 1))
+        self.install_timeouts.labels(name, namespace).inc(error_class == "timeout")
         if error_class:
             self.install_errors.labels(name, namespace, error_class).inc()
         else:
             self.install_duration.labels(name, namespace).observe(seconds)
+
+    def show(self, name: str, namespace: str, packages: PackagesSpec, usage: Usage | None) -> None:
+        """What an object asks for now, and how full its volume is where that is known."""
+        self.auth_enabled.labels(name, namespace).set(packages.credentials is not None)
+        custom = packages.index_url is not None or bool(packages.extra_index_urls)
+        self.custom_index_enabled.labels(name, namespace).set(custom)
+        if usage is not None:
+            for type_, value in zip(USAGES, (usage.total_bytes, usage.used_bytes, usage.available_bytes), strict=True):
+                self.cache_usage_bytes.labels(name, namespace, type_).set(value)
+            self.cache_usage_percent.labels(name, namespace).set(usage.percent)
+
+    def forget(self, name: str, namespace: str) -> None:
+        """Removes what there is of an object that is gone."""
+        for metric in (
+            self.install_duration, self.install_retries, self.install_timeouts, self.auth_enabled,
+            self.custom_index_enabled, self.cache_usage_percent,
+        ):  # fmt: skip
+            _remove(metric, name, namespace)
+        for metric, values in (
+            (self.install_total, ("success", "failure")),
+            (self.install_errors, tuple(REASON_OF_ERROR)),
+            (self.cache_usage_bytes, USAGES),
+        ):
+            for value in values:
+                _remove(metric, name, namespace, value)
 
     def count_import(self, module: str, *, seconds: float, reason: str | None) -> None:
         """One import that was tried; `reason` is None where it worked."""
@@ -75,3 +141,8 @@ class Metrics:
         self.verification_duration.labels(module, result).observe(seconds)
         if reason:
             self.verification_errors.labels(reason).inc()
+
+
+def _remove(metric: Counter | Gauge | Histogram, *labels: str) -> None:
+    with contextlib.suppress(KeyError):  # it never had these
+        metric.remove(*labels)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from controller import plan
-from controller.manifests import cache_warnings, conditions_of, last_result, package_status
+from controller.manifests import cache_warnings, conditions_of, fullest_usage, last_result, package_status
 from controller.metrics import Metrics
 from controller.probe import Prober
 from controller.settle import ClaimKeeper, Settled
@@ -83,6 +83,7 @@ class Reconciler:
         except NotFound:
             self._replaced_uninjected.pop(key, None)
             self._wrote.pop(key, None)
+            self._metrics.forget(key.name, key.namespace)
             return
         obj = {"apiVersion": kind.api_version, "kind": kind.name, **obj}
         request, _ = read_request(obj)
@@ -105,6 +106,8 @@ class Reconciler:
             # Before the pods: killed in between, the next of us finds no digest there and probes again.
             await self._keep_last_result(key, request, obj, pods)
         decided = await self._report_pods(key, request, pods, settled)
+        if request.packages is not None:
+            self._metrics.show(key.name, key.namespace, request.packages, fullest_usage(request, pods))
         if kind is KASPR_APP:
             await self._report_app(key, request, obj, pods, decided, settled)
         if not invalid:
@@ -181,7 +184,13 @@ class Reconciler:
             failed = condition.status == FALSE and result.outcome == "failed"
             if failed or (condition.status == TRUE and result.outcome == "installed"):
                 error = result.error_class if failed else ""
-                self._metrics.count_install(key.name, key.namespace, seconds=result.install_seconds, error_class=error)
+                self._metrics.count_install(
+                    key.name,
+                    key.namespace,
+                    seconds=result.install_seconds,
+                    attempts=result.attempts,
+                    error_class=error,
+                )
         if condition.type == names.IMPORTS_VERIFIED and outcome is not None:
             for module in outcome.report.results if outcome.report else ():
                 self._metrics.count_import(module.module, seconds=module.seconds, reason=module.reason)

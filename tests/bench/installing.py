@@ -17,24 +17,26 @@ from tests.cluster import artifacts, index, packages
 PACKAGES = ("requests", "numpy", "six")
 INSTALL = artifacts.REPOSITORY / "wheelwarden" / "payload" / "install.py"
 UV = Path(sys.executable).with_name("uv")
-PYTHON = "/usr/bin/python3"
 ROUNDS = 3
 
 
 def measure(work: Path) -> list[Figure]:
+    # An interpreter that has none of the packages: ours would leave alone what an image has.
+    subprocess.run([sys.executable, "-m", "venv", str(work / "image")], check=True)
+    python = str(work / "image" / "bin" / "python")
     running = index.start(packages.prepare(artifacts.CACHE), "127.0.0.1", work / "index", open_port=0, private_port=0)
     try:
         cold, warm, second = [], [], []
         for number in range(ROUNDS):
             place = work / str(number)
             place.mkdir()
-            pip_cold = timed(pip_argv(running.open_url, place / "pip-1", place / "pip-cache"))
-            ours_cold = timed_payload(running.open_url, place, "store", "view-1")
-            pip_warm = timed(pip_argv(running.open_url, place / "pip-2", place / "pip-cache"))
+            pip_cold = timed(pip_argv(python, running.open_url, place / "pip-1", place / "pip-cache"))
+            ours_cold = timed_payload(python, running.open_url, place, "store", "view-1")
+            pip_warm = timed(pip_argv(python, running.open_url, place / "pip-2", place / "pip-cache"))
             for found in (place / "store").glob("bench-*"):
                 shutil.rmtree(found)  # the packages go, uv's cache stays
-            ours_warm = timed_payload(running.open_url, place, "store", "view-2")
-            second.append(timed_payload(running.open_url, place, "store", "view-3"))
+            ours_warm = timed_payload(python, running.open_url, place, "store", "view-2")
+            second.append(timed_payload(python, running.open_url, place, "store", "view-3"))
             cold.append(pip_cold / ours_cold)
             warm.append(pip_warm / ours_warm)
     finally:
@@ -48,12 +50,12 @@ def measure(work: Path) -> list[Figure]:
     ]
 
 
-def pip_argv(url: str, target: Path, cache: Path) -> Sequence[str]:
+def pip_argv(python: str, url: str, target: Path, cache: Path) -> Sequence[str]:
     options = ["--quiet", "--disable-pip-version-check", "--target", str(target), "--cache-dir", str(cache)]
-    return [PYTHON, "-m", "pip", "install", *options, "--index-url", url, *PACKAGES]
+    return [python, "-m", "pip", "install", *options, "--index-url", url, *PACKAGES]
 
 
-def timed_payload(url: str, place: Path, store: str, view: str) -> float:
+def timed_payload(python: str, url: str, place: Path, store: str, view: str) -> float:
     request = {
         "version": 1, "hash": "bench", "packages": list(PACKAGES), "indexUrl": url, "extraIndexUrls": [],
         "trustedHosts": [urlsplit(url).netloc], "credentials": None, "installer": "uv", "uv": str(UV),
@@ -62,7 +64,7 @@ def timed_payload(url: str, place: Path, store: str, view: str) -> float:
     for folder in (place / store, place / view):
         folder.mkdir(exist_ok=True)
     more = {"WHEELWARDEN_REQUEST": json.dumps(request), "WHEELWARDEN_TERMINATION_LOG": str(place / "log")}
-    return timed([PYTHON, "-I", str(INSTALL)], more)
+    return timed([python, "-I", str(INSTALL)], more)
 
 
 def timed(argv: Sequence[str], more: dict[str, str] | None = None) -> float:

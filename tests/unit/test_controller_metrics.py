@@ -1,0 +1,68 @@
+"""The metrics of the seeds, by their names and labels, counted once for each event and gone with their object."""
+
+from prometheus_client import generate_latest
+
+from controller.metrics import Metrics
+from wheelwarden.spec import PackagesSpec, SecretRef
+from wheelwarden.verify.results import Usage
+
+USAGE = Usage(total_bytes=1000, used_bytes=250, available_bytes=750)
+
+
+def scrape(metrics: Metrics) -> set[str]:
+    """The samples of the seeds' metrics, without when they were made and without buckets."""
+    lines = generate_latest(metrics.registry).decode().splitlines()
+    return {
+        line for line in lines if line.startswith("kasprop_") and "_created{" not in line and "_bucket{" not in line
+    }
+
+
+def test_an_installation_that_worked_after_a_retry() -> None:
+    metrics = Metrics()
+    metrics.count_install("orders", "shop", seconds=4.0, attempts=3, error_class="")
+    assert scrape(metrics) == {
+        'kasprop_package_install_total{app_name="orders",namespace="shop",result="success"} 1.0',
+        'kasprop_package_install_duration_seconds_count{app_name="orders",namespace="shop"} 1.0',
+        'kasprop_package_install_duration_seconds_sum{app_name="orders",namespace="shop"} 4.0',
+        'kasprop_package_install_retries_total{app_name="orders",namespace="shop"} 2.0',
+        'kasprop_package_install_timeouts_total{app_name="orders",namespace="shop"} 0.0',
+    }
+
+
+def test_an_installation_that_took_too_long() -> None:
+    metrics = Metrics()
+    metrics.count_install("orders", "shop", seconds=600.0, attempts=1, error_class="timeout")
+    assert scrape(metrics) == {
+        'kasprop_package_install_total{app_name="orders",namespace="shop",result="failure"} 1.0',
+        'kasprop_package_install_errors_total{app_name="orders",error_type="timeout",namespace="shop"} 1.0',
+        'kasprop_package_install_retries_total{app_name="orders",namespace="shop"} 0.0',
+        'kasprop_package_install_timeouts_total{app_name="orders",namespace="shop"} 1.0',
+    }
+
+
+def test_what_is_asked_for_and_how_full_the_volume_is() -> None:
+    metrics = Metrics()
+    metrics.show(
+        "orders", "shop", PackagesSpec(index_url="https://a.example.com", credentials=SecretRef(name="s")), USAGE
+    )
+    metrics.show("plain", "shop", PackagesSpec(), None)
+    assert scrape(metrics) == {
+        'kasprop_package_auth_enabled{app_name="orders",namespace="shop"} 1.0',
+        'kasprop_package_auth_enabled{app_name="plain",namespace="shop"} 0.0',
+        'kasprop_package_custom_index_enabled{app_name="orders",namespace="shop"} 1.0',
+        'kasprop_package_custom_index_enabled{app_name="plain",namespace="shop"} 0.0',
+        'kasprop_package_cache_usage_bytes{app_name="orders",namespace="shop",type="total"} 1000.0',
+        'kasprop_package_cache_usage_bytes{app_name="orders",namespace="shop",type="used"} 250.0',
+        'kasprop_package_cache_usage_bytes{app_name="orders",namespace="shop",type="available"} 750.0',
+        'kasprop_package_cache_usage_percent{app_name="orders",namespace="shop"} 25.0',
+    }
+
+
+def test_nothing_is_left_of_an_object_that_is_gone() -> None:
+    metrics = Metrics()
+    metrics.count_install("orders", "shop", seconds=1.0, attempts=1, error_class="")
+    metrics.count_install("orders", "shop", seconds=1.0, attempts=1, error_class="network")
+    metrics.show("orders", "shop", PackagesSpec(), USAGE)
+    metrics.forget("orders", "shop")
+    metrics.forget("never-seen", "shop")
+    assert scrape(metrics) == set()
