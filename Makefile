@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 unexport PYTHONPATH PYTHONHOME
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo test check unit integration e2e bench cluster generate verify lock clean
+.PHONY: help setup demo test check unit integration e2e bench fuzz cluster generate verify lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -58,6 +58,10 @@ cluster: export COMMAND := $(subst $$$$,$$,$(value CMD))
 cluster: setup ## CMD='…' on a fresh local cluster with the chart and the stand-ins; STANDINS=0 leaves those out
 	@test -n "$$COMMAND" || { echo "say what to run: make cluster CMD='kubectl get nodes'"; exit 2; }
 	@$(BIN)/python -m tests.cluster run $(if $(filter 0,$(STANDINS)),--no-standins) -- sh -c "$$COMMAND"
+
+COUNT ?= 1000000
+fuzz: setup ## a million mutated inputs through the rules; COUNT=… and SEED=… repeat a run
+	@$(BIN)/python -m tests.fuzz --count $(COUNT) $(if $(SEED),--seed $(SEED))
 
 generate: setup ## the files that are made from the code: rule table, chart schema, CEL
 	@$(BIN)/python -m tests.generated write
