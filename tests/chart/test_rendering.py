@@ -293,13 +293,14 @@ def test_admission_policies_are_made_where_asked_for_and_follow_the_policy(helm:
     assert admission_rules(rendered) == {}
     enabled = {"admissionPolicy": {"enabled": True}}
     plain = admission_rules(helm.render(enabled))
-    assert plain.keys() == {"kasprapp-deny", "notebook-deny"}
+    assert plain.keys() == {"kasprapp-deny", "kasprapp-warn", "notebook-deny"}
+    assert plain["kasprapp-warn"] == {"cache-immutable"}
     changed = {
         "rules": {"index-url": "off", "cache-size": "warn", "secret-key": False},
         "overrides": [{"namespaces": ["sandbox"], "rules": {"secret-name": "off"}, "maxPackages": 9}],
     }
     found = admission_rules(helm.render({**enabled, "policy": changed}))
-    assert found["kasprapp-warn"] == {"cache-size"}
+    assert found["kasprapp-warn"] == {"cache-size", "cache-immutable"}
     gone = {"index-url", "cache-size", "secret-key", "secret-name", "packages-limit"}
     assert found["kasprapp-deny"] == plain["kasprapp-deny"] - gone
 
