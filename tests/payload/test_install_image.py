@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +118,42 @@ def test_a_set_that_is_used_again_is_young_again(pod: Pod, open_index: Object) -
     again = Pod(python=pod.python, store=pod.store, view=pod.view.with_name("pod-1"))
     assert again.install(request).result["outcome"] == "reused"
     assert time.time() - (pod.store / key / "record.json").stat().st_mtime < DAY
+
+
+@pytest.fixture
+def small_pod(pod: Pod) -> Iterator[Pod]:
+    """A pod whose store is a volume of 1600 KiB, of which an older set takes 1200."""
+    pod.store.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1600k,mode=1777", "tmpfs", str(pod.store)], check=True)
+    try:
+        older = pod.store / ("a" * 16 + "-cp311")
+        older.mkdir()
+        (older / "blob").write_bytes(b"x" * 1200 * 1024)
+        (older / "record.json").write_text("{}")
+        age(pod.store, older.name, 2 * 3600)
+        yield pod
+    finally:
+        subprocess.run(["umount", str(pod.store)], check=True)
+
+
+def test_a_full_volume_is_cleared_of_what_no_pod_uses_and_the_installation_goes_on(
+    small_pod: Pod, open_index: Object
+) -> None:
+    request = small_pod.request("idna", "certifi", **open_index, keysInUse=[], retentionSeconds=7 * DAY)
+    ended = small_pod.install(request)
+    assert (ended.code, ended.result["error"]) == (0, None), ended.output
+    assert ended.result["attempts"] == 2
+    assert "The volume was full; what no pod uses is removed, trying again" in ended.output
+    assert {path.name for path in small_pod.store.iterdir()} == {".wheelwarden", ended.result["key"]}
+
+
+def test_a_full_volume_that_live_pods_use_is_a_clear_error_and_nothing_is_touched(
+    small_pod: Pod, open_index: Object
+) -> None:
+    request = small_pod.request("idna", "certifi", **open_index, keysInUse=["a" * 16], retentionSeconds=7 * DAY)
+    ended = small_pod.install(request)
+    assert (ended.code, ended.result["error"]["class"]) == (1, "disk_full")
+    assert "Increase cache.size" in ended.result["error"]["message"]
+    older = small_pod.store / ("a" * 16 + "-cp311")
+    assert (older / "blob").stat().st_size == 1200 * 1024
+    assert list((small_pod.store / ".wheelwarden" / "staging").iterdir()) == []

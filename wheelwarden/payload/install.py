@@ -460,6 +460,8 @@ class Installation:
         usage = usage_of(self.request["store"])
         shared = usage is not None and usage["totalBytes"] >= SHARED_CACHE_BYTES
         cache = os.path.join(self.folder, "uv-cache") if shared else os.path.join(self.temporary, "uv-cache")
+        if not shared:
+            environment["UV_LINK_MODE"] = "copy"  # from another filesystem: nothing can be linked, and nobody is warned
         environment.update(UV_CACHE_DIR=cache, UV_NO_CONFIG="1", UV_INDEX_STRATEGY="first-index", UV_NO_PROGRESS="1",
                            UV_SYSTEM_CERTS="1", UV_PYTHON_DOWNLOADS="never", UV_KEYRING_PROVIDER="disabled")  # fmt: skip
 
