@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import admission, installing, machine, probing
+from tests.bench import admission, creating, installing, machine, probing
 from tests.bench.figures import render, write
 from tests.cluster import artifacts
 
@@ -19,6 +19,10 @@ def main() -> int:
         print("measuring: admission …", file=sys.stderr, flush=True)
         admitted, notes = admission.measure(work)
         figures += admitted
+        print("measuring: creating …", file=sys.stderr, flush=True)
+        created, more = creating.measure(work)
+        figures += created
+        notes += more
     print(f"{machine.describe()}\n\n{render(figures)}")
     for note in notes:
         print(note)

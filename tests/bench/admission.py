@@ -125,7 +125,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(place: Place, log: Path, core: int) -> Iterator[subprocess.Popen[bytes]]:
+def running(place: Place, log: Path, core: int | None) -> Iterator[subprocess.Popen[bytes]]:
     argv: list[str | Path] = [
         sys.executable,
         "-m",
@@ -137,7 +137,8 @@ def running(place: Place, log: Path, core: int) -> Iterator[subprocess.Popen[byt
     with log.open("wb") as stream:
         server = subprocess.Popen(argv, cwd=artifacts.REPOSITORY, stdout=stream, stderr=stream)
     try:
-        os.sched_setaffinity(server.pid, {core})
+        if core is not None:
+            os.sched_setaffinity(server.pid, {core})
         yield server
     finally:
         server.kill()

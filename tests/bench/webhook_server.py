@@ -22,7 +22,7 @@ from wheelwarden.policy_file import PolicyFile
 from wheelwarden.targets import KINDS
 
 NAMESPACE = "wheelwarden"
-SERVICE = "wheelwarden-webhook"
+SERVICE = "localhost"  # by that name the API server calls it
 
 
 class FileCluster(Cluster):

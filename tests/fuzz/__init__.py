@@ -86,7 +86,7 @@ def mutate(random: Random, node: Any) -> None:
         elif isinstance(inner, str) and random.random() < 0.9:
             node[key] = mutate_text(random, inner)
         else:
-            node[key] = random.choice(_VALUES)
+            node[key] = copy.deepcopy(random.choice(_VALUES))  # which later mutations change
         return
 
 

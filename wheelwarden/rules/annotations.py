@@ -14,6 +14,7 @@ from wheelwarden.suggestions import nearest
 from wheelwarden.violations import Action, item_path, key_path
 
 MAX_MODULES: Final = 100
+MAX_MODULE_LENGTH: Final = 255  # characters; no file system takes a longer name of a file
 
 _MODULES_PATH: Final = key_path(ANNOTATIONS_PATH, names.VERIFY_IMPORTS_ANNOTATION)
 
@@ -64,6 +65,14 @@ def _module_limit(subject: Subject) -> Iterable[Finding]:
             reason=f"it names {len(subject.modules)} modules, more than {MAX_MODULES}, and only those were looked at",
             remedy="Name the modules that your code imports itself",
         )
+    for index, entry in enumerate(subject.modules[:MAX_MODULES]):
+        if len(entry) > MAX_MODULE_LENGTH:
+            yield Finding(
+                path=item_path(_MODULES_PATH, index),
+                value=None,
+                reason=f"it has {len(entry)} characters, more than {MAX_MODULE_LENGTH}",
+                remedy="Write module, package.module or module:attribute",
+            )
 
 
 def _module_names(subject: Subject) -> Iterable[Finding]:
@@ -126,7 +135,7 @@ RULES: Final = (
     Rule(
         id="verify-imports-limit",
         action=Action.DENY,
-        summary=f"verify-imports names at most {MAX_MODULES} modules",
+        summary=f"verify-imports names at most {MAX_MODULES} modules, of at most {MAX_MODULE_LENGTH} characters each",
         bad="metadata: {annotations: {wheelwarden.dev/verify-imports: '"
         + ", ".join(f"m{number}" for number in range(MAX_MODULES + 1))
         + "'}}",

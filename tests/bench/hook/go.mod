@@ -1,0 +1,3 @@
+module wheelwarden.dev/bench/hook
+
+go 1.21
