@@ -5,6 +5,7 @@ stderr, 3 the final Status object (protocol `v4.channel.k8s.io`, k8s.io/apimachi
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -87,10 +88,16 @@ async def run_in_container(
     except (aiohttp.ClientError, OSError) as error:
         raise Unreachable(0, "Unreachable", f"{what}: {type(error).__name__}: {error}"[:500]) from error
     finally:
-        # The websocket has said goodbye; a TLS goodbye on top of it could outlive our event loop.
-        if isinstance(transport, asyncio.WriteTransport):
-            transport.abort()
+        end_connection(transport)
     raise Unreachable(0, "ExecCut", f"{what}: the connection ended before the exit status came")
+
+
+def end_connection(transport: asyncio.BaseTransport | None) -> None:
+    """Ends a connection whose websocket has said goodbye: a TLS goodbye on top of it could outlive our event loop."""
+    if isinstance(transport, asyncio.WriteTransport):
+        # One that was closed twice has forgotten its protocol, and Python 3.11.2 asks it all the same.
+        with contextlib.suppress(AttributeError):
+            transport.abort()
 
 
 def _exit_code(data: bytes, what: str) -> int:
