@@ -159,8 +159,12 @@ def claim_record(request, key):
 def image_distributions():
     """`{normal name: version}` of what the image has, by the names of the metadata folders on sys.path."""
     found = {}
-    for folder in reversed([entry for entry in sys.path if os.path.isdir(entry)]):
-        for name in os.listdir(folder):
+    for folder in reversed(sys.path):
+        try:
+            listed = os.listdir(folder)
+        except OSError:
+            continue  # a zip file, nothing, or not ours to read: the interpreter passes over it too
+        for name in listed:
             stem, extension = os.path.splitext(name)
             distribution, _, version = stem.partition("-")
             if extension in (".dist-info", ".egg-info") and version:

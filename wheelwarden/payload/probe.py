@@ -235,7 +235,13 @@ def derive(distributions, search_path):
     # What the image had in a fitting version already was not installed again.
     image = [entry for entry in sys.path if entry != search_path and os.path.isdir(entry)]
     for folder in [search_path] + image:
-        for name in sorted(os.listdir(folder)):
+        try:
+            listed = sorted(os.listdir(folder))
+        except OSError:
+            if folder == search_path:
+                raise
+            continue
+        for name in listed:
             stem, extension = os.path.splitext(name)
             distribution = normalised(stem.partition("-")[0])
             if extension in (".dist-info", ".egg-info") and distribution in wanted:
