@@ -125,7 +125,7 @@ class Metrics:
             _remove(metric, name, namespace)
         for metric, values in (
             (self.install_total, ("success", "failure")),
-            (self.install_errors, tuple(REASON_OF_ERROR)),
+            (self.install_errors, (*REASON_OF_ERROR, "unknown")),
             (self.cache_usage_bytes, USAGES),
         ):
             for value in values:

@@ -60,6 +60,10 @@ def packages_condition(
         return _packages(
             UNKNOWN, Reason.OBSERVED, "This pod comes with an installer of its own; its packages are not ours."
         )
+    if not pod.injected and request.install == "observe":
+        return _packages(
+            UNKNOWN, Reason.OBSERVED, "Its packages are observed, as asked for; nobody installs them here."
+        )
     if not pod.injected:
         return _packages(
             FALSE,
@@ -255,7 +259,7 @@ def _unproven(conditions: Sequence[Condition]) -> bool:
 
 
 def _outdated(request: Request, pod: PodState) -> bool:
-    if pod.foreign_installer:
+    if pod.foreign_installer or (request.install == "observe" and not pod.injected):
         return False
     return pod.hash != request.packages_hash
 

@@ -73,6 +73,7 @@ class Reconciler:
         self._claims = ClaimKeeper(cluster, recorder, now=now, again=again)
         self._replaced_uninjected: dict[Key, float] = {}
         self._probe_again: dict[str, float] = {}
+        self._claimless: set[Key] = set()
         self._wrote: dict[Key, tuple[list[Condition], float]] = {}
 
     async def reconcile(self, key: Key) -> None:
@@ -83,6 +84,7 @@ class Reconciler:
         except NotFound:
             self._replaced_uninjected.pop(key, None)
             self._wrote.pop(key, None)
+            self._claimless.discard(key)
             self._metrics.forget(key.name, key.namespace)
             return
         obj = {"apiVersion": kind.api_version, "kind": kind.name, **obj}
@@ -94,10 +96,14 @@ class Reconciler:
         pods.sort(key=lambda pod: (len(pod.name), pod.name))
         ours = any(pod.injected for pod in pods)
         reported = any(find(conditions_of(obj), type_) for type_ in TYPES)
-        if not request.wanted and not ours and not reported:
-            return
-        invalid = self._invalid(obj)
         replicas = wanted_replicas(kind, obj)
+        if not request.wanted and not ours and not reported:
+            # A claim may be left of packages that are no longer asked for; where there is none, nobody looks again.
+            if key not in self._claimless and (await self._claims.settle(request, pods, replicas)).claim is None:
+                self._claimless.add(key)
+            return
+        self._claimless.discard(key)
+        invalid = self._invalid(obj)
         if invalid:
             settled = Settled(hindrance=plan.obstacle(Reason.INVALID_SPEC, invalid))
         else:

@@ -70,6 +70,7 @@ def share_one_installation(narrator: Narrator, setting: Setting) -> None:
         narrator.say(
             f"  {pod}: {result['outcome']} {', '.join(result['installed'])} in {result['durationSeconds']:.1f} s"
             + (f", made by {result['installedBy']}" if result["outcome"] == "reused" else "")
+            + (f"; the image has {', '.join(result['provided'])} already" if result["provided"] else "")
         )
     outcomes = sorted(result["outcome"] for result in results.values())
     if outcomes != ["installed", "reused", "reused"]:
@@ -79,9 +80,10 @@ def share_one_installation(narrator: Narrator, setting: Setting) -> None:
         "the imports are proven in each pod",
         lambda: _condition(narrator, "kasprapp", "orders", IMPORTS_VERIFIED, "True"),
     )
-    used = narrator.run("exec", "orders-app-0", "-c", "kaspr", "--", "python3", "-c", "import six; print(six.__file__)")
-    if "/packages/site-packages/six.py" not in used:
-        raise StepError(f"six came from somewhere else than the shared packages: {used}")
+    code = "import twoface_import; print(twoface_import.__file__)"
+    used = narrator.run("exec", "orders-app-0", "-c", "kaspr", "--", "python3", "-c", code)
+    if "/packages/site-packages/twoface_import" not in used:
+        raise StepError(f"ww-twoface came from somewhere else than the shared packages: {used}")
     _describe(narrator, "kasprapp", "orders")
     narrator.happened("every import works in all three pods, and describe says so")
 

@@ -62,6 +62,7 @@ def test_nothing_is_left_of_an_object_that_is_gone() -> None:
     metrics = Metrics()
     metrics.count_install("orders", "shop", seconds=1.0, attempts=1, error_class="")
     metrics.count_install("orders", "shop", seconds=1.0, attempts=1, error_class="network")
+    metrics.count_install("orders", "shop", seconds=1.0, attempts=1, error_class="unknown")
     metrics.show("orders", "shop", PackagesSpec(), USAGE)
     metrics.forget("orders", "shop")
     metrics.forget("never-seen", "shop")

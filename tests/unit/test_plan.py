@@ -24,10 +24,12 @@ INSTALLED = InstallResult(outcome="installed", hash="h", installed=("six==1.17.0
 ENDED = Installer(phase="ended", exit_code=0, result=INSTALLED)
 
 
-def request(*packages: str, verify: str = "", rollout: str = "") -> Request:
+def request(*packages: str, verify: str = "", rollout: str = "", install: str = "") -> Request:
     annotations = {names.VERIFY_IMPORTS_ANNOTATION: verify} if verify else {}
     if rollout:
         annotations[names.ROLLOUT_ANNOTATION] = rollout
+    if install:
+        annotations[names.INSTALL_ANNOTATION] = install
     metadata = {"name": "demo", "namespace": "team", "uid": "u", "annotations": annotations}
     spec = {"pythonPackages": {"packages": list(packages)}} if packages else {}
     found, violations = read_request(
@@ -329,3 +331,12 @@ def test_a_pod_without_the_installer_is_made_anew_and_a_foreign_one_left() -> No
 def test_packages_that_are_no_longer_asked_for_roll_the_pods_too() -> None:
     old = pod()
     assert due([old], request()) == Replacement(pod=old, evict=True, reason="the packages changed")
+
+
+def test_what_is_only_observed_is_neither_missed_nor_replaced() -> None:
+    watched = request("six", install="observe")
+    bare = pod(injected=False, hash="", installer=None)
+    found = installed_condition(bare, watched)
+    assert found is not None
+    assert (found.status, found.reason) == (UNKNOWN, "Observed")
+    assert due([bare, pod("demo-app-1", injected=False, hash="", installer=None)], watched) is None

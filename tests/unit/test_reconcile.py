@@ -94,7 +94,13 @@ class World:
         return self.cluster.put(NOTEBOOKS, {"metadata": metadata, "spec": {}})
 
     def pod(
-        self, name: str = "demo-app-0", *, owner: Key = APP, injected: bool = True, result: Object = RESULT
+        self,
+        name: str = "demo-app-0",
+        *,
+        owner: Key = APP,
+        injected: bool = True,
+        result: Object = RESULT,
+        claim: str = "",
     ) -> Object:
         label = {names.KASPR_APP_LABEL: "demo"} if owner is APP else {names.NOTEBOOK_NAME_LABEL: "lab"}
         pod: Object = {
@@ -102,6 +108,8 @@ class World:
             "spec": {"containers": [{"name": "main"}]},
             "status": {"phase": "Running", "containerStatuses": [{"name": "main", "ready": True, "restartCount": 0}]},
         }
+        if claim:
+            pod["spec"]["volumes"] = [{"name": "store", "persistentVolumeClaim": {"claimName": claim}}]
         if injected:
             pod["metadata"]["annotations"] = {names.POD_HASH_ANNOTATION: HASH}
             ended = {"terminated": {"exitCode": 0, "message": json.dumps(result)}}
@@ -248,6 +256,22 @@ async def test_objects_that_ask_for_nothing_are_left_alone(world: World) -> None
     world.pod(injected=False)
     assert await world.writes_of(APP) == []
     assert world.prober.started == []
+
+
+async def test_the_claim_of_packages_that_are_no_longer_asked_for_goes_when_the_last_pod_has_left_it(
+    world: World,
+) -> None:
+    claim = "demo-app-python-packages"
+    world.app(["six"])
+    world.pod(claim=claim)
+    await world.settle(APP)
+    del world.cluster.objects["kasprapps", "demo"]["spec"]["pythonPackages"]
+    world.cluster.blocked = True  # a budget keeps the old pod
+    await world.settle(APP)
+    assert ("persistentvolumeclaims", claim) in world.cluster.objects
+    world.cluster.blocked = False
+    await world.settle(APP)
+    assert ("persistentvolumeclaims", claim) not in world.cluster.objects
 
 
 async def test_packages_that_are_no_longer_asked_for_take_the_reports_along(world: World) -> None:

@@ -739,6 +739,10 @@ def classify(output):
 
 def cause_of(output, signs):
     """The lines that tell a person what happened: the one with the sign, else the last, unwrapped and shortened."""
+    import re
+
+    # Without times: the same fault gives the same message, and a condition is not written anew for a tenth of a second.
+    output = re.sub(r" (?:after|in) [0-9.]+ ?m?s\b", "", output)
     lines = [line.strip(" \t│╰─▶├\u00d7╭╯╮") for line in output.splitlines()]
     lines = [line for line in lines if line]
     for index, line in enumerate(lines):
