@@ -32,6 +32,8 @@ def main() -> int:
     )
     run.add_argument("command", nargs="+")
     arguments = parser.parse_args()
+    # A shell that put us into the background had Ctrl-C ignored, for us and all that we start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, end)
     try:

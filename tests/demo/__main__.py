@@ -20,6 +20,8 @@ def main() -> int:
     parser.add_argument("--image", default="", help="with --current: the Wheelwarden image, which the cluster can pull")
     parser.add_argument("--workload-image", default="", help="with --current: an image with python3 (default: --image)")
     arguments = parser.parse_args()
+    # Also where a shell that put us into the background had it ignored.
+    signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         if arguments.current:
