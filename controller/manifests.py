@@ -8,10 +8,10 @@ from controller.claims import conflict_text
 from controller.state import InstallResult, PodState
 from wheelwarden import names
 from wheelwarden.claims import cache_mode, fallback_reason, is_ours
-from wheelwarden.conditions import FALSE, TRUE, Condition
+from wheelwarden.conditions import FALSE, TRUE, Condition, Reason
 from wheelwarden.request import Request
 from wheelwarden.targets import annotations_of
-from wheelwarden.verify.results import Usage
+from wheelwarden.verify.results import Usage, parse_usage
 
 WARNING_PERCENT: Final = 80.0
 
@@ -19,33 +19,48 @@ Object = dict[str, Any]
 
 
 def package_status(
-    request: Request, pods: Sequence[PodState], condition: Condition, claim: Mapping[str, Any] | None
+    request: Request,
+    pods: Sequence[PodState],
+    condition: Condition,
+    claim: Mapping[str, Any] | None,
+    *,
+    beside: bool = False,
+    observed: Sequence[str] = (),
+    usage: Usage | None = None,
 ) -> Object | None:
-    """`status.pythonPackages` of a KasprApp, None where it asks for no packages.
+    """`status.pythonPackages` of a KasprApp (`status.wheelwarden` beside another owner's), None where it asks for none.
 
     Args:
         request: what it asks for.
         pods: its pods.
         condition: PackagesInstalled, summed up over them.
         claim: the claim of the wanted name, None where there is none.
+        beside: whether another owner installs them, or did until taken over.
+        observed: `name==version` of what was found of another owner's work.
+        usage: how full the volume is, None where nobody told.
     """
     if request.packages is None:
         return None
     results = _results(request, pods)
-    status: Object = {"hash": request.packages_hash, "cacheMode": cache_mode(request, claim)}
+    status: Object = {"hash": request.packages_hash, "cacheMode": cache_mode(request, claim, beside=beside)}
     done = [result for result in results if result.outcome in ("installed", "reused")]
     failed = [result for result in results if result.outcome == "failed"]
     status["state"] = {TRUE: "Ready", FALSE: "Failed"}.get(condition.status, "Installing")
-    warnings = cache_warnings(request, claim)
+    warnings = [] if beside else cache_warnings(request, claim)
+    if condition.reason == Reason.RESTART_REQUIRED:
+        # Nothing failed: the pods run, with the set before.
+        status["state"] = "Installing"
+        warnings.append(condition.message)
+    if observed:
+        status["installed"] = list(observed)
     if done:
         latest = max(done, key=lambda result: result.installed_at)
         status |= _of_result(latest)
         warnings += latest.warnings
     if failed:
         status |= {"error": failed[0].error_message, "errorType": failed[0].error_class}
-    elif condition.status == FALSE:
+    elif condition.status == FALSE and condition.reason != Reason.RESTART_REQUIRED:
         status["error"] = condition.message
-    usage = fullest_usage(request, pods)
     if usage is not None:
         status["cacheUsage"] = {
             "totalBytes": usage.total_bytes,
@@ -59,13 +74,35 @@ def package_status(
     return status | {"warnings": warnings}
 
 
-def fullest_usage(request: Request, pods: Sequence[PodState]) -> Usage | None:
-    """How full the volume is; None where no installer of the packages of now has told.
+def usage_of(request: Request, pods: Sequence[PodState], before: Mapping[str, Any], seen: Usage | None) -> Usage | None:
+    """How full the volume is; None where nobody told.
 
-    Pods of one volume differ by when they looked; the fullest is the one to warn about, and it stays the same.
+    What a probe saw last; else what the status says, which an earlier probe of a controller before us may have seen; else
+    the installers' word: of several the fullest, which is the one to warn about. What has hardly changed is not told anew.
+
+    Args:
+        request: what the object asks for.
+        pods: its pods.
+        before: the status of packages that is there.
+        seen: by the last probe, None where there was none.
     """
-    usages = [result.usage for result in _results(request, pods) if result.usage is not None]
-    return max(usages, key=lambda one: one.used_bytes, default=None)
+    told = [result.usage for result in _results(request, pods) if result.usage is not None]
+    by_installers = max(told, key=lambda one: one.used_bytes, default=None)
+    known = _known_usage(before) if before.get("hash") == request.packages_hash else None
+    if seen is None:
+        return known or by_installers
+    if known is None or known.total_bytes != seen.total_bytes:
+        return seen
+    moved = abs(known.used_bytes - seen.used_bytes) * 100 >= seen.total_bytes
+    crossed = (known.percent > WARNING_PERCENT) != (seen.percent > WARNING_PERCENT)
+    return seen if moved or crossed else known
+
+
+def _known_usage(status: Mapping[str, Any]) -> Usage | None:
+    try:
+        return parse_usage(status.get("cacheUsage"))
+    except (KeyError, TypeError, ValueError):
+        return None  # somebody else's words
 
 
 def _results(request: Request, pods: Sequence[PodState]) -> list[InstallResult]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from controller.observe import is_observed, missing, observed_condition
 from controller.state import Installer, InstallResult, PodState, ProbeOutcome
 from wheelwarden import names
 from wheelwarden.conditions import (
@@ -41,7 +42,11 @@ def obstacle(reason: str, text: str) -> Condition:
 
 
 def packages_condition(
-    request: Request, pod: PodState, hindrance: Condition | None, notes: Sequence[str] = ()
+    request: Request,
+    pod: PodState,
+    hindrance: Condition | None,
+    notes: Sequence[str] = (),
+    outcome: ProbeOutcome | None = None,
 ) -> Condition | None:
     """PackagesInstalled of one pod; None where no packages are asked for and none were.
 
@@ -50,20 +55,15 @@ def packages_condition(
         pod: the pod.
         hindrance: an `obstacle` in the way of all pods, None where there is none.
         notes: what is to be said beside an installation that worked: where the packages are, if not where they should.
+        outcome: of a probe, None while there is none: it tells what another owner's installer did.
     """
     wanted = request.packages is not None
     if not wanted and not pod.injected:
         return None
     if hindrance is not None and hindrance.reason == Reason.INVALID_SPEC:
         return hindrance
-    if pod.foreign_installer:
-        return _packages(
-            UNKNOWN, Reason.OBSERVED, "This pod comes with an installer of its own; its packages are not ours."
-        )
-    if not pod.injected and request.install == "observe":
-        return _packages(
-            UNKNOWN, Reason.OBSERVED, "Its packages are observed, as asked for; nobody installs them here."
-        )
+    if is_observed(request, pod):
+        return observed_condition(request, pod, outcome, probe_digest(request, pod))
     if not pod.injected:
         return _packages(
             FALSE,
@@ -121,7 +121,9 @@ def _packages(status: str, reason: str, message: str) -> Condition:
 
 def probe_digest(request: Request, pod: PodState) -> str:
     """What a probe's result holds for: another digest asks for another probe."""
-    parts = [pod.uid, str(pod.restarts), pod.hash, *request.verify_imports, request.verify_now]
+    # What is observed is held against what is asked for now.
+    packages = request.packages_hash if is_observed(request, pod) else pod.hash
+    parts = [pod.uid, str(pod.restarts), packages, *request.verify_imports, request.verify_now]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 
@@ -129,7 +131,7 @@ def needs_probe(request: Request, pod: PodState) -> bool:
     """Whether this pod is to be probed: it runs, something is to be proven, and it was not for this digest."""
     if not pod.ready or pod.deleting or pod.probed == probe_digest(request, pod):
         return False
-    return bool(request.verify_imports) or _has_packages(pod)
+    return bool(request.verify_imports) or _has_derivable(request, pod)
 
 
 def imports_condition(request: Request, pod: PodState, outcome: ProbeOutcome | None) -> Condition | None:
@@ -145,10 +147,13 @@ def imports_condition(request: Request, pod: PodState, outcome: ProbeOutcome | N
     digest = probe_digest(request, pod)
     if outcome is not None and outcome.digest == digest:
         return _of_outcome(outcome)
+    if pod.ready and not request.verify_imports and _failed(pod):
+        text = "The packages are not installed, so nothing of them can be imported: see PackagesInstalled."
+        return _imports(FALSE, Reason.MODULE_NOT_FOUND, text)
     known = find(pod.conditions, names.IMPORTS_VERIFIED)
     if known is not None and (pod.probed == digest or known.reason == Reason.PROBE_FAILED):
         return known
-    if not request.verify_imports and not _has_packages(pod):
+    if not request.verify_imports and not _has_derivable(request, pod):
         return _imports(UNKNOWN, Reason.WAITING_FOR_PACKAGES, "The imports are tried when the packages are installed.")
     if not pod.ready:
         return _imports(UNKNOWN, Reason.WAITING_FOR_POD, "The imports are tried when the pod is ready.")
@@ -167,6 +172,9 @@ def _of_outcome(outcome: ProbeOutcome) -> Condition:
         more = f" And {len(failed) - SHOWN_MODULES} more." if len(failed) > SHOWN_MODULES else ""
         reason = failed[0].reason or Reason.IMPORT_FAILED
         return _imports(FALSE, reason, f"{head}. {told}{more}")
+    if outcome.report.derived and (absent := missing(outcome.report)):
+        text = f"{', '.join(absent[:SHOWN_MODULES])} is not installed, so nothing of it can be imported: see PackagesInstalled."
+        return _imports(FALSE, Reason.MODULE_NOT_FOUND, text)
     if not results:
         return _imports(TRUE, Reason.NOTHING_TO_VERIFY, "What was installed has no importable modules.")
     tried = ", ".join(result.module for result in results)
@@ -182,9 +190,21 @@ def _imports(status: str, reason: str, message: str) -> Condition:
     return Condition(type=names.IMPORTS_VERIFIED, status=status, reason=reason, message=shortened(message))
 
 
-def _has_packages(pod: PodState) -> bool:
+def _has_derivable(request: Request, pod: PodState) -> bool:
+    """Whether modules can be derived from what is installed in the pod.
+
+    Not from an older set: which modules the packages of now bring says nothing about it.
+    """
+    if is_observed(request, pod):
+        return request.packages is not None
     result = pod.installer.result if pod.installer else None
-    return result is not None and result.outcome in ("installed", "reused")
+    current = pod.hash == request.packages_hash or request.packages is None
+    return current and result is not None and result.outcome in ("installed", "reused")
+
+
+def _failed(pod: PodState) -> bool:
+    result = pod.installer.result if pod.installer else None
+    return result is not None and result.outcome == "failed"
 
 
 def distributions(packages: Sequence[str]) -> list[str]:
@@ -259,9 +279,11 @@ def _unproven(conditions: Sequence[Condition]) -> bool:
 
 
 def _outdated(request: Request, pod: PodState) -> bool:
-    if pod.foreign_installer or (request.install == "observe" and not pod.injected):
-        return False
-    return pod.hash != request.packages_hash
+    if is_observed(request, pod):
+        # It can be taken over only when it is made.
+        return pod.foreign_installer and request.install == "managed" and request.packages is not None
+    # What was taken over is rolled by its owner, who knows of the change too.
+    return pod.hash != request.packages_hash and not (pod.taken_over and pod.ready)
 
 
 def _never_started(pod: PodState) -> bool:

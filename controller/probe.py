@@ -2,17 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
 
+from controller.observe import is_observed
 from controller.plan import distributions, probe_digest
 from controller.state import Key, PodState, ProbeOutcome
-from wheelwarden import names
 from wheelwarden.errors import KubeError, NotFound
 from wheelwarden.kube import Cluster
 from wheelwarden.payload import probe_argv
 from wheelwarden.request import Request
-from wheelwarden.verify.results import UnreadableAnswer, parse_report
+from wheelwarden.verify.results import ProbeReport, UnreadableAnswer, Usage, parse_report
 
 LOGGER = logging.getLogger(__name__)
 MODULE_SECONDS: Final = 60
@@ -38,6 +38,18 @@ class Prober(Protocol):
         """The outcome was written, or the pod is gone."""
         ...
 
+    def look(self, key: Key, pod: PodState) -> None:
+        """Has a look at how full the pod's volume is, unless a probe runs there."""
+        ...
+
+    def usage(self, key: Key) -> Usage | None:
+        """What the last probe of, or look into, a pod of this object saw."""
+        ...
+
+    def forget_object(self, key: Key) -> None:
+        """The object is gone."""
+        ...
+
 
 class ExecProber:
     """Probes by exec.
@@ -54,11 +66,28 @@ class ExecProber:
         self._done = done
         self._running: dict[str, asyncio.Task[None]] = {}
         self._outcomes: dict[str, ProbeOutcome] = {}
+        self._usages: dict[Key, Usage] = {}
 
     def start(self, key: Key, request: Request, pod: PodState) -> None:
         """See Prober."""
         if pod.uid not in self._running:
-            self._running[pod.uid] = asyncio.create_task(self._run(key, request, pod))
+            named = distributions(request.packages.packages if request.packages else ())
+            asked = _ask(request.verify_imports, named, pod, inspect=is_observed(request, pod))
+            self._running[pod.uid] = asyncio.create_task(self._run(key, pod, asked, probe_digest(request, pod)))
+
+    def look(self, key: Key, pod: PodState) -> None:
+        """See Prober."""
+        if pod.uid not in self._running:
+            asked = _ask((), (), pod, inspect=False)
+            self._running[pod.uid] = asyncio.create_task(self._run(key, pod, asked, None))
+
+    def usage(self, key: Key) -> Usage | None:
+        """See Prober."""
+        return self._usages.get(key)
+
+    def forget_object(self, key: Key) -> None:
+        """See Prober."""
+        self._usages.pop(key, None)
 
     def outcome(self, pod: PodState) -> ProbeOutcome | None:
         """See Prober."""
@@ -75,29 +104,25 @@ class ExecProber:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, key: Key, request: Request, pod: PodState) -> None:
+    async def _run(self, key: Key, pod: PodState, asked: Mapping[str, Any], digest: str | None) -> None:
+        """Runs one probe; without a digest it is a look, and only what it says of the volume is kept."""
         try:
             async with self._places:
-                outcome = await self._probe(key, request, pod)
-            if outcome is not None:
-                self._outcomes[pod.uid] = outcome
+                answer = await self._probe(key, pod, asked)
+            if isinstance(answer, ProbeReport) and answer.usage is not None and pod.search_path:
+                self._usages[key] = answer.usage
+            if digest is not None and isinstance(answer, ProbeReport):
+                self._outcomes[pod.uid] = ProbeOutcome(digest=digest, report=answer)
+            elif digest is not None and isinstance(answer, str):
+                self._outcomes[pod.uid] = ProbeOutcome(digest=digest, failure=answer)
         except Exception:  # a fault in one probe must not keep the pod from being probed again
             LOGGER.exception("probing pod %s/%s", key.namespace, pod.name)
         finally:
             self._running.pop(pod.uid, None)
             self._done(key)
 
-    async def _probe(self, key: Key, request: Request, pod: PodState) -> ProbeOutcome | None:
-        digest = probe_digest(request, pod)
-        packages = request.packages.packages if request.packages else ()
-        asked = {
-            "version": 1,
-            "modules": list(request.verify_imports),
-            "distributions": distributions(packages),
-            "searchPath": names.SITE_PACKAGES_PATH,
-            "deadlineSeconds": MODULE_SECONDS,
-            "totalSeconds": TOTAL_SECONDS,
-        }
+    async def _probe(self, key: Key, pod: PodState, asked: Mapping[str, Any]) -> ProbeReport | str | None:
+        """The report, or why there is none; None where the pod went away, which is no error of anybody's."""
         failure = ""
         for python in PYTHONS:
             try:
@@ -109,17 +134,30 @@ class ExecProber:
                     timeout_seconds=TOTAL_SECONDS + EXEC_MARGIN_SECONDS,
                 )
             except NotFound:
-                return None  # the pod went away: no error of anybody's
+                return None
             except KubeError as error:
                 failure = str(error)
             else:
                 if done.exit_code == 0:
                     try:
-                        return ProbeOutcome(digest=digest, report=parse_report(done.stdout))
+                        return parse_report(done.stdout)
                     except UnreadableAnswer as error:
-                        return ProbeOutcome(digest=digest, failure=f"{error}.")
+                        return f"{error}."
                 last = done.stderr.strip().splitlines()[-1:] or [""]
                 failure = f"{python} ended with exit code {done.exit_code}: {last[0]}"
             if not any(sign in failure for sign in NO_PROGRAM):
                 break
-        return ProbeOutcome(digest=digest, failure=f"{failure}."[:500])
+        return f"{failure}."[:500]
+
+
+def _ask(modules: Sequence[str], distributions: Sequence[str], pod: PodState, *, inspect: bool) -> Mapping[str, Any]:
+    """The probe's request (docs/architecture.md)."""
+    return {
+        "version": 1,
+        "modules": list(modules),
+        "distributions": list(distributions),
+        "inspect": list(distributions) if inspect else [],
+        "searchPath": pod.search_path,
+        "deadlineSeconds": MODULE_SECONDS,
+        "totalSeconds": TOTAL_SECONDS,
+    }

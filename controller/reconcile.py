@@ -7,23 +7,24 @@ import datetime
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from controller import plan
-from controller.manifests import cache_warnings, conditions_of, fullest_usage, last_result, package_status
+from controller.manifests import cache_warnings, conditions_of, last_result, package_status, usage_of
 from controller.metrics import Metrics
+from controller.observe import installed_versions
 from controller.probe import Prober
 from controller.settle import ClaimKeeper, Settled
 from controller.state import Key, PodState, ProbeOutcome, read_pod
 from wheelwarden import names
 from wheelwarden.conditions import FALSE, TRUE, Condition, Reason, find, sum_up, written
-from wheelwarden.errors import Blocked, Conflict, Invalid, NotFound
+from wheelwarden.errors import Blocked, Conflict, Forbidden, Invalid, NotFound
 from wheelwarden.events import Recorder
-from wheelwarden.kube import KASPRAPPS, NOTEBOOKS, PODS, Cluster, Object
+from wheelwarden.kube import KASPRAPPS, NOTEBOOKS, PODS, STATEFUL_SETS, Cluster, Object
 from wheelwarden.policy import Policy
-from wheelwarden.request import Request, read_request
+from wheelwarden.request import Request, request_under
 from wheelwarden.rules import judge
-from wheelwarden.targets import KASPR_APP, KINDS, NOTEBOOK, is_alive, wanted_replicas
+from wheelwarden.targets import KASPR_APP, KINDS, NOTEBOOK, is_alive, statefulset_name, wanted_replicas
 from wheelwarden.violations import Action
 
 LOGGER = logging.getLogger(__name__)
@@ -32,6 +33,8 @@ BLOCKED_SECONDS: Final = 30.0  # before an eviction that a budget forbade is tri
 UNINJECTED_SECONDS: Final = 600.0  # between replacements for want of injection: the webhook may still be away
 RESTORE_SECONDS: Final = 60.0  # between two times that a condition which somebody dropped is put back
 PROBE_RETRY_SECONDS: Final = 30.0
+OPERATOR_SECONDS: Final = 5.0  # that a KasprApp's operator has to show whether it installs packages itself
+LOOK_SECONDS: Final = 590.0  # between two looks at how full a volume is; the resync brings the object up again
 
 _RESOURCES: Final = {NOTEBOOK.name: NOTEBOOKS, KASPR_APP.name: KASPRAPPS}
 _KINDS: Final = {kind.name: kind for kind in KINDS}
@@ -74,6 +77,7 @@ class Reconciler:
         self._replaced_uninjected: dict[Key, float] = {}
         self._probe_again: dict[str, float] = {}
         self._claimless: set[Key] = set()
+        self._looked: dict[Key, float] = {}
         self._wrote: dict[Key, tuple[list[Condition], float]] = {}
 
     async def reconcile(self, key: Key) -> None:
@@ -85,10 +89,12 @@ class Reconciler:
             self._replaced_uninjected.pop(key, None)
             self._wrote.pop(key, None)
             self._claimless.discard(key)
+            self._looked.pop(key, None)
+            self._prober.forget_object(key)
             self._metrics.forget(key.name, key.namespace)
             return
         obj = {"apiVersion": kind.api_version, "kind": kind.name, **obj}
-        request, _ = read_request(obj)
+        request = request_under(self._policy(), obj)
         if request is None or "deletionTimestamp" in obj["metadata"]:
             return
         listing = await self._cluster.list(PODS, key.namespace, labels=f"{kind.pod_label}={key.name}")
@@ -99,25 +105,41 @@ class Reconciler:
         replicas = wanted_replicas(kind, obj)
         if not request.wanted and not ours and not reported:
             # A claim may be left of packages that are no longer asked for; where there is none, nobody looks again.
-            if key not in self._claimless and (await self._claims.settle(request, pods, replicas)).claim is None:
-                self._claimless.add(key)
+            if key not in self._claimless:
+                settled = await self._claims.settle(request, pods, replicas, beside=False)
+                if settled.claim is None:
+                    self._claimless.add(key)
             return
         self._claimless.discard(key)
         invalid = self._invalid(obj)
+        beside = await self._is_beside(request, obj, pods)
         if invalid:
             settled = Settled(hindrance=plan.obstacle(Reason.INVALID_SPEC, invalid))
+        elif beside is None:
+            settled = Settled()
+            self._again(key, OPERATOR_SECONDS)
         else:
-            settled = await self._claims.settle(request, pods, replicas)
+            settled = await self._claims.settle(request, pods, replicas, beside=beside)
         if kind is NOTEBOOK:
             # Before the pods: killed in between, the next of us finds no digest there and probes again.
             await self._keep_last_result(key, request, obj, pods)
-        decided = await self._report_pods(key, request, pods, settled)
+        decided = await self._report_pods(key, request, pods, settled, beside=bool(beside))
+        before = (obj.get("status") or {}).get(_status_field(beside=bool(beside))) or {}
+        usage = usage_of(request, pods, before, self._prober.usage(key))
         if request.packages is not None:
-            self._metrics.show(key.name, key.namespace, request.packages, fullest_usage(request, pods))
+            self._metrics.show(key.name, key.namespace, request.packages, usage)
         if kind is KASPR_APP:
-            await self._report_app(key, request, obj, pods, decided, settled)
+            packages = None
+            if request.packages is not None:
+                packages = package_status(
+                    request, pods, self._summed_packages(request, pods, decided, settled), settled.claim,
+                    beside=bool(beside), observed=self._observed(request, pods, before), usage=usage,
+                )  # fmt: skip
+            await self._report_app(key, request, obj, pods, decided, settled, packages, beside=bool(beside))
         if not invalid:
             self._probe(key, request, pods)
+            if kind is KASPR_APP:
+                self._look(key, pods)
             await self._replace(key, request, pods, decided, replicas, settled.unused)
 
     def _invalid(self, obj: Object) -> str:
@@ -126,16 +148,34 @@ class Reconciler:
                 return violation.message
         return ""
 
+    async def _is_beside(self, request: Request, obj: Object, pods: Sequence[PodState]) -> bool | None:
+        """Whether another owner installs the packages, or would if it were not taken over; None while nobody can tell."""
+        if request.install == "observe" or any(pod.foreign_installer or pod.taken_over for pod in pods):
+            return True
+        if request.kind is not KASPR_APP or any(pod.injected for pod in pods):
+            return False
+        # The operator makes the claim too, under the same name: who makes it first must be clear before it is made.
+        try:
+            stateful = await self._cluster.get(STATEFUL_SETS, statefulset_name(request.name), request.namespace)
+        except Forbidden as error:
+            LOGGER.warning("whether the operator of %s installs packages is not known: %s", request.name, error)
+            return False
+        except NotFound:
+            made = datetime.datetime.fromisoformat(obj["metadata"]["creationTimestamp"])
+            return None if (self._now() - made).total_seconds() < OPERATOR_SECONDS else False
+        template = stateful["spec"]["template"]["spec"]
+        return any(one.get("name") == names.INSTALL_CONTAINER for one in template.get("initContainers") or [])
+
     async def _report_pods(
-        self, key: Key, request: Request, pods: Sequence[PodState], settled: Settled
+        self, key: Key, request: Request, pods: Sequence[PodState], settled: Settled, *, beside: bool
     ) -> dict[str, list[Condition]]:
         """Writes the conditions of each pod where they changed; returns them by pod name."""
         decided: dict[str, list[Condition]] = {}
-        notes = cache_warnings(request, settled.claim) if request.packages is not None else []
+        notes = cache_warnings(request, settled.claim) if request.packages is not None and not beside else []
         for pod in pods:
             outcome = self._prober.outcome(pod)
             found = [
-                plan.packages_condition(request, pod, settled.hindrance, notes),
+                plan.packages_condition(request, pod, settled.hindrance, notes, outcome),
                 plan.imports_condition(request, pod, outcome),
             ]
             decided[pod.name] = [condition for condition in found if condition is not None]
@@ -238,14 +278,18 @@ class Reconciler:
         pods: Sequence[PodState],
         decided: Mapping[str, Sequence[Condition]],
         settled: Settled,
+        packages: Object | None,
+        *,
+        beside: bool,
     ) -> None:
-        """Writes a KasprApp's conditions and `status.pythonPackages`, once and only where they changed.
+        """Writes a KasprApp's conditions and what they say of its packages, once and only where they changed.
 
-        Where the operator installs the packages itself, `status.pythonPackages` is the operator's.
+        Where the operator installs the packages itself, `status.pythonPackages` is the operator's, and ours is
+        `status.wheelwarden`.
         """
         summed = [self._summed(type_, pods, decided) for type_ in self._wanted_types(request)]
-        if settled.hindrance is not None and not pods and request.packages is not None:
-            summed[0] = settled.hindrance
+        if request.packages is not None:
+            summed[0] = self._summed_packages(request, pods, decided, settled)
         now_there = conditions_of(obj)
         changed = [condition for condition in summed if find(now_there, condition.type) != condition]
         kept = {condition.type for condition in summed}
@@ -266,17 +310,47 @@ class Reconciler:
                         if any(entry.get("type") == c.type for c in summed if c not in changed)
                     ),
                 ]
-        before = (obj.get("status") or {}).get("pythonPackages")
-        packages = package_status(request, pods, summed[0], settled.claim) if request.packages is not None else None
-        observed = request.install == "observe" or any(pod.foreign_installer for pod in pods)
-        if packages != before and not observed:
-            gone = dict.fromkeys(set(before or {}) - set(packages or {}))
-            status["pythonPackages"] = None if packages is None else {**gone, **packages}
+        fields = {_status_field(beside=beside): packages}
+        if not beside:
+            fields.setdefault(_status_field(beside=True), None)  # of a time when somebody else installed
+        for field, value in fields.items():
+            before = (obj.get("status") or {}).get(field)
+            if value != before:
+                gone = dict.fromkeys(set(before or {}) - set(value or {}))
+                status[field] = None if value is None else {**gone, **value}
         if status:
             patch = {"metadata": {"resourceVersion": obj["metadata"]["resourceVersion"]}, "status": status}
             await self._cluster.patch(KASPRAPPS, key.name, patch, key.namespace, subresource="status")
             if "conditions" in status:
                 self._wrote[key] = (summed, self._monotonic())
+
+    def _summed_packages(
+        self,
+        request: Request,
+        pods: Sequence[PodState],
+        decided: Mapping[str, Sequence[Condition]],
+        settled: Settled,
+    ) -> Condition:
+        if settled.hindrance is not None and not pods:
+            return settled.hindrance
+        return self._summed(names.PACKAGES_INSTALLED, pods, decided)
+
+    def _observed(self, request: Request, pods: Sequence[PodState], before: Mapping[str, Any]) -> list[str]:
+        """What was found of another owner's packages: by the probe that just ended, else as the status has it."""
+        for pod in pods:
+            outcome = self._prober.outcome(pod)
+            if outcome is not None and outcome.report is not None and outcome.report.distributions:
+                return installed_versions(outcome.report)
+        known = before.get("installed") if before.get("hash") == request.packages_hash else None
+        return list(known or ()) if any(pod.foreign_installer for pod in pods) else []
+
+    def _look(self, key: Key, pods: Sequence[PodState]) -> None:
+        """Has a look at how full the volume is, now and then, for as long as no probe tells."""
+        looked = self._looked.setdefault(key, self._monotonic())
+        ready = next((pod for pod in pods if pod.ready and pod.search_path and not pod.deleting), None)
+        if ready is not None and self._monotonic() - looked >= LOOK_SECONDS:
+            self._looked[key] = self._monotonic()
+            self._prober.look(key, ready)
 
     def _is_too_soon(self, key: Key, summed: list[Condition]) -> bool:
         """Whether just this was written within the last minute: then somebody dropped it, and may do so again."""
@@ -350,6 +424,11 @@ class Reconciler:
 
     def _stamp(self) -> str:
         return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _status_field(*, beside: bool) -> str:
+    """Where a KasprApp's status tells of its packages (design, section 5, ruling 1)."""
+    return "wheelwarden" if beside else "pythonPackages"
 
 
 def _about(request: Request) -> dict[str, str]:

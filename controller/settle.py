@@ -63,13 +63,18 @@ class ClaimKeeper:
         self._again = again
         self._anew: dict[Key, Object] = {}  # claims to be made when their predecessors are gone
 
-    async def settle(self, request: Request, pods: Sequence[PodState], replicas: int) -> Settled:
-        """Creates, grows, replaces, gives up or deletes the claim of an object."""
+    async def settle(self, request: Request, pods: Sequence[PodState], replicas: int, *, beside: bool) -> Settled:
+        """Creates, grows, replaces, gives up or deletes the claim of an object.
+
+        `beside`: another owner installs its packages, or did until taken over; then the claim is that owner's.
+        """
         name = claim_name(request.kind, request.name)
         try:
             claim: Object | None = await self._cluster.get(CLAIMS, name, request.namespace)
         except NotFound:
             claim = None
+        if beside:
+            return Settled(claim=claim)
         failures: list[str] = []
         if claim is not None and wants_claim(request) and is_ours(request, claim) and is_pending(claim):
             failures = await self._failures(claim)

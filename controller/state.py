@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from wheelwarden import names
+from wheelwarden.installers import find_installer
 from wheelwarden.targets import Kind, annotations_of, main_container
 from wheelwarden.verify.results import ProbeReport, Usage, parse_usage
 
@@ -49,7 +50,14 @@ class Installer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PodState:
-    """One pod of the object; `crashing`: its main container has ended time and again, and nothing runs in it now."""
+    """One pod of the object.
+
+    Attributes:
+        crashing: its main container has ended time and again, and nothing runs in it now.
+        injected: it has our installer; `taken_over`: in the place of another owner's, on that owner's volume.
+        foreign_installer: it has another owner's installer.
+        search_path: where its packages are; empty where they can only be the image's.
+    """
 
     name: str
     uid: str
@@ -62,6 +70,8 @@ class PodState:
     hash: str
     probed: str
     foreign_installer: bool
+    taken_over: bool
+    search_path: str
     installer: Installer | None
     conditions: tuple[Mapping[str, Any], ...]
     claims: frozenset[str]
@@ -82,9 +92,15 @@ def read_pod(kind: Kind, name: str, pod: Mapping[str, Any]) -> PodState:
     annotations = annotations_of(pod)
     main = main_container(kind, name, spec.get("containers") or []) or {}
     main_status = _status_of(status.get("containerStatuses"), main.get("name"))
-    installers = [one for one in spec.get("initContainers") or [] if one.get("name") == names.INSTALL_CONTAINER]
+    init_containers = spec.get("initContainers") or []
+    installers = [one for one in init_containers if one.get("name") == names.INSTALL_CONTAINER]
     injected = names.POD_HASH_ANNOTATION in annotations
     volumes = spec.get("volumes") or []
+    if injected:
+        search_path = names.SITE_PACKAGES_PATH
+    else:
+        foreign = find_installer(main, init_containers)
+        search_path = foreign.path if foreign else ""
     claims = {(volume.get("persistentVolumeClaim") or {}).get("claimName", "") for volume in volumes}
     return PodState(
         name=metadata["name"],
@@ -98,9 +114,18 @@ def read_pod(kind: Kind, name: str, pod: Mapping[str, Any]) -> PodState:
         hash=annotations.get(names.POD_HASH_ANNOTATION, ""),
         probed=annotations.get(names.POD_PROBED_ANNOTATION, ""),
         foreign_installer=bool(installers) and not injected,
-        installer=_installer(status) if injected else None,
+        taken_over=injected and any(_has_foreign_store(installer) for installer in installers),
+        search_path=search_path,
+        installer=_installer(status) if installers else None,
         conditions=tuple(status.get("conditions") or ()),
         claims=frozenset(claims - {""}),
+    )
+
+
+def _has_foreign_store(installer: Mapping[str, Any]) -> bool:
+    return any(
+        mount.get("mountPath") == names.STORE_PATH and mount.get("name") != names.STORE_VOLUME
+        for mount in installer.get("volumeMounts") or []
     )
 
 

@@ -16,7 +16,7 @@ from wheelwarden.errors import KubeError, NotFound, Unreachable
 from wheelwarden.kube import CLAIMS, PODS, Listing, Resource
 from wheelwarden.policy import Policy
 from wheelwarden.redaction import shown
-from wheelwarden.request import Request, read_request
+from wheelwarden.request import Request, request_under
 from wheelwarden.rules import judge
 from wheelwarden.targets import Kind, annotations_of, claim_name, is_alive, kind_of_pod, mapping_in
 from wheelwarden.violations import Action
@@ -127,7 +127,7 @@ class Injection:
                 f"{kind.name} {shown(name)} could not be read, so the pod starts without its Python packages; "
                 "Wheelwarden's controller looks after it",
             )
-        request, _ = read_request(obj)
+        request = request_under(self._policy(), obj)
         if request is None or request.packages is None:
             return self._skip(review, "no packages are asked for")
         denials = [violation for violation in judge(obj, policy=self._policy()) if violation.action is Action.DENY]

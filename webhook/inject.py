@@ -3,6 +3,9 @@
 Adds, never replaces: volumes, init containers at the end of the list (sidecars that are init containers run by then), two
 mounts and one variable of the main container, two annotations. The pod's security context, its other containers and
 everything else stay as they are.
+
+Where asked to (`install: managed`), another owner's installer is taken over: ours stands in its place under its name, its
+volume is our store, and our view is mounted where its packages were, with the marker that its owner looks for.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,18 +14,22 @@ from typing import Any, Final
 
 from webhook.installer import (
     Tools,
+    Work,
     file_mounts,
     is_within,
     make_install_container,
+    make_store_mount,
     make_tools_container,
     workload_variables,
 )
 from wheelwarden import names
 from wheelwarden.claims import EMPTY, cache_mode
+from wheelwarden.installers import PYTHON_PATH, ForeignInstaller, find_installer
 from wheelwarden.request import Request
 from wheelwarden.targets import annotations_of, claim_name, main_container, mapping_in
 
-PYTHON_PATH: Final = "PYTHONPATH"
+# How people mean the image's own value, which Kubernetes does not put there: it takes these as they stand.
+IMAGE_REFERENCES: Final = ("${PYTHONPATH}", "$PYTHONPATH", "$(PYTHONPATH)")
 OUR_VOLUMES: Final = (names.STORE_VOLUME, names.VIEW_VOLUME, names.TOOLS_VOLUME)
 OUR_PATHS: Final = (names.STORE_PATH, names.VIEW_PATH, names.TOOLS_PATH)
 
@@ -93,22 +100,21 @@ def plan_injection(
     # A copy of an older pod, made by hand.
     if injected_hash is not None:
         return _refuse(request, f"the pod already carries the annotation {names.POD_HASH_ANNOTATION}", "Remove it")
-    # Another owner's installer: its packages are observed. Taking over is not done yet, so it is said where asked for.
+    replaced = None
     if installer is not None:
         reason = f"the pod comes with an {names.INSTALL_CONTAINER} of its own, which is left as it is"
-        warning = f"{request.kind.name} {request.name}: {reason}" if request.install == "managed" else ""
-        return Injection(reason=reason, warning=warning)
+        if request.install != "managed":
+            return Injection(reason=reason)
+        replaced = find_installer(main, init_containers)
+        if replaced is None:
+            text = f"{reason}: it cannot be told which of its volumes holds the packages"
+            return Injection(reason=text, warning=f"{request.kind.name} {request.name}: {text}")
     if mapping_in(spec, "os").get("name") == "windows":
         return _refuse(request, "the pod is for Windows", f"Remove the packages from the {request.kind.name}")
-    if taken := _find_collision(spec, main, init_containers):
+    others = [one for one in init_containers if one.get("name") != names.INSTALL_CONTAINER or replaced is None]
+    if taken := _find_collision(spec, main, others):
         return _refuse(request, f"{taken} of the pod is one that Wheelwarden needs", "Choose another")
-    added = [make_install_container(spec, main, request, packages, tools, surroundings.in_use)]
-    if tools.enabled:
-        added.insert(0, make_tools_container(spec, tools))
-    mounts = [
-        {"name": names.STORE_VOLUME, "mountPath": names.STORE_PATH, "readOnly": True},
-        {"name": names.VIEW_VOLUME, "mountPath": names.VIEW_PATH, "readOnly": True},
-    ]
+    work = Work(request=request, packages=packages, tools=tools, in_use=surroundings.in_use, replaced=replaced)
     marks = {
         names.POD_HASH_ANNOTATION: request.packages_hash,
         names.POD_WORKLOAD_ANNOTATION: f"{request.kind.name}/{request.name}",
@@ -116,24 +122,53 @@ def plan_injection(
     return Injection(
         patch=(
             *_annotate(pod, marks),
-            *_append("/spec/volumes", spec.get("volumes"), _volumes(request, tools, surroundings.claim)),
-            *_append("/spec/initContainers", init_containers, added),
-            *_append(f"{main_path}/volumeMounts", main.get("volumeMounts"), mounts),
-            _set_python_path(f"{main_path}/env", main.get("env") or []),
+            *_append("/spec/volumes", spec.get("volumes"), _volumes(work, surroundings.claim)),
+            *_install(spec, main, work),
+            *_mount(f"{main_path}/volumeMounts", main, replaced),
+            _set_python_path(f"{main_path}/env", main.get("env") or [], replaced),
         ),
-        reason="injected",
+        reason="injected" if replaced is None else f"injected in the place of its own {names.INSTALL_CONTAINER}",
     )
 
 
-def python_path(value: str | None) -> str:
+def _install(spec: Mapping[str, Any], main: Mapping[str, Any], work: Work) -> list[Object]:
+    """The init containers: at the end of the list, or in the place of the one that is taken over."""
+    installer = make_install_container(spec, main, work)
+    before = [make_tools_container(spec, work.tools)] if work.tools.enabled else []
+    if work.replaced is None:
+        return _append("/spec/initContainers", spec.get("initContainers"), [*before, installer])
+    path = f"/spec/initContainers/{work.replaced.position}"
+    # An insertion moves what stood there by one.
+    return [{"op": "replace", "path": path, "value": installer}, *(_add(path, container) for container in before)]
+
+
+def _mount(path: str, main: Mapping[str, Any], replaced: ForeignInstaller | None) -> list[Object]:
+    view = {"name": names.VIEW_VOLUME, "mountPath": names.VIEW_PATH, "readOnly": True}
+    patch = _append(path, main.get("volumeMounts"), [make_store_mount(replaced, read_only=True), view])
+    if replaced is not None:
+        there = {**view, "mountPath": replaced.path}
+        patch.append({"op": "replace", "path": f"{path}/{replaced.main_position}", "value": there})
+    return patch
+
+
+def python_path(value: str | None, replaced: ForeignInstaller | None = None) -> str:
     """The main container's PYTHONPATH.
 
     Args:
         value: what the pod says, as it stands there; None where that cannot be read at admission (of the image, a
             ConfigMap, a Secret). The installer sees it then and links its entries under IMAGE_PATHS.
+        replaced: the installer whose folder no longer holds packages, None where there is none.
     """
     if value is None:
         return ":".join([names.SITE_PACKAGES_PATH, *names.IMAGE_PATHS])
+    if replaced is not None:
+        kept: list[str] = []
+        for entry in value.split(":"):
+            if entry in IMAGE_REFERENCES:
+                kept += names.IMAGE_PATHS
+            elif entry and entry.rstrip("/") != replaced.path.rstrip("/"):
+                kept.append(entry)
+        value = ":".join(kept)
     # An empty entry would be the working directory.
     return f"{names.SITE_PACKAGES_PATH}:{value}" if value else names.SITE_PACKAGES_PATH
 
@@ -164,18 +199,20 @@ def _find_collision(
     return ""
 
 
-def _volumes(request: Request, tools: Tools, claim_there: Mapping[str, Any] | None) -> list[Object]:
-    store: Object = {"name": names.STORE_VOLUME, "emptyDir": {}}
-    if cache_mode(request, claim_there) != EMPTY:
-        claim = claim_name(request.kind, request.name)
-        store = {"name": names.STORE_VOLUME, "persistentVolumeClaim": {"claimName": claim}}
-    volumes = [store, {"name": names.VIEW_VOLUME, "emptyDir": {}}]
-    if tools.enabled:
+def _volumes(work: Work, claim_there: Mapping[str, Any] | None) -> list[Object]:
+    volumes: list[Object] = [{"name": names.VIEW_VOLUME, "emptyDir": {}}]
+    if work.replaced is None:
+        store: Object = {"name": names.STORE_VOLUME, "emptyDir": {}}
+        if cache_mode(work.request, claim_there) != EMPTY:
+            claim = claim_name(work.request.kind, work.request.name)
+            store = {"name": names.STORE_VOLUME, "persistentVolumeClaim": {"claimName": claim}}
+        volumes.insert(0, store)
+    if work.tools.enabled:
         volumes.append({"name": names.TOOLS_VOLUME, "emptyDir": {}})
     return volumes
 
 
-def _set_python_path(path: str, env: Sequence[Mapping[str, Any]]) -> Object:
+def _set_python_path(path: str, env: Sequence[Mapping[str, Any]], replaced: ForeignInstaller | None) -> Object:
     position = _position(env, PYTHON_PATH)
     if position is None:
         variable = {"name": PYTHON_PATH, "value": python_path(None)}
@@ -183,7 +220,7 @@ def _set_python_path(path: str, env: Sequence[Mapping[str, Any]]) -> Object:
     # In its own place: variables after it may refer to it, and its value to those before.
     found = env[position]
     value = None if found.get("valueFrom") else str(found.get("value") or "")
-    variable = {"name": PYTHON_PATH, "value": python_path(value)}
+    variable = {"name": PYTHON_PATH, "value": python_path(value, replaced)}
     return {"op": "replace", "path": f"{path}/{position}", "value": variable}
 
 

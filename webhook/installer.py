@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from wheelwarden import names, payload
+from wheelwarden.installers import HASH_VARIABLE, PYTHON_PATH, ForeignInstaller
 from wheelwarden.request import Request
 from wheelwarden.spec import PackagesSpec
 
@@ -53,18 +54,34 @@ class Tools:
     pull_policy: str = "IfNotPresent"
 
 
-def make_install_request(
-    request: Request, packages: PackagesSpec, tools: Tools, in_use: Sequence[str] | None
-) -> Object:
-    """The request that the payload reads (docs/architecture.md); it names the Secret and never holds its values.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """What the installer of one pod is to do.
 
-    `in_use`: the hashes of the workload's live pods; None where they are not known, so that nothing is collected.
+    Attributes:
+        request: what the pod's owner asks for.
+        packages: its packages.
+        tools: how the installer comes into pods.
+        in_use: the hashes of the workload's live pods; None where they are not known, so that nothing is collected.
+        replaced: the installer whose place it takes, None where there is none.
     """
+
+    request: Request
+    packages: PackagesSpec
+    tools: Tools
+    in_use: Sequence[str] | None
+    replaced: ForeignInstaller | None = None
+
+
+def make_install_request(work: Work) -> Object:
+    """The request that the payload reads (docs/architecture.md); it names the Secret and never holds its values."""
+    packages, tools, replaced = work.packages, work.tools, work.replaced
     credentials = packages.credentials
     policy = packages.install_policy
+    marker = f"{names.VIEW_PATH}/.installed-{replaced.packages_hash}" if replaced and replaced.packages_hash else None
     return {
         "version": 1,
-        "hash": request.packages_hash,
+        "hash": work.request.packages_hash,
         "packages": list(packages.packages),
         "indexUrl": packages.index_url,
         "extraIndexUrls": list(packages.extra_index_urls),
@@ -77,13 +94,15 @@ def make_install_request(
         },
         "installer": "uv" if tools.enabled else "pip",
         "uv": f"{names.TOOLS_PATH}/uv" if tools.enabled else None,
-        "store": names.STORE_PATH,
+        # On another owner's volume all of it lies in one folder, out of that owner's way.
+        "store": names.STORE_PATH if replaced is None else f"{names.STORE_PATH}/{names.STORE_FOLDER}",
         "view": names.VIEW_PATH,
+        "ownersMarker": marker,
         "retries": policy.retries,
         "timeoutSeconds": policy.timeout,
         "onFailure": policy.on_failure,
         "retentionSeconds": RETENTION_SECONDS,
-        "keysInUse": None if in_use is None else sorted(in_use),
+        "keysInUse": None if work.in_use is None else sorted(work.in_use),
     }
 
 
@@ -117,34 +136,43 @@ def make_tools_container(pod_spec: Mapping[str, Any], tools: Tools) -> Object:
     }
 
 
-def make_install_container(
-    pod_spec: Mapping[str, Any],
-    main: Mapping[str, Any],
-    request: Request,
-    packages: PackagesSpec,
-    tools: Tools,
-    in_use: Sequence[str] | None,
-) -> Object:
+def make_install_container(pod_spec: Mapping[str, Any], main: Mapping[str, Any], work: Work) -> Object:
     """The init container that installs: image and environment of the main one, and no more rights than it needs."""
+    tools, replaced = work.tools, work.replaced
     command = ["python3", "-I"]
     command += [f"{names.TOOLS_PATH}/install.py"] if tools.enabled else ["-c", payload.bootstrap("install.py")]
     mounts: list[Object] = [
-        {"name": names.STORE_VOLUME, "mountPath": names.STORE_PATH},
+        make_store_mount(replaced, read_only=False),
         {"name": names.VIEW_VOLUME, "mountPath": names.VIEW_PATH},
     ]
     if tools.enabled:
         mounts.append({"name": names.TOOLS_VOLUME, "mountPath": names.TOOLS_PATH, "readOnly": True})
     kept = {field: main[field] for field in ("image", "imagePullPolicy", "envFrom") if main.get(field)}
+    variables = workload_variables(main)
+    if replaced is not None:
+        # The owner's PYTHONPATH names its own folder; without it the installer sees the image's, and links that.
+        variables = [variable for variable in variables if variable.get("name") not in (PYTHON_PATH, HASH_VARIABLE)]
+        if replaced.packages_hash:
+            variables.append({"name": HASH_VARIABLE, "value": replaced.packages_hash})
     return {
         "name": names.INSTALL_CONTAINER,
         **kept,
         "command": command,
-        "env": [*workload_variables(main), *_our_variables(request, packages, tools, in_use)],
-        "resources": _resources(packages),
+        "env": [*variables, *_our_variables(work)],
+        "resources": _resources(work.packages),
         "securityContext": tighten(main.get("securityContext") or {}, pod_spec.get("securityContext") or {}),
         "terminationMessagePolicy": "File",
         "volumeMounts": [*mounts, *file_mounts(main)],
     }
+
+
+def make_store_mount(replaced: ForeignInstaller | None, *, read_only: bool) -> Object:
+    """The mount of the store: our own volume, or the one that the replaced installer wrote to."""
+    mount: Object = {"name": names.STORE_VOLUME}
+    if replaced is not None:
+        mount = {field: value for field, value in replaced.mount.items() if field in ("name", "subPath", "subPathExpr")}
+    mount["mountPath"] = names.STORE_PATH
+    return {**mount, "readOnly": True} if read_only else mount
 
 
 def workload_variables(main: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -189,12 +217,10 @@ def tighten(own: Mapping[str, Any], of_pod: Mapping[str, Any]) -> Object:
     return context
 
 
-def _our_variables(
-    request: Request, packages: PackagesSpec, tools: Tools, in_use: Sequence[str] | None
-) -> list[Object]:
-    text = json.dumps(make_install_request(request, packages, tools, in_use), separators=(",", ":"))
+def _our_variables(work: Work) -> list[Object]:
+    text = json.dumps(make_install_request(work), separators=(",", ":"))
     return [
-        *_credentials(packages),
+        *_credentials(work.packages),
         {"name": names.POD_VARIABLE, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}},
         # `$(NAME)` would be expanded by Kubernetes; `$` stands in strings only, where this escape means the same.
         {"name": names.REQUEST_VARIABLE, "value": text.replace("$", "\\u0024")},

@@ -3,7 +3,7 @@
 The webhook and the controller both ask here, so that they never disagree about where a pod finds its packages.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from wheelwarden import names
@@ -31,14 +31,18 @@ def is_ours(request: Request, claim: Mapping[str, Any]) -> bool:
     return all(labels.get(label) == value for label, value in marks(request).items())
 
 
-def cache_mode(request: Request, claim: Mapping[str, Any] | None) -> str:
+def cache_mode(request: Request, claim: Mapping[str, Any] | None, *, beside: bool = False) -> str:
     """Where pods made now keep their packages: `shared-pvc`, `pvc` or `emptyDir`.
 
     Args:
         request: what the owner asks for; with packages.
         claim: the claim of the wanted name, None where there is none (yet).
+        beside: whether another owner installs the packages, or did until its installer was taken over: then the claim
+            is that owner's, and is used as it is.
     """
     assert request.packages is not None
+    if beside:
+        return EMPTY if claim is None else _mode(mapping_in(claim, "spec").get("accessModes"))
     cache = request.packages.cache
     if not cache.enabled or cache.type != "pvc":
         return EMPTY
@@ -47,9 +51,12 @@ def cache_mode(request: Request, claim: Mapping[str, Any] | None) -> str:
         # A stranger's is never used, and one that could not be provisioned is given up.
         if not is_ours(request, claim) or annotations_of(claim).get(names.CACHE_MODE_ANNOTATION) == EMPTY:
             return EMPTY
-        modes = mapping_in(claim, "spec").get("accessModes") or [mode]
-        mode = modes[0]
-    return SHARED if mode == "ReadWriteMany" else SINGLE
+        return _mode(mapping_in(claim, "spec").get("accessModes") or [mode])
+    return _mode([mode])
+
+
+def _mode(access_modes: Sequence[str] | None) -> str:
+    return SHARED if "ReadWriteMany" in (access_modes or ()) else SINGLE
 
 
 def fallback_reason(claim: Mapping[str, Any] | None) -> str:

@@ -23,7 +23,7 @@ class Reason:
     # PackagesInstalled, Unknown
     WAITING_FOR_POD: Final = "WaitingForPod"  # no pod yet, or its installer has not started
     INSTALLING: Final = "Installing"  # the installer runs
-    OBSERVED: Final = "Observed"  # another owner's installer does it; we only look
+    OBSERVED: Final = "Observed"  # another owner's installer does it; we only look. True: what is asked for is there
     # PackagesInstalled, True
     INSTALLED: Final = "Installed"
     # PackagesInstalled, False
@@ -43,6 +43,10 @@ class Reason:
     DISK_FULL: Final = "DiskFull"
     BUILD_FAILED: Final = "BuildFailed"
     PYTHON_INCOMPATIBLE: Final = "PythonIncompatible"
+    # PackagesInstalled, False, where another owner's installer did it
+    PACKAGE_MISSING: Final = "PackageMissing"  # it is not there, though that installer ended well
+    VERSION_MISMATCH: Final = "VersionMismatch"  # another version is there than is asked for
+    FILES_DAMAGED: Final = "FilesDamaged"  # the files are not those that the package was installed with
     # ImportsVerified, Unknown
     WAITING_FOR_PACKAGES: Final = "WaitingForPackages"  # nothing is installed to be proven
     PROBING: Final = "Probing"

@@ -38,6 +38,7 @@ STORE_VOLUME: Final = "wheelwarden-store"
 VIEW_VOLUME: Final = "wheelwarden-view"
 TOOLS_VOLUME: Final = "wheelwarden-tools"
 STORE_PATH: Final = "/packages-store"
+STORE_FOLDER: Final = ".wheelwarden"  # of the store, on a volume that is another owner's
 VIEW_PATH: Final = "/packages"
 TOOLS_PATH: Final = "/wheelwarden-tools"
 SITE_PACKAGES_PATH: Final = "/packages/site-packages"

@@ -6,6 +6,7 @@
     allowedPackages: [numpy, "team-*"]
     deniedPackages: [pycrypto]
     maxPackages: 100
+    install: managed
     overrides:
       - namespaces: [sandbox, "dev-*"]
         labels: {tier: experimental}
@@ -46,6 +47,7 @@ _SETTINGS: Final[Mapping[str, Any]] = {
     "allowedPackages": _TEXTS,
     "deniedPackages": _TEXTS,
     "maxPackages": {"type": "integer", "minimum": 1, "maximum": 10_000},
+    "install": {"enum": ["managed", "observe"]},
 }
 _OVERRIDE: Final[Mapping[str, Any]] = {
     "type": "object",
@@ -76,6 +78,8 @@ class Policy:
         allowed_packages: patterns of names (PEP 503, `*` for anything) that may be asked for; empty: any.
         denied_packages: patterns of names that may not.
         max_packages: entries in one `packages`.
+        install: what `wheelwarden.dev/install` is for objects that do not say: `managed` also takes another owner's
+            installer over; None: managed, but another owner's installer is only observed.
         overrides: what is different for some objects, the later one winning.
     """
 
@@ -86,6 +90,7 @@ class Policy:
     allowed_packages: tuple[str, ...] = ()
     denied_packages: tuple[str, ...] = ()
     max_packages: int = DEFAULT_MAX_PACKAGES
+    install: str | None = None
     overrides: "tuple[Override, ...]" = ()
 
     def applied_to(self, obj: Mapping[str, Any]) -> "Policy":
@@ -205,6 +210,7 @@ def _settings(data: Mapping[str, Any]) -> dict[str, Any]:
         "allowed_packages": ("allowedPackages", _normalized),
         "denied_packages": ("deniedPackages", _normalized),
         "max_packages": ("maxPackages", int),
+        "install": ("install", str),
     }
     return {name: convert(data[key]) for name, (key, convert) in read.items() if key in data}
 
@@ -241,7 +247,8 @@ def _problem(error: Any) -> str:
     if error.validator == "anyOf":
         return f"{where}an override says for whom it is, by namespaces or labels"
     if error.validator == "enum":
-        return f"{where}it must be off, warn or deny"
+        known = "off, warn or deny" if False in error.validator_value else " or ".join(error.validator_value)
+        return f"{where}it must be {known}"
     if error.validator == "pattern":
         return f'{where}"{shown(error.instance)}" is no name of a variable'
     return f"{where}{shown(error.message)}"

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from wheelwarden import names
 from wheelwarden.hashing import compute_packages_hash
 from wheelwarden.parse import Reading, read_annotation, read_packages
+from wheelwarden.policy import Policy
 from wheelwarden.redaction import shown
 from wheelwarden.spec import PackagesSpec
 from wheelwarden.targets import KASPR_APP, PACKAGES_FIELD, Kind, annotations_of, kind_of, mapping_in
@@ -102,6 +103,14 @@ def read_request(obj: Mapping[str, Any]) -> tuple[Request | None, list[Violation
         verify_now=_text(annotations, names.VERIFY_NOW_ANNOTATION),
     )
     return request, [*(reading.violations if reading else ()), *wrong_annotations(annotations)]
+
+
+def request_under(policy: Policy, obj: Mapping[str, Any]) -> Request | None:
+    """The request of one object, with the admin's word where the object itself says nothing; None for other kinds."""
+    request, _ = read_request(obj)
+    if request is None or request.install is not None:
+        return request
+    return replace(request, install=policy.applied_to(obj).install)
 
 
 def asks_anything(obj: Mapping[str, Any]) -> bool:

@@ -96,6 +96,11 @@ def claim_name(kind: Kind, name: str) -> str:
     return f"{component}-python-packages"
 
 
+def statefulset_name(name: str) -> str:
+    """The StatefulSet that a KasprApp's operator makes (upstream-kaspr)."""
+    return f"{name}-app"
+
+
 def main_container(kind: Kind, name: str, containers: list[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """The container that runs the user's code: the one named like the Notebook, else the first; None where none is."""
     if kind is NOTEBOOK:

@@ -21,7 +21,7 @@ from wheelwarden.kube import PODS, Cluster, Object
 from wheelwarden.policy import DEFAULT
 from wheelwarden.request import Request
 from wheelwarden.targets import KINDS
-from wheelwarden.verify.results import ModuleResult, ProbeReport
+from wheelwarden.verify.results import ModuleResult, ProbeReport, Usage
 
 SIX = {"packages": ["six"]}
 HASH = compute_packages_hash(SIX)
@@ -60,6 +60,8 @@ class InstantProber:
 
     def __init__(self, done: Callable[[Key], None]) -> None:
         self.started: list[str] = []
+        self.looked: list[str] = []
+        self.seen: Usage | None = None
         self.report = GOOD
         self._done = done
         self._outcomes: dict[str, ProbeOutcome] = {}
@@ -74,6 +76,15 @@ class InstantProber:
 
     def forget(self, pod_uid: str) -> None:
         self._outcomes.pop(pod_uid, None)
+
+    def look(self, key: Key, pod: PodState) -> None:
+        self.looked.append(pod.name)
+
+    def usage(self, key: Key) -> Usage | None:
+        return self.seen
+
+    def forget_object(self, key: Key) -> None:
+        self.seen = None
 
 
 class Controller:

@@ -239,7 +239,7 @@ async def test_a_disruption_budget_delays_the_eviction(cluster: Cluster, namespa
         await add_app(cluster, namespace, hash_="older")
         await has(
             cluster, KASPRAPPS, "demo", namespace,
-            {"PackagesInstalled": "RestartRequired", "ImportsVerified": "ImportsSucceeded"},
+            {"PackagesInstalled": "RestartRequired", "ImportsVerified": "WaitingForPackages"},
         )  # fmt: skip
         await controller.rounds(6)
         await cluster.get(PODS, "demo-app-0", namespace)
@@ -315,10 +315,11 @@ async def test_what_the_operator_installs_itself_is_left_to_it(cluster: Cluster,
     del own["metadata"]["annotations"]
     await cluster.create(PODS, own, namespace)
     async with controller.running():
-        waiting = {"PackagesInstalled": "Observed", "ImportsVerified": "WaitingForPackages"}
+        waiting = {"PackagesInstalled": "Observed", "ImportsVerified": "WaitingForPod"}
         seen = await has(cluster, KASPRAPPS, "demo", namespace, waiting)
         await controller.rounds(4)
     assert seen["status"]["pythonPackages"] == theirs
+    assert seen["status"]["wheelwarden"]["state"] == "Installing"
     assert (await cluster.list(CLAIMS, namespace)).items == []
 
 

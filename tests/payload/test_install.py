@@ -271,3 +271,26 @@ def test_a_wrong_package_hash_is_a_class_of_its_own(pod: Pod, open_index: Object
     ended = pod.install(pod.request(f"six @ {url}#sha256={'0' * 64}", **open_index))
     assert ended.result["error"]["class"] == "hash_mismatch"
     assert urlsplit(url).netloc in ended.output
+
+
+def test_on_another_owners_volume_all_lies_in_one_folder_and_the_owner_finds_its_marker(
+    pod: Pod, open_index: Object
+) -> None:
+    pod.view.mkdir()
+    pod.store.mkdir()
+    (pod.store / "six.py").write_text("of the owner's own installer")
+    marker = pod.view / ".installed-owners"
+    request = pod.request("six==1.16.0", **open_index, store=str(pod.store / ".wheelwarden"), ownersMarker=str(marker))
+    ended = pod.install(request)
+    assert ended.result["outcome"] == "installed"
+    assert sorted(path.name for path in pod.store.iterdir()) == [".wheelwarden", "six.py"]
+    assert (pod.store / "six.py").read_text() == "of the owner's own installer"
+    assert (pod.view / "site-packages").resolve().parent.parent == pod.store / ".wheelwarden"
+    found = json.loads(marker.read_text())
+    assert found == {
+        "packages": ["six==1.16.0"],
+        "install_time": ended.result["installedAt"],
+        "duration": found["duration"],
+        "pod_name": "pod-0",
+    }
+    assert found["duration"].endswith("s")

@@ -238,3 +238,31 @@ def test_it_runs_with_every_interpreter_of_this_machine(python: str, tmp_path: P
     report = probe(ask(tmp_path, "json", "nope"), python=python)
     assert outcome(report) == {"json": "ok", "nope": "ModuleNotFound"}
     assert json.loads(json.dumps(report.python)).startswith("3.")
+
+
+def test_versions_are_told_by_the_files_that_are_there(tmp_path: Path) -> None:
+    """As pip leaves it: `--target` over an older version keeps the old files and adds the new metadata."""
+    index = packages.prepare(artifacts.CACHE)
+    target = tmp_path / "target"
+    for version in ("1.16.0", "1.17.0"):
+        subprocess.run(
+            [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--find-links", str(index),
+             "--target", str(target), f"six=={version}"],
+            check=True, capture_output=True,
+        )  # fmt: skip
+    report = probe(ask(target, distributions=["six", "Nowhere"], inspect=["six", "Nowhere"]))
+    six, nowhere = report.distributions
+    assert dict(six.found) == {"1.16.0": True, "1.17.0": False}
+    assert six.versions == ("1.16.0",)
+    assert (nowhere.name, nowhere.found) == ("Nowhere", ())
+    (target / "six.py").write_text("# half of it")
+    [six] = probe(ask(target, inspect=["six"])).distributions
+    assert six.damaged
+
+
+def test_without_a_search_path_the_modules_are_the_images(tmp_path: Path) -> None:
+    request = {**ask(tmp_path, distributions=["pip"], inspect=["pip"]), "searchPath": ""}
+    report = probe(request, python=sys.executable)
+    assert outcome(report) == {"pip": "ok"}
+    assert report.distributions[0].found
+    assert report.usage is None

@@ -1,9 +1,12 @@
 """What the public Kaspr operator (v0.18.51) makes of a KasprApp, as far as Wheelwarden meets it: decisions only.
 
-The pod runs nothing but `sleep`, unless `spec.podTemplate` (of this stand-in alone) says otherwise.
+The pod runs nothing but `sleep`, unless `spec.podTemplate` (of this stand-in alone) says otherwise. The annotation
+`INSTALLS` (of this stand-in alone, too) makes it an operator of 0.14 or later for that app: with an installer of its own.
 """
 
 import copy
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +18,22 @@ CONTAINER = "kaspr"
 DEFAULT_IMAGE = "registry.example.com/kaspr:0.18.51"
 OWN_CONDITIONS = ("Ready", "Progressing")
 PORT = 6065
+INSTALLS = "standins.example.com/installs-packages"
+INSTALLER = "install-packages"
+PACKAGES_PATH = "/opt/kaspr/packages"
+# What the real one does, its weaknesses included: pip --target into the live folder without cleaning up, markers of older
+# sets removed before the new one is there, and a failure that is let pass leaves no trace but the missing marker.
+INSTALL_SCRIPT = """
+marker=$PACKAGES_PATH/.installed-$PACKAGES_HASH
+test -f "$marker" && exit 0
+rm -f "$PACKAGES_PATH"/.installed-*
+if python3 -m pip install --no-cache-dir --disable-pip-version-check --target "$PACKAGES_PATH" $PIP_OPTIONS $PACKAGES; then
+  printf '{"packages": %s, "install_time": "%s", "duration": "1s", "pod_name": "%s"}' \
+    "$PACKAGES_JSON" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$HOSTNAME" > "$marker"
+  exit 0
+fi
+test "$ON_FAILURE" = allow
+"""
 # Lists that a drift check compares by length: additions are drift, defaults of the API server are not.
 _OWNED_LISTS = ("initContainers", "containers", "volumes")
 
@@ -82,6 +101,14 @@ def build_template(app: Object) -> Object:
         "containers": [main],
         "volumes": [{"name": f"{component}-storage", "emptyDir": {}}],
     }
+    if installs_packages(app):
+        mount = {"name": f"{component}-packages", "mountPath": PACKAGES_PATH}
+        pod["initContainers"] = [{**build_installer(app), "image": main["image"], "volumeMounts": [mount]}]
+        pod["volumes"].append(
+            {"name": mount["name"], "persistentVolumeClaim": {"claimName": build_claim(app)["metadata"]["name"]}}
+        )
+        main["volumeMounts"].append(mount)
+        main["env"].append({"name": "PYTHONPATH", "value": f"{PACKAGES_PATH}:${{PYTHONPATH}}"})
     over = copy.deepcopy(spec.get("podTemplate") or {})
     over_spec = over.get("spec") or {}
     containers = over_spec.pop("containers", [])
@@ -93,6 +120,76 @@ def build_template(app: Object) -> Object:
     metadata = over.get("metadata") or {}
     labels = {**(metadata.get("labels") or {}), **build_labels(app)}
     return {"metadata": {**metadata, "labels": labels}, "spec": pod}
+
+
+def installs_packages(app: Object) -> bool:
+    """Whether the operator installs the app's packages by itself."""
+    asked = (app["metadata"].get("annotations") or {}).get(INSTALLS) == "true"
+    return asked and bool((app["spec"].get("pythonPackages") or {}).get("packages"))
+
+
+def hash_packages(app: Object) -> str:
+    """The operator's own name of a set of packages; not ours."""
+    asked = app["spec"]["pythonPackages"]
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def build_installer(app: Object) -> Object:
+    asked = app["spec"]["pythonPackages"]
+    options = ["--index-url", asked["indexUrl"]] if asked.get("indexUrl") else []
+    for host in asked.get("trustedHosts") or []:
+        options += ["--trusted-host", host]
+    values = {
+        "PACKAGES_PATH": PACKAGES_PATH,
+        "PACKAGES_HASH": hash_packages(app),
+        "PACKAGES": " ".join(asked["packages"]),
+        "PACKAGES_JSON": json.dumps(asked["packages"]),
+        "PIP_OPTIONS": " ".join(options),
+        "ON_FAILURE": (asked.get("installPolicy") or {}).get("onFailure", "block"),
+    }
+    env = [{"name": name, "value": value} for name, value in values.items()]
+    return {"name": INSTALLER, "command": ["/bin/bash", "-c"], "args": [INSTALL_SCRIPT], "env": env}
+
+
+def build_claim(app: Object) -> Object:
+    cache = app["spec"]["pythonPackages"].get("cache") or {}
+    metadata = _metadata(app)
+    metadata["name"] = f"{component_name(app)}-python-packages"
+    metadata["labels"] = {**metadata["labels"], "kaspr.io/component": "python-packages"}
+    spec: Object = {
+        "accessModes": [cache.get("accessMode", "ReadWriteMany")],
+        "resources": {"requests": {"storage": cache.get("size", "256Mi")}},
+    }
+    if cache.get("storageClass"):
+        spec["storageClassName"] = cache["storageClass"]
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+
+
+def find_installed_pod(app: Object, pods: Sequence[Object]) -> str | None:
+    """The pod that is asked for its marker: any one whose container of that name and hash ended well."""
+    for pod in pods:
+        specs = [one for one in pod["spec"].get("initContainers") or [] if one["name"] == INSTALLER]
+        hashes = [env.get("value") for one in specs for env in one.get("env") or [] if env["name"] == "PACKAGES_HASH"]
+        statuses = (pod.get("status") or {}).get("initContainerStatuses") or []
+        ended = [one["state"].get("terminated") or {} for one in statuses if one["name"] == INSTALLER]
+        if hash_packages(app) in hashes and [one.get("exitCode") for one in ended] == [0]:
+            name: str = pod["metadata"]["name"]
+            return name
+    return None
+
+
+def read_marker(app: Object, text: str) -> Object:
+    """`status.pythonPackages`, as the operator makes it of its marker; an empty text: there is none."""
+    status: Object = {"hash": hash_packages(app), "cacheMode": "ReadWriteMany"}
+    if not text:
+        return status | {"warnings": ["Installation completed but marker file not found"]}
+    marker = json.loads(text)
+    return status | {
+        "installed": marker["packages"],
+        "lastInstallTime": marker["install_time"],
+        "installDuration": marker["duration"],
+        "installedBy": marker["pod_name"],
+    }
 
 
 def build_replacements(app: Object) -> list[Object]:

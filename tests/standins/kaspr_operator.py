@@ -1,14 +1,15 @@
 """The stand-in Kaspr operator: reads, lets `kaspr` decide, writes; on changes, and by the clock as the real one."""
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from tests.standins import kaspr as decide
 from tests.standins.loop import Key, Loop, Source, key_by_label, own_key
-from wheelwarden.errors import Conflict, KubeError, NotFound, Unreachable
-from wheelwarden.kube import KASPRAPPS, SERVICES, STATEFUL_SETS, Cluster, Object
+from wheelwarden.errors import AlreadyExists, Conflict, KubeError, NotFound, Unreachable
+from wheelwarden.kube import CLAIMS, KASPRAPPS, PODS, SERVICES, STATEFUL_SETS, Cluster, Object
 
 # The real one names no field manager; this is what the API server makes of its client library's user agent.
 FIELD_MANAGER = "OpenAPI-Generator"
@@ -54,6 +55,9 @@ class KasprOperator:
         if app["metadata"].get("deletionTimestamp"):
             return
         component = decide.component_name(app)
+        if decide.installs_packages(app):
+            with contextlib.suppress(AlreadyExists):
+                await self._cluster.create(CLAIMS, decide.build_claim(app), namespace)
         try:
             await self._cluster.get(SERVICES, component, namespace)
         except NotFound:
@@ -81,9 +85,25 @@ class KasprOperator:
             statefulset = None
         conditions = decide.rewrite_conditions(app, statefulset, self._snapshots.get(uid, []), now=_now())
         self._snapshots[uid] = decide.read_conditions(app)
-        if conditions != decide.read_conditions(app):
-            status = {"status": {"conditions": conditions}}
+        status: Object = {"status": {"conditions": conditions}}
+        if decide.installs_packages(app):
+            status["status"]["pythonPackages"] = await self._read_marker(app)
+        if conditions != decide.read_conditions(app) or "pythonPackages" in status["status"]:
             await self._cluster.patch(KASPRAPPS, name, status, namespace, subresource="status")
+
+    async def _read_marker(self, app: Object) -> Object | None:
+        """What the marker says that one pod has; None while there is no such pod."""
+        namespace, name = own_key(app)
+        pods = (await self._cluster.list(PODS, namespace, labels=f"{decide.APP_LABEL}={name}")).items
+        pod = decide.find_installed_pod(app, pods)
+        if pod is None:
+            return None
+        marker = f"{decide.PACKAGES_PATH}/.installed-{decide.hash_packages(app)}"
+        try:
+            done = await self._cluster.exec(pod, namespace, decide.CONTAINER, ["cat", marker], timeout_seconds=10)
+        except KubeError:
+            return None
+        return decide.read_marker(app, done.stdout if done.exit_code == 0 else "")
 
     async def _every(self, seconds: float, act: Callable[[Object], Awaitable[None]]) -> None:
         while True:

@@ -26,7 +26,8 @@ REPORT = ProbeReport(python="3.11.2", executable="/usr/bin/python", derived=True
 NO_PYTHON3 = Invalid(500, "InternalError", 'exec: "python3": executable file not found in $PATH')
 POD = PodState(
     name="demo-app-0", uid="u0", deleting=False, ready=True, main="kaspr", crashing=False, restarts=0, injected=True,
-    hash="h", probed="", foreign_installer=False, installer=None, conditions=(), claims=frozenset(),
+    hash="h", probed="", foreign_installer=False, taken_over=False,
+        search_path="/packages/site-packages", installer=None, conditions=(), claims=frozenset(),
 )  # fmt: skip
 
 

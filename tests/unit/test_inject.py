@@ -32,6 +32,8 @@ def apply_patch(document: Object, patch: Sequence[Mapping[str, Any]]) -> Object:
             target[last] = operation["value"]
         elif operation["op"] == "replace":
             target[int(last)] = operation["value"]
+        elif last != "-":
+            target.insert(int(last), operation["value"])
         else:
             assert last == "-"
             target.append(operation["value"])
@@ -122,6 +124,7 @@ def test_a_bare_pod_gets_volumes_tools_installer_mounts_path_and_marks() -> None
         "uv": "/wheelwarden-tools/uv",
         "store": "/packages-store",
         "view": "/packages",
+        "ownersMarker": None,
         "retries": 3,
         "timeoutSeconds": 600,
         "onFailure": "block",
@@ -299,6 +302,7 @@ def test_every_field_of_the_request_reaches_the_installer() -> None:
         "uv": "/wheelwarden-tools/uv",
         "store": "/packages-store",
         "view": "/packages",
+        "ownersMarker": None,
         "retries": 5,
         "timeoutSeconds": 90,
         "onFailure": "allow",
@@ -476,7 +480,95 @@ def test_another_owners_installer_is_left_as_it_is() -> None:
     reason = "the pod comes with an install-packages of its own, which is left as it is"
     assert plan_injection(given, kaspr_request(), TOOLS) == Injection(reason=reason)
     managed = kaspr_request({"wheelwarden.dev/install": "managed"})
-    assert plan_injection(given, managed, TOOLS) == Injection(reason=reason, warning=f"KasprApp orders: {reason}")
+    unclear = f"{reason}: it cannot be told which of its volumes holds the packages"
+    assert plan_injection(given, managed, TOOLS) == Injection(reason=unclear, warning=f"KasprApp orders: {unclear}")
+
+
+def operators_pod(**changes: Any) -> Object:
+    """The pod of an operator that installs by itself (upstream-kaspr)."""
+    mount = {"name": "orders-app-packages", "mountPath": "/opt/kaspr/packages"}
+    main = container(
+        env=[{"name": "BEFORE", "value": "1"}, {"name": "PYTHONPATH", "value": "/opt/kaspr/packages:${PYTHONPATH}"}],
+        volumeMounts=[{"name": "orders-app-storage", "mountPath": "/var/lib/data"}, mount],
+    )
+    installer = {
+        "name": "install-packages",
+        "image": "registry.example.com/kaspr:7",
+        "command": ["/bin/bash", "-c"],
+        "args": ["pip install …"],
+        "env": [{"name": "PACKAGES_HASH", "value": "0123456789abcdef"}],
+        "volumeMounts": [mount],
+    }
+    claim = {"persistentVolumeClaim": {"claimName": "orders-app-python-packages"}}
+    spec = {
+        "containers": [main],
+        "initContainers": [{"name": "first", "image": "i"}, installer, {"name": "last", "image": "i"}],
+        "volumes": [{"name": "orders-app-storage", "emptyDir": {}}, {"name": "orders-app-packages", **claim}],
+    }
+    return pod(**{**spec, **changes})
+
+
+MANAGED = {"wheelwarden.dev/install": "managed"}
+
+
+def test_an_installer_that_is_taken_over_is_replaced_in_its_place_on_its_own_volume() -> None:
+    given = operators_pod()
+    request = kaspr_request(MANAGED)
+    injection = plan_injection(given, request, TOOLS)
+    assert (injection.warning, injection.reason) == ("", "injected in the place of its own install-packages")
+    injected = apply_patch(given, injection.patch)
+    inits = injected["spec"]["initContainers"]
+    assert [one["name"] for one in inits] == ["first", "wheelwarden-tools", "install-packages", "last"]
+    ours = inits[2]
+    assert ours["command"] == ["python3", "-I", "/wheelwarden-tools/install.py"]
+    assert ours["volumeMounts"][:2] == [
+        {"name": "orders-app-packages", "mountPath": "/packages-store"},
+        {"name": "wheelwarden-view", "mountPath": "/packages"},
+    ]
+    env = {variable["name"]: variable for variable in ours["env"]}
+    # The operator looks for the hash on the container; its PYTHONPATH would hide the image's own.
+    assert env["PACKAGES_HASH"]["value"] == "0123456789abcdef"
+    assert "PYTHONPATH" not in env
+    asked = json.loads(env["WHEELWARDEN_REQUEST"]["value"])
+    assert asked["store"] == "/packages-store/.wheelwarden"
+    assert asked["ownersMarker"] == "/packages/.installed-0123456789abcdef"
+    assert asked["hash"] == request.packages_hash
+    main = injected["spec"]["containers"][0]
+    assert main["volumeMounts"] == [
+        {"name": "orders-app-storage", "mountPath": "/var/lib/data"},
+        {"name": "wheelwarden-view", "mountPath": "/opt/kaspr/packages", "readOnly": True},
+        {"name": "orders-app-packages", "mountPath": "/packages-store", "readOnly": True},
+        {"name": "wheelwarden-view", "mountPath": "/packages", "readOnly": True},
+    ]
+    assert main["env"] == [
+        {"name": "BEFORE", "value": "1"},
+        {"name": "PYTHONPATH", "value": f"/packages/site-packages:{IMAGE_PATHS}"},
+    ]
+    assert [volume["name"] for volume in injected["spec"]["volumes"]] == [
+        "orders-app-storage", "orders-app-packages", "wheelwarden-view", "wheelwarden-tools"
+    ]  # fmt: skip
+    assert plan_injection(injected, request, TOOLS).reason == "the pod is injected already"
+
+
+def test_a_takeover_without_tools_keeps_what_else_stood_in_the_path_and_needs_no_marker() -> None:
+    given = operators_pod()
+    given["spec"]["containers"][0]["env"][1]["value"] = "/opt/kaspr/packages/:/app"
+    del given["spec"]["initContainers"][1]["env"]
+    injected = apply_patch(given, plan_injection(given, kaspr_request(MANAGED), NO_TOOLS).patch)
+    assert [one["name"] for one in injected["spec"]["initContainers"]] == ["first", "install-packages", "last"]
+    assert injected["spec"]["containers"][0]["env"][1]["value"] == "/packages/site-packages:/app"
+    env = {variable["name"]: variable for variable in injected["spec"]["initContainers"][1]["env"]}
+    assert json.loads(env["WHEELWARDEN_REQUEST"]["value"])["ownersMarker"] is None
+    assert "PACKAGES_HASH" not in env
+
+
+def test_of_several_shared_volumes_the_one_in_the_path_holds_the_packages() -> None:
+    given = operators_pod()
+    storage = {"name": "orders-app-storage", "mountPath": "/var/lib/data"}
+    given["spec"]["initContainers"][1]["volumeMounts"].insert(0, storage)
+    injected = apply_patch(given, plan_injection(given, kaspr_request(MANAGED), TOOLS).patch)
+    assert injected["spec"]["initContainers"][2]["volumeMounts"][0]["name"] == "orders-app-packages"
+    assert injected["spec"]["containers"][0]["volumeMounts"][0] == storage
 
 
 def test_an_owner_that_wants_to_be_observed_gets_nothing() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from controller.manifests import duration, package_status
+from controller.manifests import duration, package_status, usage_of
 from controller.state import Installer, InstallResult, PodState, parse_result, read_pod
 from wheelwarden import names
 from wheelwarden.conditions import FALSE, TRUE, UNKNOWN, Condition
@@ -26,7 +26,8 @@ def request(packages: bool = True, **cache: object) -> Request:
 def pod(name: str = "demo-app-0", *, installer: Installer | None = None, uses: str = "") -> PodState:
     return PodState(
         name=name, uid=name, deleting=False, ready=True, main="kaspr", crashing=False, restarts=0, injected=True,
-        hash=request().packages_hash, probed="", foreign_installer=False, installer=installer, conditions=(),
+        hash=request().packages_hash, probed="", foreign_installer=False, taken_over=False,
+        search_path="/packages/site-packages", installer=installer, conditions=(),
         claims=frozenset({uses} - {""}),
     )  # fmt: skip
 
@@ -58,7 +59,8 @@ def test_the_status_of_an_app_whose_packages_are_there_has_every_field() -> None
         pod(installer=Installer(phase="ended", exit_code=0, result=INSTALLED)),
         pod("demo-app-1", installer=Installer(phase="ended", exit_code=0, result=replace(INSTALLED, outcome="reused"))),
     ]
-    assert package_status(request(), pods, condition(TRUE), None) == {
+    usage = usage_of(request(), pods, {}, None)
+    assert package_status(request(), pods, condition(TRUE), None, usage=usage) == {
         "state": "Ready",
         "hash": request().packages_hash,
         "installed": ["six==1.17.0"],
@@ -81,9 +83,8 @@ def test_a_full_volume_is_warned_about_in_the_seeds_words() -> None:
     nearly = replace(INSTALLED, usage=Usage(total_bytes=1000, used_bytes=800, available_bytes=200))
 
     def warnings(result: InstallResult) -> object:
-        status = package_status(
-            request(), [pod(installer=Installer(phase="ended", result=result))], condition(TRUE), None
-        )
+        pods = [pod(installer=Installer(phase="ended", result=result))]
+        status = package_status(request(), pods, condition(TRUE), None, usage=usage_of(request(), pods, {}, None))
         assert status is not None
         return status["warnings"]
 
@@ -163,9 +164,46 @@ def test_a_pod_with_an_installer_of_somebody_else_is_foreign_and_the_notebooks_c
     }
     state = read_pod(NOTEBOOK, "lab", raw)
     assert (state.main, state.ready, state.restarts) == ("lab", True, 2)
-    assert (state.foreign_installer, state.injected, state.installer) == (True, False, None)
+    assert (state.foreign_installer, state.injected) == (True, False)
+    assert state.installer == Installer(phase="waiting")
 
 
 @pytest.mark.parametrize("junk", ["", "Killed", "[]", "{}", '{"outcome": 1}', '{"outcome":"failed","error":3}'])
 def test_what_is_no_word_of_the_installer_is_none(junk: str) -> None:
     assert parse_result(junk) is None
+
+
+def usage(used: int, total: int = 1000) -> Usage:
+    return Usage(total_bytes=total, used_bytes=used, available_bytes=total - used)
+
+
+@pytest.mark.parametrize(
+    ("told", "status", "seen", "found"),
+    [
+        (None, None, None, None),
+        (250, None, None, 250),
+        (250, None, 300, 300),
+        (250, 300, None, 300),  # an earlier controller saw it: it is not put back to what the installer said
+        (250, 300, 305, 300),  # hardly changed: nothing is written anew
+        (250, 300, 310, 310),
+        (250, 799, 801, 801),  # now it is to be warned about
+    ],
+)
+def test_how_full_the_volume_is_comes_from_who_looked_last(
+    told: int | None, status: int | None, seen: int | None, found: int | None
+) -> None:
+    result = replace(INSTALLED, usage=None if told is None else usage(told))
+    pods = [pod(installer=Installer(phase="ended", result=result))]
+    cache = {"totalBytes": 1000, "usedBytes": status, "availableBytes": 1000 - (status or 0)}
+    before = {} if status is None else {"hash": request().packages_hash, "cacheUsage": cache}
+    used = usage_of(request(), pods, before, None if seen is None else usage(seen))
+    assert (used and used.used_bytes) == found
+
+
+def test_a_pod_that_waits_for_its_restart_has_not_failed() -> None:
+    waiting = Condition(
+        type=names.PACKAGES_INSTALLED, status=FALSE, reason="RestartRequired", message="The packages changed."
+    )
+    status = package_status(request(), [pod()], waiting, None)
+    assert status is not None
+    assert (status["state"], status["warnings"], "error" in status) == ("Installing", ["The packages changed."], False)

@@ -57,6 +57,8 @@ def pod(name: str = "demo-app-0", **changes: object) -> PodState:
         hash=SIX.packages_hash,
         probed="",
         foreign_installer=False,
+        taken_over=False,
+        search_path=names.SITE_PACKAGES_PATH,
         installer=ENDED,
         conditions=(),
         claims=frozenset(),
@@ -130,7 +132,7 @@ def installed_condition(state: PodState, wanted: Request = SIX, hindrance: Condi
             pod(injected=False, hash="", installer=None, foreign_installer=True),
             UNKNOWN,
             "Observed",
-            "This pod comes with an installer of its own; its packages are not ours.",
+            "The pod's own installer is at work; Wheelwarden only observes it.",
         ),
         (
             pod(hash="older"),

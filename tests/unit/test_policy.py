@@ -48,12 +48,13 @@ def test_an_empty_file_is_the_default_policy(tmp_path: Path, text: str) -> None:
             "maxPackage: 5",
             (
                 'there is no setting "maxPackage" (did you mean "maxPackages"?); known are rules, allowedIndexHosts, '
-                "publicIndexHosts, allowedVariables, allowedPackages, deniedPackages, maxPackages, overrides"
+                "publicIndexHosts, allowedVariables, allowedPackages, deniedPackages, maxPackages, install, overrides"
             ),
         ),
         ("rules: {index-htp: warn}", 'rules: there is no rule "index-htp"; did you mean "index-http"?'),
         ("rules: {zzz: warn}", 'rules: there is no rule "zzz"; `wheelwarden rules` prints them all'),
         ("rules: {index-http: never}", "rules.index-http: it must be off, warn or deny"),
+        ("install: always", "install: it must be managed or observe"),
         ("maxPackages: many", "maxPackages: it must be a whole number"),
         ("maxPackages: 0", "maxPackages: 0 is less than the minimum of 1"),
         ("allowedVariables: ['A B']", 'allowedVariables.0: "A B" is no name of a variable'),

@@ -18,7 +18,7 @@ from wheelwarden.hashing import compute_packages_hash
 from wheelwarden.kube import KASPRAPPS, NOTEBOOKS, PODS
 from wheelwarden.policy import DEFAULT
 from wheelwarden.request import Request
-from wheelwarden.verify.results import ModuleResult, ProbeReport
+from wheelwarden.verify.results import ModuleResult, ProbeReport, Usage
 
 APP = Key("KasprApp", "team", "demo")
 LAB = Key("Notebook", "team", "lab")
@@ -34,6 +34,8 @@ class FakeProber:
 
     def __init__(self) -> None:
         self.started: list[str] = []
+        self.looked: list[str] = []
+        self.seen: Usage | None = None
         self.outcomes: dict[str, ProbeOutcome] = {}
         self.answer: Callable[[str], ProbeOutcome] = lambda digest: ProbeOutcome(digest=digest, report=GOOD)
 
@@ -48,6 +50,15 @@ class FakeProber:
 
     def forget(self, pod_uid: str) -> None:
         self.outcomes.pop(pod_uid, None)
+
+    def look(self, key: Key, pod: PodState) -> None:
+        self.looked.append(pod.name)
+
+    def usage(self, key: Key) -> Usage | None:
+        return self.seen
+
+    def forget_object(self, key: Key) -> None:
+        self.seen = None
 
 
 GOOD = ProbeReport(
@@ -86,7 +97,7 @@ class World:
         spec: Object = {"replicas": replicas}
         if packages is not None:
             spec["pythonPackages"] = {"packages": packages}
-        metadata = {"name": "demo", "namespace": "team", "uid": "app-uid"}
+        metadata = {"name": "demo", "namespace": "team", "uid": "app-uid", "creationTimestamp": "2025-12-31T00:00:00Z"}
         return self.cluster.put(KASPRAPPS, {"metadata": metadata, "spec": spec})
 
     def notebook(self, **annotations: str) -> Object:

@@ -14,7 +14,7 @@ from webhook.installer import Tools
 from webhook.review import Review
 from wheelwarden.errors import Forbidden, KubeError, NotFound
 from wheelwarden.kube import CLAIMS, Listing, Resource
-from wheelwarden.policy import DEFAULT
+from wheelwarden.policy import DEFAULT, parse_policy
 from wheelwarden.targets import KASPR_APP, KINDS, NOTEBOOK
 
 Object = dict[str, Any]
@@ -105,6 +105,25 @@ async def test_the_pod_of_an_owner_with_packages_is_patched() -> None:
         "/spec/containers/0/volumeMounts",
         "/spec/containers/0/env",
     ]
+
+
+async def test_the_policy_decides_whether_an_installer_is_taken_over_where_the_owner_does_not_say() -> None:
+    mount = {"name": "theirs", "mountPath": "/opt/kaspr/packages"}
+    pod = {
+        "metadata": {"labels": {"kaspr.io/app": "orders"}},
+        "spec": {
+            "initContainers": [{"name": "install-packages", "image": "i", "volumeMounts": [mount]}],
+            "containers": [{"name": "kaspr", "image": "i", "volumeMounts": [mount]}],
+        },
+    }
+    managed = parse_policy({"overrides": [{"namespaces": ["shop"], "install": "managed"}]})
+    taking = await injection(Objects(app()), policy=lambda: managed).answer(review(obj=pod))
+    assert taking.outcome == "injected"
+    assert (await injection(Objects(app())).answer(review(obj=pod))).outcome == "skipped"
+    metadata = {"name": "orders", "namespace": "shop", "annotations": {"wheelwarden.dev/install": "observe"}}
+    observed = {**app(), "metadata": metadata}
+    answer = await injection(Objects(observed), policy=lambda: managed).answer(review(obj=pod))
+    assert answer.outcome == "skipped"
 
 
 @pytest.mark.parametrize(

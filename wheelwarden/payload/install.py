@@ -108,6 +108,8 @@ def main():
         result["durationSeconds"] = round(time.monotonic() - started, 3)
     if result["error"] is None:
         write_atomically(os.path.join(request["view"], ".installed-" + request["hash"]), json.dumps(result))
+        if request.get("ownersMarker"):
+            write_atomically(request["ownersMarker"], json.dumps(owners_marker(result)))
     report(result)
     sys.stdout.flush()
     return code
@@ -133,6 +135,16 @@ def interpreter_tag():
     libc = "glibc" if "CS_GNU_LIBC_VERSION" in os.confstr_names and os.confstr("CS_GNU_LIBC_VERSION") else "musl"
     machine = os.uname().machine
     return "%s%d%d-%s_%s-%s" % ((implementation,) + sys.version_info[:2] + (sys.platform, machine, libc))
+
+
+def owners_marker(result):
+    """The result as the Kaspr operator reads it from the marker of its own installer."""
+    return {
+        "packages": sorted(set(result["installed"] + result["provided"])),
+        "install_time": result["installedAt"],
+        "duration": "%ds" % max(1, round(result["installSeconds"])),
+        "pod_name": result["installedBy"],
+    }
 
 
 def read_record(request, key):
@@ -256,6 +268,7 @@ class Installation:
     def obtain(self, started):
         """The record of the directory, by installing it or by waiting for the pod that does."""
         # Sticky, so that nobody removes another uid's work; but a lock's heartbeat is rewritten by whoever holds it.
+        make_shared_folder(self.request["store"], 0o1777)  # a folder of its own on another owner's volume
         for name, mode in (("", 0o1777), ("staging", 0o1777), ("locks", 0o777)):
             make_shared_folder(os.path.join(self.folder, name), mode)
         lock = self.open_lock()

@@ -17,6 +17,7 @@ OUTPUT_LIMIT = 4000  # characters kept of a module's stdout and stderr, from the
 ERROR_LIMIT = 300
 CHILD_LIMIT_BYTES = 1 << 20
 DRAIN_SECONDS = 1.0
+INSPECTED_FILES = 500  # of one distribution: enough to tell versions apart, and no long read
 
 # What the fresh interpreter runs. It drops the working directory from sys.path before it imports anything, and reports on
 # a descriptor of its own, since the module may print what it likes.
@@ -93,10 +94,12 @@ def main():
         except OSError as error:
             sys.exit("the installed packages cannot be read: {}".format(error))
     results = [try_import(name, min(request["deadlineSeconds"], end - time.monotonic())) for name in modules]
-    mark_shadowed(results, request["searchPath"])
+    if request["searchPath"]:
+        mark_shadowed(results, request["searchPath"])
     answer = {
         "version": 1, "python": "%d.%d.%d" % sys.version_info[:3], "executable": sys.executable, "derived": derived,
         "results": results, "usage": usage_of(request["searchPath"]),
+        "distributions": [inspect(name, request["searchPath"]) for name in request.get("inspect", ())],
     }  # fmt: skip
     print(json.dumps(answer))
 
@@ -232,24 +235,75 @@ def derive(distributions, search_path):
     """
     wanted = set(normalised(name) for name in distributions)
     found = []
-    # What the image had in a fitting version already was not installed again.
-    image = [entry for entry in sys.path if entry != search_path and os.path.isdir(entry)]
-    for folder in [search_path] + image:
-        try:
-            listed = sorted(os.listdir(folder))
-        except OSError:
-            if folder == search_path:
-                raise
-            continue
-        for name in listed:
-            stem, extension = os.path.splitext(name)
-            distribution = normalised(stem.partition("-")[0])
-            if extension in (".dist-info", ".egg-info") and distribution in wanted:
+    for folder in folders(search_path):
+        for distribution, _version, metadata in metadata_in(folder, search_path):
+            if distribution in wanted:
                 wanted.discard(distribution)
-                for module in modules_of(os.path.join(folder, name)):
+                for module in modules_of(metadata):
                     if module not in found:
                         found.append(module)
     return found
+
+
+def folders(search_path):
+    """Where packages are looked for: what the image had in a fitting version already was not installed again."""
+    image = [entry for entry in sys.path if entry != search_path and os.path.isdir(entry)]
+    return [search_path] + image if search_path else image
+
+
+def metadata_in(folder, search_path):
+    """(normal name, version, path) of each distribution in a folder."""
+    try:
+        listed = sorted(os.listdir(folder))
+    except OSError:
+        if folder == search_path:
+            raise
+        listed = []
+    found = []
+    for name in listed:
+        stem, extension = os.path.splitext(name)
+        distribution, _, version = stem.partition("-")
+        if extension in (".dist-info", ".egg-info"):
+            found.append((normalised(distribution), version.partition("-")[0], os.path.join(folder, name)))
+    return found
+
+
+def inspect(name, search_path):
+    """Which versions of a distribution the first folder that has it claims to hold, and whether the files are theirs.
+
+    An installer that does not clean up leaves the metadata of several versions beside the files of one.
+    """
+    for folder in folders(search_path):
+        try:
+            found = [entry for entry in metadata_in(folder, search_path) if entry[0] == normalised(name)]
+        except OSError:
+            found = []
+        if found:
+            return {"name": name, "found": [{"version": v, "intact": is_intact(path, folder)} for _, v, path in found]}
+    return {"name": name, "found": []}
+
+
+def is_intact(metadata, folder):
+    """Whether the files are those that were installed, by their digests (RECORD); None where nothing tells."""
+    import base64
+    import csv
+    import hashlib
+
+    checked = 0
+    for row in csv.reader(lines_of(os.path.join(metadata, "RECORD"))):
+        if len(row) < 2 or not row[1].startswith("sha256=") or row[0].startswith(("..", "/")):
+            continue
+        if checked >= INSPECTED_FILES or row[0].split("/")[0] == os.path.basename(metadata):
+            continue
+        checked += 1
+        try:
+            with open(os.path.join(folder, row[0]), "rb") as file:
+                digest = hashlib.sha256(file.read()).digest()
+        except OSError:
+            return False
+        if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != row[1][len("sha256=") :]:
+            return False
+    return True if checked else None
 
 
 def normalised(name):

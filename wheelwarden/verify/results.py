@@ -74,6 +74,28 @@ class Usage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Distribution:
+    """What there is of a distribution: `found` has each version that metadata speaks of, and whether the files are its.
+
+    None in the place of a truth: nothing tells.
+    """
+
+    name: str
+    found: tuple[tuple[str, bool | None], ...]
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The versions that are really there: those whose files are, or where that holds for none, all of them."""
+        there = tuple(version for version, intact in self.found if intact is not False)
+        return there or tuple(version for version, _ in self.found)
+
+    @property
+    def damaged(self) -> bool:
+        """Whether it is there, and the files are those of no version."""
+        return bool(self.found) and all(intact is False for _, intact in self.found)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ProbeReport:
     """The probe's answer; `derived` where the modules came from the installed metadata."""
 
@@ -82,6 +104,7 @@ class ProbeReport:
     derived: bool
     results: tuple[ModuleResult, ...]
     usage: Usage | None = None
+    distributions: tuple[Distribution, ...] = ()
 
 
 def parse_report(stdout: str) -> ProbeReport:
@@ -99,6 +122,10 @@ def parse_report(stdout: str) -> ProbeReport:
             derived=answer["derived"],
             results=tuple(_module_result(entry) for entry in answer["results"]),
             usage=parse_usage(answer["usage"]),
+            distributions=tuple(
+                Distribution(name=entry["name"], found=tuple((one["version"], one["intact"]) for one in entry["found"]))
+                for entry in answer.get("distributions", ())
+            ),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise UnreadableAnswer(f"the probe's answer cannot be read ({type(error).__name__}: {error})") from error

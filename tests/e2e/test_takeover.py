@@ -1,0 +1,108 @@
+"""Beside an operator that installs packages by itself (Kaspr 0.14 and later): observed by default, taken over where asked."""
+
+import json
+from typing import Any
+
+from tests.e2e.conftest import Indexes
+from tests.e2e.workspace import IMPORTS_VERIFIED, PACKAGES_INSTALLED, Workspace, init_names, packages, wait_for
+from tests.standins.kaspr import INSTALLS
+
+INSTALL = "wheelwarden.dev/install"
+OWN = "/opt/kaspr/packages"
+
+
+def app(
+    workspace: Workspace, name: str, asked: dict[str, Any], *, install: str = "", replicas: int = 1
+) -> dict[str, Any]:
+    annotations = {INSTALLS: "true", **({INSTALL: install} if install else {})}
+    return workspace.app(name, asked, replicas=replicas, annotations=annotations)
+
+
+def status(workspace: Workspace, name: str, field: str) -> dict[str, Any]:
+    found: dict[str, Any] = (workspace.get("kasprapp", name).get("status") or {}).get(field) or {}
+    return found
+
+
+def test_an_observed_app_is_proven_and_its_owners_lies_are_told(workspace: Workspace, indexes: Indexes) -> None:
+    workspace.apply(app(workspace, "orders", packages(indexes.open_url, "six==1.16.0")))
+    installed = workspace.wait_condition("kasprapp", "orders", PACKAGES_INSTALLED, "True", "Observed")
+    assert "six==1.16.0" in installed["message"]
+    workspace.wait_condition("kasprapp", "orders", IMPORTS_VERIFIED, "True", "ImportsSucceeded")
+    pod = workspace.pods("kaspr.io/app=orders")[0]
+    assert init_names(pod) == ["install-packages"]
+    assert "wheelwarden.dev/packages-hash" not in pod["metadata"].get("annotations", {})
+    claim = workspace.get("pvc", "orders-app-python-packages")
+    assert "app.kubernetes.io/managed-by" not in claim["metadata"]["labels"]
+    ours = wait_for("our own status", lambda: status(workspace, "orders", "wheelwarden") or None)
+    assert (ours["state"], ours["installed"], ours["cacheMode"]) == ("Ready", ["six==1.16.0"], "shared-pvc")
+
+    # It installs the next version without cleaning up: pip says nothing, its marker is new, and the old code is imported.
+    workspace.apply(app(workspace, "orders", packages(indexes.open_url, "six==1.17.0")))
+    stale = workspace.wait_condition("kasprapp", "orders", PACKAGES_INSTALLED, "False", "VersionMismatch")
+    assert "six is 1.16.0" in stale["message"]
+    assert status(workspace, "orders", "wheelwarden")["state"] == "Failed"
+    claimed = wait_for(
+        "what its owner believes",
+        lambda: found if (found := status(workspace, "orders", "pythonPackages")).get("installed") else None,
+    )
+    assert claimed["installed"] == ["six==1.17.0"]
+    assert workspace.python("orders-app-0", "import six; print(six.__version__)") == "1.16.0"
+
+    # Taken over, it is true again; the pod is made anew by itself.
+    workspace.apply(app(workspace, "orders", packages(indexes.open_url, "six==1.17.0"), install="managed"))
+    workspace.wait_condition("kasprapp", "orders", PACKAGES_INSTALLED, "True", "Installed")
+    workspace.wait_condition("kasprapp", "orders", IMPORTS_VERIFIED, "True", "ImportsSucceeded")
+    assert workspace.python("orders-app-0", "import six; print(six.__version__)") == "1.17.0"
+
+
+def test_a_failure_that_the_owner_lets_pass_is_told(workspace: Workspace, indexes: Indexes) -> None:
+    asked = packages(indexes.open_url, "nowhere-to-be-found", installPolicy={"onFailure": "allow", "retries": 1})
+    workspace.apply(app(workspace, "degraded", asked))
+    missing = workspace.wait_condition("kasprapp", "degraded", PACKAGES_INSTALLED, "False", "PackageMissing")
+    assert "nowhere-to-be-found is not there" in missing["message"]
+    workspace.wait_condition("kasprapp", "degraded", IMPORTS_VERIFIED, "False", "ModuleNotFound")
+
+
+def test_a_taken_over_installer_serves_its_owner_too(workspace: Workspace, indexes: Indexes) -> None:
+    asked = packages(indexes.open_url, "six==1.16.0", "ww-twoface")
+    workspace.apply(app(workspace, "taken", asked, install="managed", replicas=2))
+    workspace.wait_condition("kasprapp", "taken", IMPORTS_VERIFIED, "True")
+    pods = workspace.pods("kaspr.io/app=taken")
+    for pod in pods:
+        assert init_names(pod) == ["wheelwarden-tools", "install-packages"]
+        mounts = {mount["mountPath"]: mount["name"] for mount in pod["spec"]["containers"][0]["volumeMounts"]}
+        assert (mounts[OWN], mounts["/packages-store"]) == ("wheelwarden-view", "taken-app-packages")
+    results = wait_for(
+        "two results", lambda: found if len(found := workspace.install_results("kaspr.io/app=taken")) == 2 else None
+    )
+    assert sorted(result["outcome"] for result in results.values()) == ["installed", "reused"]
+    assert workspace.python("taken-app-1", "import six; print(six.__file__)") == "/packages/site-packages/six.py"
+    assert workspace.kubectl("exec", "-q", "taken-app-0", "--", "ls", "-A", "/packages-store").split() == [
+        ".wheelwarden"
+    ]
+
+    # The operator reads its marker where it always does, and its status is true.
+    theirs = wait_for(
+        "the owner's status",
+        lambda: found if (found := status(workspace, "taken", "pythonPackages")).get("installed") else None,
+    )
+    assert theirs["installed"] == ["six==1.16.0", "ww-twoface==1.0"]
+    assert theirs["installedBy"] in results
+    marker = workspace.kubectl("exec", "-q", "taken-app-0", "--", "cat", f"{OWN}/.installed-{theirs['hash']}")
+    assert json.loads(marker)["packages"] == theirs["installed"]
+    ours = status(workspace, "taken", "wheelwarden")
+    assert (ours["state"], ours["cacheMode"]) == ("Ready", "shared-pvc")
+    claim = workspace.get("pvc", "taken-app-python-packages")
+    assert "app.kubernetes.io/managed-by" not in claim["metadata"]["labels"]
+
+    # Its owner rolls the pods when the packages change; the old set is not in the way of the new one.
+    asked = packages(indexes.open_url, "six==1.17.0")
+    workspace.apply(app(workspace, "taken", asked, install="managed", replicas=2))
+
+    def rolled() -> bool | None:
+        found = workspace.install_results("kaspr.io/app=taken").values()
+        return True if [result["installed"] for result in found] == [["six==1.17.0"]] * 2 else None
+
+    wait_for("both pods have the new version", rolled)
+    workspace.wait_condition("kasprapp", "taken", IMPORTS_VERIFIED, "True")
+    assert workspace.python("taken-app-0", "import six; print(six.__version__)") == "1.17.0"
