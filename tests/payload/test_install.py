@@ -294,3 +294,46 @@ def test_on_another_owners_volume_all_lies_in_one_folder_and_the_owner_finds_its
         "pod_name": "pod-0",
     }
     assert found["duration"].endswith("s")
+
+
+def compiled(site_packages: Path) -> dict[str, tuple[int, bytes]]:
+    """By name: inode and flags (PEP 552) of each file of bytecode."""
+    return {
+        path.name.split(".")[0]: (path.stat().st_ino, path.read_bytes()[4:8]) for path in site_packages.rglob("*.pyc")
+    }
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_bytecode_is_made_once_for_all_sets_and_never_checked_again(
+    pod: Pod, open_index: Object, installer: str
+) -> None:
+    first = pod.install(pod.request("six", hash="a" * 16, installer=installer, **open_index))
+    other = Pod(python=pod.python, store=pod.store, view=pod.view.with_name("pod-1"))
+    second = other.install(other.request("six", "ww-twoface", hash="b" * 16, installer=installer, **open_index))
+    old = compiled(pod.store / first.result["key"] / "site-packages")
+    new = compiled(pod.store / second.result["key"] / "site-packages")
+    assert old["six"] == new["six"]
+    assert {flags for _, flags in new.values()} == {b"\x01\x00\x00\x00"}
+    assert "six" in new
+
+
+def test_kept_bytecode_of_other_files_is_not_taken(pod: Pod, open_index: Object) -> None:
+    pod.install(pod.request("six==1.16.0", hash="a" * 16, **open_index))
+    ended = pod.install(pod.request("six==1.17.0", hash="b" * 16, **open_index))
+    site = pod.store / ended.result["key"] / "site-packages"
+    done = subprocess.run(
+        [pod.python, "-c", "import six; print(six.__version__, six.__cached__)"],
+        env={"PYTHONPATH": str(site)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    version, cached = done.stdout.split()
+    assert version == "1.17.0"
+    assert Path(cached).exists()
+
+
+def test_what_cannot_be_kept_or_compiled_does_not_stop_the_installation(pod: Pod, open_index: Object) -> None:
+    pod.store.mkdir()
+    (pod.store / ".wheelwarden").mkdir()
+    (pod.store / ".wheelwarden" / "bytecode").write_text("in the way")
+    ended = pod.install(pod.request("ww-broken==1.0", "six", **open_index))
+    assert (ended.code, ended.result["outcome"]) == (0, "installed")
+    assert "six" in compiled(pod.store / ended.result["key"] / "site-packages")

@@ -474,13 +474,17 @@ class Installation:
         for name in ("PIP_CERT", "REQUESTS_CA_BUNDLE"):
             if environment.get(name) and not environment.get("SSL_CERT_FILE"):
                 environment["SSL_CERT_FILE"] = environment[name]
-        usage = usage_of(self.request["store"])
-        shared = usage is not None and usage["totalBytes"] >= SHARED_CACHE_BYTES
+        shared = self.has_room_for_caches()
         cache = os.path.join(self.folder, "uv-cache") if shared else os.path.join(self.temporary, "uv-cache")
         if not shared:
             environment["UV_LINK_MODE"] = "copy"  # from another filesystem: nothing can be linked, and nobody is warned
         environment.update(UV_CACHE_DIR=cache, UV_NO_CONFIG="1", UV_INDEX_STRATEGY="first-index", UV_NO_PROGRESS="1",
                            UV_SYSTEM_CERTS="1", UV_PYTHON_DOWNLOADS="never", UV_KEYRING_PROVIDER="disabled")  # fmt: skip
+
+    def has_room_for_caches(self):
+        """Whether uv's cache and bytecode are kept in the store, for the sets to come."""
+        usage = usage_of(self.request["store"])
+        return usage is not None and usage["totalBytes"] >= SHARED_CACHE_BYTES
 
     def write_netrc(self, first):
         """A netrc of mode 0600 with the credentials, bound to the first index's host; None where there are none."""
@@ -515,10 +519,10 @@ class Installation:
             self.result["installer"] = tool_version([self.request["uv"], "--version"])
             packages = self.choose(environment, deadline)
             if packages:
-                options = ["--no-deps", "--target", target, "--compile-bytecode"]
-                self.run(self.uv_argv(*options, "--", *packages), environment, deadline)
+                self.run(self.uv_argv("--no-deps", "--target", target, "--", *packages), environment, deadline)
         else:
             self.run(self.pip_argv(target), environment, deadline)
+        self.compile(target, deadline)
 
     def choose(self, environment, deadline):
         """What is to be installed beside what the image has: exact requirements. Notes what the image provides.
@@ -560,6 +564,29 @@ class Installation:
         ]
         return [added[name] for name in sorted(added)]
 
+    def compile(self, target, deadline):
+        """Byte-compiles what was installed, or takes it from an earlier set that held the very same distribution.
+
+        Nothing in a set ever changes, so the bytecode is not checked against its source at import (PEP 552). It is kept by
+        distribution where uv's cache is kept too; a file is linked, so it costs its space once.
+        """
+        kept = os.path.join(self.folder, "bytecode") if self.has_room_for_caches() else None
+        if kept:
+            make_shared_folder(kept, 0o1777)
+        waiting, fresh = [], []
+        for name, files in sorted(sources_by_distribution(target).items()):
+            place = kept and name and os.path.join(kept, digest_of(target, name, files))
+            if place and os.path.isdir(place):
+                files = [
+                    path for path in files if not link_or_copy(bytecode_in(place, path), bytecode_of(target, path))
+                ]
+            elif place:
+                fresh.append((place, files))
+            waiting += files
+        compile_files([os.path.join(target, path) for path in waiting], deadline)
+        for place, files in fresh:
+            keep_bytecode(target, files, place)
+
     def run(self, argv, environment, deadline, silent=False):
         """Runs an installer to its end and returns its lines; raises InstallError."""
         import signal
@@ -572,7 +599,7 @@ class Installation:
         lines = []  # type: list[str]
         reader = self.start_reader(child, lines, silent)
         try:
-            code = child.wait(max(0.1, deadline - time.monotonic()))
+            code = wait_for(child, deadline)
         except subprocess.TimeoutExpired:
             raise InstallError("timeout", "The attempt was ended after {} s.".format(self.request["timeoutSeconds"]))
         finally:
@@ -635,7 +662,7 @@ class Installation:
                 "python_incompatible", "The image has no pip: use the uv installer, or an image with pip."
             )
         self.result["installer"] = " ".join(version.split()[:2])
-        options = ["--target", target, "--no-warn-script-location"]
+        options = ["--target", target, "--no-warn-script-location", "--no-compile"]
         return [sys.executable, "-I", "-m", "pip", "install", *options, "--", *self.request["packages"]]
 
     def start_reader(self, child, lines, silent):
@@ -701,9 +728,163 @@ class Installation:
                 continue
             remove_tree(trash)
             removed.append(name)
+        if pressed:
+            remove_tree(os.path.join(self.folder, "bytecode"))
         if removed:
             print("Removed from the volume, since no pod uses it: {}".format(", ".join(sorted(removed))))
         return bool(removed)
+
+
+# Compiles the files that its standard input names; what this Python cannot compile is left to fail when it is imported.
+COMPILER = """
+import py_compile, sys
+for line in sys.stdin:
+    try:
+        py_compile.compile(line[:-1], doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    except (py_compile.PyCompileError, OSError, ValueError, RecursionError):
+        pass
+"""
+
+
+def sources_by_distribution(target):
+    """`{metadata folder: paths}` of the Python sources below target, by who brought them; "" for nobody's.
+
+    Without tests: few import them, and they are half of some packages.
+    """
+    import csv
+
+    owners = {}  # type: dict[str, str]
+    for name in sorted(os.listdir(target)):
+        if name.endswith(".dist-info"):
+            try:
+                with open(os.path.join(target, name, "RECORD"), encoding="utf-8", newline="") as file:
+                    owners.update((row[0], name) for row in csv.reader(file) if row)
+            except (OSError, ValueError, csv.Error):
+                pass
+    found = {}  # type: dict[str, list[str]]
+    for folder, folders, files in os.walk(target):
+        folders[:] = sorted(name for name in folders if name not in ("tests", "__pycache__"))
+        for name in sorted(files):
+            path = os.path.relpath(os.path.join(folder, name), target)
+            if name.endswith(".py") and "\n" not in path:
+                found.setdefault(owners.get(path, ""), []).append(path)
+    return found
+
+
+def digest_of(target, name, files):
+    """What the bytecode of a distribution depends on: its files, as its metadata and their sizes tell, and the interpreter."""
+    import hashlib
+    import importlib.util
+
+    digest = hashlib.sha256(importlib.util.MAGIC_NUMBER + (sys.implementation.cache_tag or "").encode())
+    with open(os.path.join(target, name, "RECORD"), "rb") as file:
+        digest.update(file.read())
+    for path in files:
+        digest.update("{} {}\n".format(path, os.stat(os.path.join(target, path)).st_size).encode())
+    return digest.hexdigest()
+
+
+def bytecode_of(target, path):
+    """Where Python looks for the bytecode of a source (PEP 3147)."""
+    import importlib.util
+
+    return importlib.util.cache_from_source(os.path.join(target, path))
+
+
+def bytecode_in(place, path):
+    return os.path.join(place, path + "c")
+
+
+def link_or_copy(source, target):
+    """Whether the file is there afterwards; linked where the volume and the file's owner let us."""
+    import shutil
+
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        try:
+            shutil.copyfile(source, target)
+        except OSError:
+            remove_file(target)  # half of it would be worse than none
+            return False
+    return True
+
+
+def remove_file(path):
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
+
+
+def compile_files(paths, deadline):
+    """Compiles with all the processors that we may use; what is not done by the deadline is left out."""
+    import subprocess
+
+    count = max(1, min(len(os.sched_getaffinity(0)), 8, len(paths) // 25))
+    workers = []
+    for index in range(count if paths else 0):
+        child = subprocess.Popen([sys.executable, "-I", "-c", COMPILER], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+        text = "".join(path + "\n" for path in paths[index::count])
+        workers.append((child, text.encode(sys.getfilesystemencoding(), "surrogateescape")))
+    try:
+        for child, names in workers:
+            feed(child, names)
+        for child, _ in workers:
+            wait_for(child, deadline)
+    except subprocess.TimeoutExpired:
+        print("Byte-compiling was ended by the attempt's timeout: the first imports of some modules will be slower")
+    finally:
+        for child, _ in workers:
+            child.kill()
+            child.wait()
+
+
+def wait_for(child, deadline):
+    """The exit code of a child; raises subprocess.TimeoutExpired. Told by the kernel where it can: Popen.wait polls."""
+    import select
+
+    seconds = max(0.1, deadline - time.monotonic())
+    try:
+        descriptor = os.pidfd_open(child.pid)
+    except (AttributeError, OSError):  # Python 3.8, or a kernel or sandbox without it
+        return child.wait(seconds)
+    try:
+        ended = select.select([descriptor], [], [], seconds)[0]
+    finally:
+        os.close(descriptor)
+    return child.wait(None if ended else 0)
+
+
+def feed(child, text):
+    """Hands a worker its list; it is read as it works, so this must not wait for it."""
+    import threading
+
+    def write():
+        try:
+            child.stdin.write(text)
+            child.stdin.close()
+        except OSError:
+            pass  # the worker ended
+
+    threading.Thread(target=write, daemon=True).start()
+
+
+def keep_bytecode(target, files, place):
+    """Keeps what was compiled for a set to come; where that fails, that set compiles for itself."""
+    made = "%s.%d" % (place, os.getpid())
+    try:
+        for path in files:
+            source = bytecode_of(target, path)
+            if os.path.exists(source) and not link_or_copy(source, bytecode_in(made, path)):
+                return
+        os.rename(made, place)
+    except OSError:
+        pass  # no room, or another installer was faster
+    finally:
+        remove_tree(made)
 
 
 def is_short(usage):
