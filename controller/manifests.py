@@ -9,7 +9,10 @@ from controller.state import InstallResult, PodState
 from wheelwarden import names
 from wheelwarden.claims import cache_mode, fallback_reason, is_ours
 from wheelwarden.conditions import FALSE, TRUE, Condition, Reason
+from wheelwarden.redaction import redact
 from wheelwarden.request import Request
+from wheelwarden.rules.installation import IMAGE_AND_PACKAGES
+from wheelwarden.spec import PackagesSpec
 from wheelwarden.targets import annotations_of
 from wheelwarden.verify.results import Usage, parse_usage
 
@@ -25,6 +28,7 @@ def package_status(
     claim: Mapping[str, Any] | None,
     *,
     beside: bool = False,
+    own_image: bool = False,
     observed: Sequence[str] = (),
     usage: Usage | None = None,
 ) -> Object | None:
@@ -36,6 +40,7 @@ def package_status(
         condition: PackagesInstalled, summed up over them.
         claim: the claim of the wanted name, None where there is none.
         beside: whether another owner installs them, or did until taken over.
+        own_image: whether the app names an image too.
         observed: `name==version` of what was found of another owner's work.
         usage: how full the volume is, None where nobody told.
     """
@@ -46,7 +51,10 @@ def package_status(
     done = [result for result in results if result.outcome in ("installed", "reused")]
     failed = [result for result in results if result.outcome == "failed"]
     status["state"] = {TRUE: "Ready", FALSE: "Failed"}.get(condition.status, "Installing")
+    status |= _sources(request.packages)
     warnings = [] if beside else cache_warnings(request, claim)
+    if own_image:
+        warnings.append(IMAGE_AND_PACKAGES)
     if condition.reason == Reason.RESTART_REQUIRED:
         # Nothing failed: the pods run, with the set before.
         status["state"] = "Installing"
@@ -72,6 +80,18 @@ def package_status(
             used, total = usage.used_bytes / 1024**3, usage.total_bytes / 1024**3
             warnings.append(f"Package cache {usage.percent:.1f}% full ({used:.2f}GB / {total:.2f}GB)")
     return status | {"warnings": warnings}
+
+
+def _sources(packages: PackagesSpec) -> Object:
+    """Where the packages come from, and as whom: names, never what a Secret holds."""
+    found: Object = {"authentication": {"enabled": packages.credentials is not None}}
+    if packages.credentials is not None:
+        found["authentication"]["secretName"] = packages.credentials.name
+    if packages.index_url is not None:
+        found["indexUrl"] = redact(packages.index_url)
+    if packages.extra_index_urls:
+        found["extraIndexUrls"] = [redact(url) for url in packages.extra_index_urls]
+    return found
 
 
 def usage_of(request: Request, pods: Sequence[PodState], before: Mapping[str, Any], seen: Usage | None) -> Usage | None:

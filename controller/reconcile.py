@@ -78,6 +78,7 @@ class Reconciler:
         self._probe_again: dict[str, float] = {}
         self._claimless: set[Key] = set()
         self._looked: dict[Key, float] = {}
+        self._pruned: set[str] = set()
         self._wrote: dict[Key, tuple[list[Condition], float]] = {}
 
     async def reconcile(self, key: Key) -> None:
@@ -133,7 +134,8 @@ class Reconciler:
             if request.packages is not None:
                 packages = package_status(
                     request, pods, self._summed_packages(request, pods, decided, settled), settled.claim,
-                    beside=bool(beside), observed=self._observed(request, pods, before), usage=usage,
+                    beside=bool(beside), own_image=bool(obj["spec"].get("image")),
+                    observed=self._observed(request, pods, before), usage=usage,
                 )  # fmt: skip
             await self._report_app(key, request, obj, pods, decided, settled, packages, beside=bool(beside))
         if not invalid:
@@ -313,14 +315,16 @@ class Reconciler:
         fields = {_status_field(beside=beside): packages}
         if not beside:
             fields.setdefault(_status_field(beside=True), None)  # of a time when somebody else installed
-        for field, value in fields.items():
+        for field, wanted in fields.items():
+            value = wanted and {name: part for name, part in wanted.items() if name not in self._pruned}
             before = (obj.get("status") or {}).get(field)
             if value != before:
                 gone = dict.fromkeys(set(before or {}) - set(value or {}))
                 status[field] = None if value is None else {**gone, **value}
         if status:
             patch = {"metadata": {"resourceVersion": obj["metadata"]["resourceVersion"]}, "status": status}
-            await self._cluster.patch(KASPRAPPS, key.name, patch, key.namespace, subresource="status")
+            after = await self._cluster.patch(KASPRAPPS, key.name, patch, key.namespace, subresource="status")
+            self._notice_pruned(status, after)
             if "conditions" in status:
                 self._wrote[key] = (summed, self._monotonic())
 
@@ -351,6 +355,15 @@ class Reconciler:
         if ready is not None and self._monotonic() - looked >= LOOK_SECONDS:
             self._looked[key] = self._monotonic()
             self._prober.look(key, ready)
+
+    def _notice_pruned(self, written_status: Mapping[str, Any], after: Object) -> None:
+        """Remembers fields that the operator's CRD does not know: writing them again and again would change nothing."""
+        for field in ("pythonPackages", "wheelwarden"):
+            kept = (after.get("status") or {}).get(field) or {}
+            lost = {name for name, part in (written_status.get(field) or {}).items() if part is not None} - set(kept)
+            if lost - self._pruned:
+                LOGGER.info("the CRD of KasprApp does not keep status.%s of %s", ", ".join(sorted(lost)), field)
+                self._pruned |= lost
 
     def _is_too_soon(self, key: Key, summed: list[Condition]) -> bool:
         """Whether just this was written within the last minute: then somebody dropped it, and may do so again."""

@@ -12,8 +12,8 @@ from webhook.installer import Tools
 from webhook.review import Review, allow, answer_violations, find_violations, is_judged
 from webhook.secrets import Lookup, SecretReader, look_up_secret
 from wheelwarden import names
-from wheelwarden.errors import KubeError, NotFound, Unreachable
-from wheelwarden.kube import CLAIMS, PODS, Listing, Resource
+from wheelwarden.errors import Forbidden, KubeError, NotFound, Unreachable
+from wheelwarden.kube import CLAIMS, LIMIT_RANGES, PODS, Listing, Resource
 from wheelwarden.policy import Policy
 from wheelwarden.redaction import shown
 from wheelwarden.request import Request, request_under
@@ -152,11 +152,13 @@ class Injection:
 
     async def _look_around(self, request: Request) -> Surroundings:
         """The claim and the live pods of the owner; what cannot be read in time is not known, and nobody waits for it."""
-        claim, in_use = None, None
+        claim, in_use, limit_ranges = None, None, []
         try:
             async with asyncio.timeout(SURROUNDINGS_TIMEOUT_SECONDS):
                 with contextlib.suppress(NotFound):
                     claim = await self._objects.get(CLAIMS, claim_name(request.kind, request.name), request.namespace)
+                with contextlib.suppress(Forbidden):
+                    limit_ranges = (await self._objects.list(LIMIT_RANGES, request.namespace)).items
                 labels = f"{request.kind.pod_label}={request.name}"
                 pods = (await self._objects.list(PODS, request.namespace, labels=labels)).items
         except (KubeError, TimeoutError) as error:
@@ -166,7 +168,7 @@ class Injection:
         else:
             hashes = {annotations_of(pod).get(names.POD_HASH_ANNOTATION, "") for pod in pods if is_alive(pod)}
             in_use = tuple(sorted(hashes - {""}))
-        return Surroundings(claim=claim, in_use=in_use)
+        return Surroundings(claim=claim, in_use=in_use, limit_ranges=tuple(limit_ranges))
 
     async def _read_owner(self, kind: Kind, name: str, namespace: str) -> Object:
         resource = Resource(group=kind.group, version=kind.versions[0], plural=kind.plural, kind=kind.name)

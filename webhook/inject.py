@@ -58,10 +58,12 @@ class Surroundings:
     Attributes:
         claim: the claim of the wanted name; None where there is none yet, or it could not be read.
         in_use: packages hashes of its live pods; None where they are not known.
+        limit_ranges: of the namespace; none where they are not known.
     """
 
     claim: Mapping[str, Any] | None = None
     in_use: tuple[str, ...] | None = None
+    limit_ranges: tuple[Mapping[str, Any], ...] = ()
 
 
 NOTHING_KNOWN: Final = Surroundings()
@@ -114,7 +116,14 @@ def plan_injection(
     others = [one for one in init_containers if one.get("name") != names.INSTALL_CONTAINER or replaced is None]
     if taken := _find_collision(spec, main, others):
         return _refuse(request, f"{taken} of the pod is one that Wheelwarden needs", "Choose another")
-    work = Work(request=request, packages=packages, tools=tools, in_use=surroundings.in_use, replaced=replaced)
+    work = Work(
+        request=request,
+        packages=packages,
+        tools=tools,
+        in_use=surroundings.in_use,
+        replaced=replaced,
+        limit_ranges=surroundings.limit_ranges,
+    )
     marks = {
         names.POD_HASH_ANNOTATION: request.packages_hash,
         names.POD_WORKLOAD_ANNOTATION: f"{request.kind.name}/{request.name}",
@@ -134,7 +143,7 @@ def plan_injection(
 def _install(spec: Mapping[str, Any], main: Mapping[str, Any], work: Work) -> list[Object]:
     """The init containers: at the end of the list, or in the place of the one that is taken over."""
     installer = make_install_container(spec, main, work)
-    before = [make_tools_container(spec, work.tools)] if work.tools.enabled else []
+    before = [make_tools_container(spec, main, work)] if work.tools.enabled else []
     if work.replaced is None:
         return _append("/spec/initContainers", spec.get("initContainers"), [*before, installer])
     path = f"/spec/initContainers/{work.replaced.position}"

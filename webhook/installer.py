@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from webhook.resources import complete, fit
 from wheelwarden import names, payload
 from wheelwarden.installers import HASH_VARIABLE, PYTHON_PATH, ForeignInstaller
 from wheelwarden.request import Request
@@ -64,6 +65,7 @@ class Work:
         tools: how the installer comes into pods.
         in_use: the hashes of the workload's live pods; None where they are not known, so that nothing is collected.
         replaced: the installer whose place it takes, None where there is none.
+        limit_ranges: of the pod's namespace, as far as they are known.
     """
 
     request: Request
@@ -71,6 +73,7 @@ class Work:
     tools: Tools
     in_use: Sequence[str] | None
     replaced: ForeignInstaller | None = None
+    limit_ranges: Sequence[Mapping[str, Any]] = ()
 
 
 def make_install_request(work: Work) -> Object:
@@ -106,8 +109,9 @@ def make_install_request(work: Work) -> Object:
     }
 
 
-def make_tools_container(pod_spec: Mapping[str, Any], tools: Tools) -> Object:
+def make_tools_container(pod_spec: Mapping[str, Any], main: Mapping[str, Any], work: Work) -> Object:
     """The init container of our own image that copies uv and the installer for the next one."""
+    tools = work.tools
     security: Object = {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
@@ -129,7 +133,7 @@ def make_tools_container(pod_spec: Mapping[str, Any], tools: Tools) -> Object:
             f"{names.IMAGE_TOOLS_PATH}/install.py",
             f"{names.TOOLS_PATH}/",
         ],
-        "resources": {kind: dict(amounts) for kind, amounts in TOOLS_RESOURCES.items()},
+        "resources": fit(TOOLS_RESOURCES, main, _containers(pod_spec), work.limit_ranges),
         "securityContext": security,
         "terminationMessagePolicy": "File",
         "volumeMounts": [{"name": names.TOOLS_VOLUME, "mountPath": names.TOOLS_PATH}],
@@ -159,7 +163,7 @@ def make_install_container(pod_spec: Mapping[str, Any], main: Mapping[str, Any],
         **kept,
         "command": command,
         "env": [*variables, *_our_variables(work)],
-        "resources": _resources(work.packages),
+        "resources": _resources(pod_spec, main, work),
         "securityContext": tighten(main.get("securityContext") or {}, pod_spec.get("securityContext") or {}),
         "terminationMessagePolicy": "File",
         "volumeMounts": [*mounts, *file_mounts(main)],
@@ -245,8 +249,13 @@ def _credentials(packages: PackagesSpec) -> Sequence[Object]:
     ]
 
 
-def _resources(packages: PackagesSpec) -> Object:
-    if packages.resources is None:
-        return {kind: dict(amounts) for kind, amounts in DEFAULT_RESOURCES.items()}
-    asked = {"requests": packages.resources.requests, "limits": packages.resources.limits}
-    return {kind: dict(amounts) for kind, amounts in asked.items() if amounts}
+def _resources(pod_spec: Mapping[str, Any], main: Mapping[str, Any], work: Work) -> Object:
+    asked = work.packages.resources
+    if asked is None:
+        return fit(DEFAULT_RESOURCES, main, _containers(pod_spec), work.limit_ranges)
+    # What the owner asks for is the owner's word; only what it leaves out is completed.
+    return complete({"requests": asked.requests, "limits": asked.limits}, main)
+
+
+def _containers(pod_spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [*(pod_spec.get("initContainers") or []), *(pod_spec.get("containers") or [])]

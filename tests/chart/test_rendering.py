@@ -25,6 +25,7 @@ WORKLOAD_RULES = [
     {"apiGroups": [""], "resources": ["pods/status"], "verbs": ["patch"]},
     {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": CHANGE_ALL},
     {"apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": ["get"]},
+    {"apiGroups": [""], "resources": ["limitranges"], "verbs": ["list"]},
     {"apiGroups": [""], "resources": ["events"], "verbs": ["list", "create", "patch"]},
 ]
 REGISTRATION_RULE = {

@@ -98,6 +98,7 @@ async def test_an_apps_story_is_told_on_its_pods_and_its_status(cluster: Cluster
         first = await has(cluster, PODS, "demo-app-0", namespace, DONE)
     assert seen["status"]["pythonPackages"] == {
         "state": "Ready", "hash": HASH, "installed": ["six==1.17.0"], "cacheMode": "shared-pvc", "warnings": [],
+        "authentication": {"enabled": False},
         "lastInstallTime": INSTALLED_AT, "installDuration": "3s", "installedBy": "demo-app-0",
         "cacheUsage": {"totalBytes": 1000, "usedBytes": 250, "availableBytes": 750, "usagePercent": 25},
     }  # fmt: skip
@@ -203,7 +204,8 @@ async def test_a_failed_installation_is_told_with_its_class(cluster: Cluster, na
         wanted = {"PackagesInstalled": "PackageNotFound", "ImportsVerified": "WaitingForPackages"}
         app = await has(cluster, KASPRAPPS, "demo", namespace, wanted)
     assert app["status"]["pythonPackages"] == {
-        "state": "Failed", "hash": HASH, "cacheMode": "shared-pvc", "warnings": [], "errorType": "package_not_found",
+        "state": "Failed", "hash": HASH, "cacheMode": "shared-pvc", "warnings": [],
+        "authentication": {"enabled": False}, "errorType": "package_not_found",
         "error": "There is no six in version 99. Name another version.",
         "cacheUsage": {"totalBytes": 1000, "usedBytes": 250, "availableBytes": 750, "usagePercent": 25},
     }  # fmt: skip

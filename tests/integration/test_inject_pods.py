@@ -3,9 +3,10 @@
 import json
 from typing import Any
 
-from tests.integration.standin_objects import notebook
+from tests.integration.standin_objects import notebook, until
 from tests.integration.webhook_installation import Installation, Process, kaspr_app_of
-from wheelwarden.kube import KASPRAPPS, NAMESPACES, NOTEBOOKS, PODS, Cluster, Object
+from wheelwarden.errors import Forbidden
+from wheelwarden.kube import KASPRAPPS, LIMIT_RANGES, NAMESPACES, NOTEBOOKS, PODS, Cluster, Object, Resource
 
 SPEC: Object = {"containers": [{"name": "kaspr", "image": "registry.example.com/orders:1"}]}
 RESTRICTED: Object = {
@@ -111,3 +112,40 @@ async def test_a_dry_run_shows_the_injection_and_leaves_nothing(
 
 async def test_no_pod_waits_for_a_webhook_that_is_down(installation: Installation, cluster: Cluster, shop: str) -> None:
     assert shape_of(await cluster.create(PODS, pod(SPEC), shop)) == UNTOUCHED
+
+
+LIMITS: Object = {
+    "type": "Container",
+    "min": {"cpu": "20m", "memory": "32Mi"},
+    "max": {"cpu": "2", "memory": "512Mi"},
+    "maxLimitRequestRatio": {"memory": "2"},
+}
+QUOTA = Resource(group="", version="v1", plural="resourcequotas", kind="ResourceQuota")
+
+
+async def test_quotas_and_limits_that_admit_a_pod_admit_it_with_our_containers_too(
+    process: Process, cluster: Cluster, shop: str
+) -> None:
+    await cluster.create(KASPRAPPS, kaspr_app_of("orders", ["six==1.16.0"]), shop)
+    hard = {"limits.cpu": "4", "limits.memory": "4Gi", "requests.cpu": "4", "requests.ephemeral-storage": "4Gi"}
+    await cluster.create(QUOTA, {"metadata": {"name": "quota"}, "spec": {"hard": hard}}, shop)
+    await cluster.create(LIMIT_RANGES, {"metadata": {"name": "limits"}, "spec": {"limits": [LIMITS]}}, shop)
+    amounts = {"cpu": "500m", "memory": "512Mi", "ephemeral-storage": "1Gi"}
+    spec = {"containers": [{**SPEC["containers"][0], "resources": {"requests": amounts, "limits": amounts}}]}
+
+    # In force when its controller, which is not here, has written its status, and the API server has seen that.
+    status = {"hard": hard, "used": dict.fromkeys(hard, "0")}
+    await cluster.patch(QUOTA, "quota", {"status": status}, shop, subresource="status")
+    made: list[Object] = []
+
+    async def is_made() -> bool:
+        try:
+            made.append(await cluster.create(PODS, pod(spec), shop))
+        except Forbidden as error:
+            if "status unknown for quota" not in error.message:
+                raise
+        return bool(made)
+
+    await until(is_made)
+    assert shape_of(made[0]) == INJECTED
+    assert made[0]["status"]["qosClass"] == "Guaranteed"

@@ -65,6 +65,7 @@ def test_the_status_of_an_app_whose_packages_are_there_has_every_field() -> None
         "hash": request().packages_hash,
         "installed": ["six==1.17.0"],
         "cacheMode": "shared-pvc",
+        "authentication": {"enabled": False},
         "lastInstallTime": "2026-01-31T10:30:00Z",
         "installDuration": "45s",
         "installedBy": "demo-app-0",
@@ -102,6 +103,7 @@ def test_a_failed_installation_names_its_error_and_its_class() -> None:
         "state": "Failed",
         "hash": request().packages_hash,
         "cacheMode": "shared-pvc",
+        "authentication": {"enabled": False},
         "warnings": [],
         "error": "No way there.",
         "errorType": "network",
@@ -113,6 +115,7 @@ def test_before_the_first_result_only_what_is_known_is_said() -> None:
         "state": "Installing",
         "hash": request().packages_hash,
         "cacheMode": "emptyDir",
+        "authentication": {"enabled": False},
         "warnings": [],
     }
     assert package_status(request(packages=False), [], condition(UNKNOWN), None) is None
@@ -207,3 +210,28 @@ def test_a_pod_that_waits_for_its_restart_has_not_failed() -> None:
     status = package_status(request(), [pod()], waiting, None)
     assert status is not None
     assert (status["state"], status["warnings"], "error" in status) == ("Installing", ["The packages changed."], False)
+
+
+def test_the_status_tells_where_packages_come_from_and_as_whom_but_no_secret() -> None:
+    obj = {
+        "apiVersion": "kaspr.io/v1alpha1",
+        "kind": "KasprApp",
+        "metadata": {"name": "demo", "namespace": "team", "uid": "u"},
+        "spec": {
+            "pythonPackages": {
+                "packages": ["six"],
+                "indexUrl": "https://user:hidden@packages.example.com/simple",
+                "extraIndexUrls": ["https://other.example.com/simple"],
+                "credentials": {"secretRef": {"name": "pypi"}},
+            }
+        },
+    }
+    found, _ = read_request(obj)
+    assert found is not None
+    status = package_status(found, [], condition(UNKNOWN), None, own_image=True)
+    assert status is not None
+    assert "hidden" not in str(status)
+    assert status["indexUrl"].endswith("packages.example.com/simple")
+    assert status["extraIndexUrls"] == ["https://other.example.com/simple"]
+    assert status["authentication"] == {"enabled": True, "secretName": "pypi"}
+    assert status["warnings"] == ["Both image and pythonPackages specified - packages will be added to custom image"]

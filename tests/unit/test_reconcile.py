@@ -243,6 +243,22 @@ async def test_a_controller_killed_between_two_writes_leaves_a_result_to_find(wo
     assert order[-2:] == ["notebooks", "pods"]
 
 
+async def test_what_the_crd_does_not_keep_is_not_written_over_and_over(world: World) -> None:
+    world.app(["six"])
+    world.pod()
+    patch = world.cluster.patch
+
+    async def pruning(*arguments: Any, **named: Any) -> Object:
+        obj = await patch(*arguments, **named)
+        (obj.get("status", {}).get("pythonPackages") or {}).pop("authentication", None)
+        return obj
+
+    world.cluster.patch = pruning  # type: ignore[method-assign]
+    await world.settle(APP)
+    assert "authentication" not in (await world.cluster.get(KASPRAPPS, "demo"))["status"]["pythonPackages"]
+    assert await world.writes_of(APP) == []
+
+
 async def test_a_write_that_met_a_conflict_is_not_held_back_for_a_minute(world: World) -> None:
     world.app(["six"])
     read = world.cluster.get

@@ -39,6 +39,7 @@ SERVICES: Final = Resource(group="", version="v1", plural="services", kind="Serv
 CONFIG_MAPS: Final = Resource(group="", version="v1", plural="configmaps", kind="ConfigMap")
 EVENTS: Final = Resource(group="", version="v1", plural="events", kind="Event")
 CLAIMS: Final = Resource(group="", version="v1", plural="persistentvolumeclaims", kind="PersistentVolumeClaim")
+LIMIT_RANGES: Final = Resource(group="", version="v1", plural="limitranges", kind="LimitRange")
 VOLUMES: Final = Resource(group="", version="v1", plural="persistentvolumes", kind="PersistentVolume", namespaced=False)
 STATEFUL_SETS: Final = Resource(group="apps", version="v1", plural="statefulsets", kind="StatefulSet")
 LEASES: Final = Resource(group="coordination.k8s.io", version="v1", plural="leases", kind="Lease")

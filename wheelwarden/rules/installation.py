@@ -169,14 +169,17 @@ def _amount(text: str) -> Decimal | None:
         return None
 
 
+# The text of seed 002, task 10: at admission and in the status.
+IMAGE_AND_PACKAGES: Final = "Both image and pythonPackages specified - packages will be added to custom image"
+
+
 def _image(subject: Subject) -> Iterable[Finding]:
     image = mapping_in(subject.obj, "spec").get("image")
     if subject.kind is KASPR_APP and image and subject.package_count:
         yield Finding(
             path="spec.image",
             value=shown(image),
-            # The text of seed 002, task 10.
-            reason="Both image and pythonPackages specified - packages will be added to custom image",
+            reason=IMAGE_AND_PACKAGES,
             remedy="Consider pythonPackages alone: one place less to keep up to date",
         )
 
