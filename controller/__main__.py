@@ -15,7 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from controller.lease import Lease
 from controller.loop import Loop
 from controller.metrics import Metrics
-from controller.probe import ExecProber
+from controller.probe import ExecProber, Places
 from controller.queue import Queue
 from controller.reconcile import Reconciler
 from controller.settings import Settings, read_settings
@@ -78,7 +78,10 @@ async def _serve(settings: Settings) -> int:
 async def _work(settings: Settings, cluster: Cluster, metrics: Metrics) -> None:
     policy = PolicyFile(settings.policy_file)
     queue: Queue[Key] = Queue(asyncio.get_running_loop().call_later)
-    prober = ExecProber(cluster, settings.probe_concurrency, queue.add)
+    places = Places(
+        total=settings.probe_concurrency, per_node=settings.probes_per_node, per_namespace=settings.probes_per_namespace
+    )
+    prober = ExecProber(cluster, places, queue.add)
     reconciler = Reconciler(
         cluster,
         prober,

@@ -12,6 +12,8 @@ from wheelwarden.verify.results import Usage
 SECONDS = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
 USAGES = ("total", "used", "available")
 PACKAGES_LIMIT = 1000  # values of the label `package`; the rest is `other`
+OBJECT_LIMIT = 100  # of them, from one object
+OTHER = "other"
 APP = ["app_name", "namespace"]
 
 
@@ -94,7 +96,7 @@ class Metrics:
         )
         self.leader = Gauge("wheelwarden_leader", "1 on the replica that acts", registry=self.registry)
         self.policy = PolicyMetrics(self.registry)
-        self._packages: set[str] = set()
+        self._packages: dict[str, set[tuple[str, str]]] = {}  # by module: the objects that want it
 
     def count_install(self, name: str, namespace: str, *, seconds: float, attempts: int, error_class: str) -> None:
         """One installation that ended; `error_class` is empty where it worked."""
@@ -130,12 +132,24 @@ class Metrics:
         ):
             for value in values:
                 _remove(metric, name, namespace, value)
+        for module, objects in list(self._packages.items()):
+            objects.discard((name, namespace))
+            if not objects:
+                del self._packages[module]
+                for result in ("success", "failure"):
+                    _remove(self.verification_total, module, result)
+                    _remove(self.verification_duration, module, result)
 
-    def count_import(self, module: str, *, seconds: float, reason: str | None) -> None:
-        """One import that was tried; `reason` is None where it worked."""
-        if module not in self._packages and len(self._packages) >= PACKAGES_LIMIT:
-            module = "other"
-        self._packages.add(module)
+    def count_import(self, name: str, namespace: str, module: str, *, seconds: float, reason: str | None) -> None:
+        """One import that was tried for an object; `reason` is None where it worked."""
+        mine = (name, namespace)
+        known = mine in self._packages.get(module, ())
+        own = sum(mine in objects for objects in self._packages.values())
+        full = module not in self._packages and len(self._packages) >= PACKAGES_LIMIT
+        if full or (not known and own >= OBJECT_LIMIT):
+            module = OTHER
+        if module != OTHER:
+            self._packages.setdefault(module, set()).add(mine)
         result = "failure" if reason else "success"
         self.verification_total.labels(module, result).inc()
         self.verification_duration.labels(module, result).observe(seconds)

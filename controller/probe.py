@@ -1,9 +1,11 @@
 """Running probes: one exec for each pod, few at a time, never two in one pod; what came of it is kept until it is written."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
+from weakref import WeakValueDictionary
 
 from controller.observe import is_observed
 from controller.plan import distributions, probe_digest
@@ -51,18 +53,41 @@ class Prober(Protocol):
         ...
 
 
+class Places:
+    """How many probes run at once: in all, on one node, in one namespace.
+
+    A probe takes its places in one order, so no two wait for each other.
+    """
+
+    def __init__(self, *, total: int, per_node: int, per_namespace: int) -> None:
+        self._all = asyncio.Semaphore(total)
+        self._per_node = per_node
+        self._per_namespace = per_namespace
+        # A semaphore lives for as long as somebody holds it or waits for it.
+        self._nodes: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._namespaces: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    @contextlib.asynccontextmanager
+    async def taken(self, node: str, namespace: str) -> AsyncIterator[None]:
+        """Waits for a place, and gives it back at the end."""
+        of_namespace = self._namespaces.setdefault(namespace, asyncio.Semaphore(self._per_namespace))
+        of_node = self._nodes.setdefault(node, asyncio.Semaphore(self._per_node))
+        async with of_namespace, of_node, self._all:
+            yield
+
+
 class ExecProber:
     """Probes by exec.
 
     Args:
         cluster: the client.
-        concurrency: how many probes run at once.
+        places: how many probes run at once.
         done: called with the key when a probe ended.
     """
 
-    def __init__(self, cluster: Cluster, concurrency: int, done: Callable[[Key], None]) -> None:
+    def __init__(self, cluster: Cluster, places: Places, done: Callable[[Key], None]) -> None:
         self._cluster = cluster
-        self._places = asyncio.Semaphore(concurrency)
+        self._places = places
         self._done = done
         self._running: dict[str, asyncio.Task[None]] = {}
         self._outcomes: dict[str, ProbeOutcome] = {}
@@ -107,7 +132,7 @@ class ExecProber:
     async def _run(self, key: Key, pod: PodState, asked: Mapping[str, Any], digest: str | None) -> None:
         """Runs one probe; without a digest it is a look, and only what it says of the volume is kept."""
         try:
-            async with self._places:
+            async with self._places.taken(pod.node, key.namespace):
                 answer = await self._probe(key, pod, asked)
             if isinstance(answer, ProbeReport) and answer.usage is not None and pod.search_path:
                 self._usages[key] = answer.usage

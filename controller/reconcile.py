@@ -7,6 +7,7 @@ import datetime
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from controller import plan
@@ -25,6 +26,7 @@ from wheelwarden.policy import Policy
 from wheelwarden.request import Request, request_under
 from wheelwarden.rules import judge
 from wheelwarden.targets import KASPR_APP, KINDS, NOTEBOOK, is_alive, statefulset_name, wanted_replicas
+from wheelwarden.verify.results import write_results
 from wheelwarden.violations import Action
 
 LOGGER = logging.getLogger(__name__)
@@ -32,12 +34,21 @@ TYPES: Final = (names.PACKAGES_INSTALLED, names.IMPORTS_VERIFIED)
 BLOCKED_SECONDS: Final = 30.0  # before an eviction that a budget forbade is tried again
 UNINJECTED_SECONDS: Final = 600.0  # between replacements for want of injection: the webhook may still be away
 RESTORE_SECONDS: Final = 60.0  # between two times that a condition which somebody dropped is put back
-PROBE_RETRY_SECONDS: Final = 30.0
+PROBE_RETRY_SECONDS: Final = 30.0  # before a probe that could not run is tried again; doubled each time
+PROBE_RETRY_LIMIT: Final = 900.0
 OPERATOR_SECONDS: Final = 5.0  # that a KasprApp's operator has to show whether it installs packages itself
 LOOK_SECONDS: Final = 590.0  # between two looks at how full a volume is; the resync brings the object up again
 
 _RESOURCES: Final = {NOTEBOOK.name: NOTEBOOKS, KASPR_APP.name: KASPRAPPS}
 _KINDS: Final = {kind.name: kind for kind in KINDS}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wait:
+    """Until when a pod is not probed again, and how long that pause is, in seconds."""
+
+    until: float
+    pause: float
 
 
 class Reconciler:
@@ -75,7 +86,7 @@ class Reconciler:
         self._again = again
         self._claims = ClaimKeeper(cluster, recorder, now=now, again=again)
         self._replaced_uninjected: dict[Key, float] = {}
-        self._probe_again: dict[str, float] = {}
+        self._probe_again: dict[Key, dict[str, Wait]] = {}
         self._claimless: set[Key] = set()
         self._looked: dict[Key, float] = {}
         self._pruned: set[str] = set()
@@ -91,6 +102,7 @@ class Reconciler:
             self._wrote.pop(key, None)
             self._claimless.discard(key)
             self._looked.pop(key, None)
+            self._probe_again.pop(key, None)
             self._prober.forget_object(key)
             self._metrics.forget(key.name, key.namespace)
             return
@@ -200,7 +212,9 @@ class Reconciler:
             patch["status"] = {"conditions": [written(condition, pod.conditions, stamp) for condition in changed]}
         # A probe that could not run leaves no digest: it is tried again.
         if outcome is not None and outcome.report is not None and outcome.digest != pod.probed:
-            patch["metadata"] = {"annotations": {names.POD_PROBED_ANNOTATION: outcome.digest}}
+            marks = {names.POD_PROBED_ANNOTATION: outcome.digest}
+            marks[names.POD_RESULTS_ANNOTATION] = write_results(outcome.report, self._stamp())
+            patch["metadata"] = {"annotations": marks}
         if not patch:
             return
         patch.setdefault("metadata", {})["uid"] = pod.uid  # a pod of the same name that came since is another
@@ -241,7 +255,9 @@ class Reconciler:
                 )
         if condition.type == names.IMPORTS_VERIFIED and outcome is not None:
             for module in outcome.report.results if outcome.report else ():
-                self._metrics.count_import(module.module, seconds=module.seconds, reason=module.reason)
+                self._metrics.count_import(
+                    key.name, key.namespace, module.module, seconds=module.seconds, reason=module.reason
+                )
             if outcome.report is None:
                 self._metrics.verification_errors.labels(Reason.PROBE_FAILED).inc()
         if not moved or condition.status not in (TRUE, FALSE):
@@ -254,23 +270,28 @@ class Reconciler:
             await self._recorder.record(_about(request), key.namespace, type_, condition.reason, text)
 
     def _probe(self, key: Key, request: Request, pods: Sequence[PodState]) -> None:
-        """Starts the probes that are due; one that could not run is tried again after a while."""
+        """Starts the probes that are due; one that could not run is tried again after a while, each time a longer one."""
+        uids = {pod.uid for pod in pods}
+        waits = {uid: wait for uid, wait in self._probe_again.pop(key, {}).items() if uid in uids}
         for pod in pods:
             outcome = self._prober.outcome(pod)
             self._prober.forget(pod.uid)
             if outcome is not None and outcome.report is None:
-                self._probe_again[pod.uid] = self._monotonic() + PROBE_RETRY_SECONDS
+                pause = min(2 * waits[pod.uid].pause, PROBE_RETRY_LIMIT) if pod.uid in waits else PROBE_RETRY_SECONDS
+                waits[pod.uid] = Wait(until=self._monotonic() + pause, pause=pause)
             fresh = (
                 outcome is not None and outcome.report is not None and outcome.digest == plan.probe_digest(request, pod)
             )
             if fresh or not plan.needs_probe(request, pod):
-                self._probe_again.pop(pod.uid, None)
+                waits.pop(pod.uid, None)
                 continue
-            wait = self._probe_again.get(pod.uid, 0.0) - self._monotonic()
-            if wait > 0:
-                self._again(key, wait)
+            left = waits[pod.uid].until - self._monotonic() if pod.uid in waits else 0.0
+            if left > 0:
+                self._again(key, left)
             else:
                 self._prober.start(key, request, pod)
+        if waits:
+            self._probe_again[key] = waits
 
     async def _report_app(
         self,

@@ -23,6 +23,8 @@ class Settings:
     workers: int
     resync_seconds: int
     probe_concurrency: int
+    probes_per_node: int
+    probes_per_namespace: int
     policy_file: Path | None
     kubeconfig: Path | None
     log_level: str
@@ -41,7 +43,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         namespaces=reader.words("WHEELWARDEN_WATCH_NAMESPACES"),
         workers=reader.number("WHEELWARDEN_WORKERS", 4),
         resync_seconds=reader.number("WHEELWARDEN_RESYNC_SECONDS", 600),
-        probe_concurrency=reader.number("WHEELWARDEN_PROBE_CONCURRENCY", 4),
+        probe_concurrency=reader.number("WHEELWARDEN_PROBE_CONCURRENCY", 8),
+        probes_per_node=reader.number("WHEELWARDEN_PROBES_PER_NODE", 2),
+        probes_per_namespace=reader.number("WHEELWARDEN_PROBES_PER_NAMESPACE", 4),
         policy_file=reader.path("WHEELWARDEN_POLICY_FILE"),
         kubeconfig=reader.path("WHEELWARDEN_KUBECONFIG"),
         log_level=reader.choice("WHEELWARDEN_LOG_LEVEL", LEVELS, "info"),

@@ -63,6 +63,7 @@ class PodState:
     uid: str
     deleting: bool
     ready: bool
+    node: str
     main: str
     crashing: bool
     restarts: int
@@ -107,6 +108,7 @@ def read_pod(kind: Kind, name: str, pod: Mapping[str, Any]) -> PodState:
         uid=metadata["uid"],
         deleting="deletionTimestamp" in metadata,
         ready=bool(main_status.get("ready")),
+        node=spec.get("nodeName", ""),
         main=main.get("name", ""),
         crashing=((main_status.get("state") or {}).get("waiting") or {}).get("reason") == "CrashLoopBackOff",
         restarts=int(main_status.get("restartCount") or 0),

@@ -21,10 +21,11 @@ USER_ANNOTATIONS: Final = (
     VERIFY_NOW_ANNOTATION,
 )
 
-# Annotations that Wheelwarden writes: the first two at injection, the third with each probe.
+# Annotations that Wheelwarden writes: the first two at injection, the others with each probe.
 POD_HASH_ANNOTATION: Final = "wheelwarden.dev/packages-hash"
 POD_WORKLOAD_ANNOTATION: Final = "wheelwarden.dev/workload"
 POD_PROBED_ANNOTATION: Final = "wheelwarden.dev/probed"
+POD_RESULTS_ANNOTATION: Final = "wheelwarden.dev/results"
 # Its prefix differs because the Notebook controllers copy no key that contains "notebook" to the pod.
 LAST_RESULT_ANNOTATION: Final = "notebooks.wheelwarden.dev/last-result"
 

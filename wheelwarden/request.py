@@ -24,6 +24,7 @@ _OWN_WRITING: Final = frozenset(
         names.POD_HASH_ANNOTATION,
         names.POD_WORKLOAD_ANNOTATION,
         names.POD_PROBED_ANNOTATION,
+        names.POD_RESULTS_ANNOTATION,
         names.LAST_RESULT_ANNOTATION,
     }
 )

@@ -212,7 +212,9 @@ def test_both_programs_are_told_what_they_read(rendered: Rendered) -> None:
             "WHEELWARDEN_WATCH_NAMESPACES": "",
             "WHEELWARDEN_WORKERS": "4",
             "WHEELWARDEN_RESYNC_SECONDS": "600",
-            "WHEELWARDEN_PROBE_CONCURRENCY": "4",
+            "WHEELWARDEN_PROBE_CONCURRENCY": "8",
+            "WHEELWARDEN_PROBES_PER_NODE": "2",
+            "WHEELWARDEN_PROBES_PER_NAMESPACE": "4",
         },
     }
 

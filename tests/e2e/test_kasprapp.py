@@ -1,6 +1,8 @@
 """A KasprApp on a real node: one installation for all pods, imports proven, status that stays true."""
 
 import json
+import subprocess
+import sys
 
 from tests.e2e.conftest import Indexes
 from tests.e2e.workspace import IMPORTS_VERIFIED, PACKAGES_INSTALLED, Workspace, init_names, packages, wait_for
@@ -44,6 +46,14 @@ def test_one_of_three_replicas_installs_and_two_reuse_it(workspace: Workspace, i
     assert workspace.python("orders-app-2", "import six; print(six.__version__, six.__file__)") == (
         "1.16.0 /packages/site-packages/six.py"
     )
+    told = subprocess.run(
+        [sys.executable, "-m", "wheelwarden.cli", "results", f"{workspace.namespace}/orders", "-o", "json"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert [result["pod"] for result in json.loads(told.stdout)] == [f"orders-app-{index}" for index in range(3)]
+    for result in json.loads(told.stdout):
+        assert [(one["module"], one["ok"]) for one in result["modules"]] == [("six", True), ("twoface_import", True)]
+
     marker = workspace.kubectl("exec", "-q", "orders-app-2", "--", "cat", f"/packages/.installed-{status['hash']}")
     assert json.loads(marker)["installed"] == ["six==1.16.0", "ww-twoface==1.0"]
 

@@ -67,3 +67,26 @@ def test_nothing_is_left_of_an_object_that_is_gone() -> None:
     metrics.forget("orders", "shop")
     metrics.forget("never-seen", "shop")
     assert scrape(metrics) == set()
+
+
+def samples(metrics: Metrics) -> set[str]:
+    """The values of the label `package`."""
+    return {
+        sample.labels["package"]
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if "package" in sample.labels
+    }
+
+
+def test_modules_are_limited_for_each_object_and_go_with_the_last_that_wants_them() -> None:
+    metrics = Metrics()
+    for index in range(120):
+        metrics.count_import("orders", "shop", f"module_{index}", seconds=0.1, reason=None)
+    assert len(samples(metrics)) == 101
+    assert "other" in samples(metrics)
+    metrics.count_import("analysis", "lab", "module_7", seconds=0.1, reason="ModuleNotFound")
+    metrics.forget("orders", "shop")
+    assert samples(metrics) == {"module_7", "other"}
+    metrics.forget("analysis", "lab")
+    assert samples(metrics) == {"other"}

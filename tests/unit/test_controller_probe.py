@@ -5,13 +5,15 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from controller.plan import probe_digest
-from controller.probe import ExecProber
+from controller.probe import ExecProber, Places
 from controller.state import Key, PodState, ProbeOutcome
 from wheelwarden.errors import Invalid, KubeError, NotFound, Unreachable
 from wheelwarden.kube import ExecResult
 from wheelwarden.request import Request, read_request
-from wheelwarden.verify.results import ProbeReport
+from wheelwarden.verify.results import ProbeReport, Usage
 
 KEY = Key("KasprApp", "team", "demo")
 ANSWER = {
@@ -25,9 +27,9 @@ ANSWER = {
 REPORT = ProbeReport(python="3.11.2", executable="/usr/bin/python", derived=True, results=())
 NO_PYTHON3 = Invalid(500, "InternalError", 'exec: "python3": executable file not found in $PATH')
 POD = PodState(
-    name="demo-app-0", uid="u0", deleting=False, ready=True, main="kaspr", crashing=False, restarts=0, injected=True,
-    hash="h", probed="", foreign_installer=False, taken_over=False,
-        search_path="/packages/site-packages", installer=None, conditions=(), claims=frozenset(),
+    name="demo-app-0", uid="u0", deleting=False, ready=True, node="node-1", main="kaspr", crashing=False, restarts=0,
+    injected=True, hash="h", probed="", foreign_installer=False, taken_over=False, search_path="/packages/site-packages",
+    installer=None, conditions=(), claims=frozenset(),
 )  # fmt: skip
 
 
@@ -68,7 +70,7 @@ async def probe(*answers: ExecResult | KubeError, starts: int = 1) -> tuple[Prob
     pods = Pods(*answers)
     cluster: Any = pods
     done: asyncio.Queue[Key] = asyncio.Queue()
-    prober = ExecProber(cluster, 2, done.put_nowait)
+    prober = ExecProber(cluster, Places(total=2, per_node=2, per_namespace=2), done.put_nowait)
     for _ in range(starts):
         prober.start(KEY, request(), POD)
     assert await done.get() == KEY
@@ -115,3 +117,51 @@ async def test_what_cannot_run_tells_why() -> None:
     failure = "python3 ended with exit code 137: MemoryError."
     assert await probe(killed) == (ProbeOutcome(digest=DIGEST, failure=failure), ["python3"])
     assert await probe(ended()) == (ProbeOutcome(digest=DIGEST, failure="the probe printed nothing."), ["python3"])
+
+
+async def most_at_once(places: Places, *where: tuple[str, str]) -> int:
+    """How many of these (node, namespace) had a place at the same time, at most."""
+    now, most = 0, 0
+
+    async def probe(node: str, namespace: str) -> None:
+        nonlocal now, most
+        async with places.taken(node, namespace):
+            now += 1
+            most = max(most, now)
+            await asyncio.sleep(0)
+            now -= 1
+
+    await asyncio.gather(*(probe(node, namespace) for node, namespace in where))
+    return most
+
+
+@pytest.mark.parametrize(
+    ("where", "most"),
+    [
+        ([("node-1", f"team-{index}") for index in range(9)], 2),
+        ([(f"node-{index}", "team") for index in range(9)], 3),
+        ([(f"node-{index}", f"team-{index}") for index in range(9)], 5),
+    ],
+    ids=["on one node", "in one namespace", "in all"],
+)
+async def test_probes_are_limited_on_each_node_in_each_namespace_and_in_all(
+    where: list[tuple[str, str]], most: int
+) -> None:
+    places = Places(total=5, per_node=2, per_namespace=3)
+    assert await most_at_once(places, *where) == most
+    assert not places._nodes
+    assert not places._namespaces
+
+
+async def test_a_look_tells_how_full_the_volume_is_and_leaves_no_outcome() -> None:
+    usage = {"totalBytes": 10, "usedBytes": 4, "availableBytes": 6}
+    pods = Pods(ended(json.dumps({**ANSWER, "usage": usage})))
+    cluster: Any = pods
+    done: asyncio.Queue[Key] = asyncio.Queue()
+    prober = ExecProber(cluster, Places(total=1, per_node=1, per_namespace=1), done.put_nowait)
+    prober.look(KEY, POD)
+    assert await done.get() == KEY
+    assert prober.outcome(POD) is None
+    assert prober.usage(KEY) == Usage(total_bytes=10, used_bytes=4, available_bytes=6)
+    prober.forget_object(KEY)
+    assert prober.usage(KEY) is None

@@ -25,7 +25,7 @@ def request(packages: bool = True, **cache: object) -> Request:
 
 def pod(name: str = "demo-app-0", *, installer: Installer | None = None, uses: str = "") -> PodState:
     return PodState(
-        name=name, uid=name, deleting=False, ready=True, main="kaspr", crashing=False, restarts=0, injected=True,
+        name=name, uid=name, deleting=False, ready=True, node="node-1", main="kaspr", crashing=False, restarts=0, injected=True,
         hash=request().packages_hash, probed="", foreign_installer=False, taken_over=False,
         search_path="/packages/site-packages", installer=installer, conditions=(),
         claims=frozenset({uses} - {""}),

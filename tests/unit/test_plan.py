@@ -50,6 +50,7 @@ def pod(name: str = "demo-app-0", **changes: object) -> PodState:
         uid=f"uid-{name}",
         deleting=False,
         ready=True,
+        node="node-1",
         main="kaspr",
         crashing=False,
         restarts=0,

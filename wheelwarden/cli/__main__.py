@@ -15,7 +15,7 @@ from wheelwarden.errors import WheelwardenError
 from wheelwarden.redaction import shown
 
 # Each is a module of this package with HELP, DESCRIPTION, EPILOG, add_arguments and run.
-SUBCOMMANDS: Final = ("check", "rules", "verify")
+SUBCOMMANDS: Final = ("check", "results", "rules", "verify")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,9 +4,12 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from wheelwarden.errors import WheelwardenError
+
+RESULTS_LIMIT: Final = 16_384  # annotations of an object share 256 KiB
+STDERR_KEPT: Final = 1000  # characters of a failed import's stderr
 
 
 class UnreadableAnswer(WheelwardenError):  # noqa: N818 - named for what it says
@@ -129,6 +132,25 @@ def parse_report(stdout: str) -> ProbeReport:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise UnreadableAnswer(f"the probe's answer cannot be read ({type(error).__name__}: {error})") from error
+
+
+def write_results(report: ProbeReport, time: str) -> str:
+    """What the annotation `wheelwarden.dev/results` of a pod says: JSON, at most RESULTS_LIMIT characters.
+
+    Failures come first, with the end of what they printed to stderr; where there are too many, the last are left out.
+    """
+    ordered = sorted(report.results, key=lambda result: result.ok)
+    kept = [
+        {"module": one.module, "ok": one.ok, "seconds": round(one.seconds, 3), "file": one.file}
+        | ({} if one.ok else {"reason": one.reason, "error": one.error, "stderr": one.stderr[-STDERR_KEPT:]})
+        for one in ordered
+    ]
+    while True:
+        document = {"version": 1, "time": time, "python": report.python, "derived": report.derived, "modules": kept}
+        text = json.dumps({**document, "omitted": len(ordered) - len(kept)}, separators=(",", ":"))
+        if len(text) <= RESULTS_LIMIT:
+            return text
+        kept = kept[: len(kept) * 3 // 4]
 
 
 def parse_usage(usage: Mapping[str, Any] | None) -> Usage | None:

@@ -1,0 +1,142 @@
+"""`wheelwarden results`: what was found out about the packages of a Notebook or KasprApp, pod by pod."""
+
+import argparse
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from wheelwarden import names
+from wheelwarden.cli import exits
+from wheelwarden.cli.output import complain, say
+from wheelwarden.conditions import TRUE, find
+from wheelwarden.errors import NotFound, UnusableInput
+from wheelwarden.redaction import printable
+from wheelwarden.targets import KINDS, Kind, annotations_of, is_alive
+
+HELP = "show what was proven in the pods of a workload"
+DESCRIPTION = (
+    "Shows packages and imports of each pod of a Notebook or KasprApp, as the controller found them, with tracebacks of "
+    "imports that failed. Reads the pods with your own rights and runs nothing in them."
+)
+EPILOG = (
+    "Exit codes: 0 everything is proven, 1 something failed or is not proven yet, 2 the cluster could not be asked."
+)
+
+Object = Mapping[str, Any]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the subcommand."""
+    parser.add_argument("object", metavar="NAMESPACE/NAME", help="a Notebook or KasprApp")
+    parser.add_argument("--kind", choices=[kind.name for kind in KINDS], help="where both kinds have that name")
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="text (default) or json")
+    parser.add_argument("--kubeconfig", metavar="FILE", type=Path, help="default: as kubectl finds it")
+    parser.add_argument("--context", help="context of the kubeconfig (default: the current one)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Reads, prints, and returns the exit code.
+
+    Raises:
+        WheelwardenError: there is no such object, or the cluster refused.
+    """
+    namespace, _, name = arguments.object.partition("/")
+    if not namespace or not name or "/" in name:
+        raise UnusableInput(f"{printable(arguments.object)}: give NAMESPACE/NAME, such as team-a/analysis")
+    kinds = [kind for kind in KINDS if arguments.kind in (None, kind.name)]
+    pods = asyncio.run(_read(kinds, namespace, name, arguments.kubeconfig, arguments.context))
+    results = [read_pod_results(pod) for pod in pods]
+    if arguments.output == "json":
+        say(json.dumps(results, indent=2))
+    else:
+        for line in describe(results):
+            say(line)
+    if not results:
+        complain(
+            f"{arguments.object} has no running pod; a Notebook's last result is in {names.LAST_RESULT_ANNOTATION}"
+        )
+    proven = results and all(
+        condition is None or condition["status"] == TRUE
+        for result in results
+        for condition in (result["packagesInstalled"], result["importsVerified"])
+    )
+    return exits.CLEAN if proven else exits.DENIED
+
+
+def read_pod_results(pod: Object) -> dict[str, Any]:
+    """What a pod carries of ours: `{pod, packagesInstalled, importsVerified, python, time, modules, omitted}`.
+
+    The conditions are `{status, reason, message}` or None; `modules` as `wheelwarden.verify.results.write_results` has
+    them, empty where nothing was tried yet.
+    """
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    try:
+        found = json.loads(annotations_of(pod).get(names.POD_RESULTS_ANNOTATION, "{}"))
+    except ValueError:
+        found = {}
+    found = found if isinstance(found, dict) else {}
+    return {
+        "pod": pod["metadata"]["name"],
+        "packagesInstalled": _condition(conditions, names.PACKAGES_INSTALLED),
+        "importsVerified": _condition(conditions, names.IMPORTS_VERIFIED),
+        "python": found.get("python"),
+        "time": found.get("time"),
+        "modules": found.get("modules") or [],
+        "omitted": found.get("omitted") or 0,
+    }
+
+
+def describe(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The results as lines for people."""
+    lines = []
+    for result in results:
+        lines.append(f"pod {result['pod']}")
+        for title, key in (("packages", "packagesInstalled"), ("imports", "importsVerified")):
+            condition = result[key]
+            told = (
+                f"{condition['status']}, {condition['reason']}: {condition['message']}"
+                if condition
+                else "not asked for"
+            )
+            lines.append(f"  {title}: {printable(told)}")
+        width = max((len(module["module"]) for module in result["modules"]), default=0)
+        for module in result["modules"]:
+            told = (
+                "ok  " + str(module["file"] or "built in") if module["ok"] else f"{module['reason']}: {module['error']}"
+            )
+            lines.append(f"  {module['module']:{width}}  {module['seconds']:6.2f} s  {printable(told)}")
+            lines += [f"    {printable(line)}" for line in str(module.get("stderr") or "").splitlines()]
+        if result["omitted"]:
+            lines.append(f"  and {result['omitted']} more")
+    return lines
+
+
+def _condition(conditions: Sequence[Object], type_: str) -> dict[str, str] | None:
+    found = find(conditions, type_)
+    return {"status": found.status, "reason": found.reason, "message": found.message} if found else None
+
+
+async def _read(
+    kinds: Sequence[Kind], namespace: str, name: str, kubeconfig: Path | None, context: str | None
+) -> list[Object]:
+    """The living pods of the one object of that name. Raises UnusableInput where there is none, or more than one."""
+    from wheelwarden.kube import PODS, Cluster, Resource  # here: no other subcommand needs the client
+
+    connecting = Cluster.connect(kubeconfig=kubeconfig, context=context, field_manager="wheelwarden-results")
+    async with await connecting as cluster:
+        found = []
+        for kind in kinds:
+            resource = Resource(group=kind.group, version=kind.versions[0], plural=kind.plural, kind=kind.name)
+            try:
+                await cluster.get(resource, name, namespace)
+            except NotFound:
+                continue  # also where the cluster does not serve the kind
+            found.append(kind)
+        if not found:
+            raise UnusableInput(f"there is no {' or '.join(kind.name for kind in kinds)} {namespace}/{name}")
+        if len(found) > 1:
+            raise UnusableInput(f"{namespace}/{name} is both a Notebook and a KasprApp: say which by --kind")
+        pods = (await cluster.list(PODS, namespace, labels=f"{found[0].pod_label}={name}")).items
+        return sorted((pod for pod in pods if is_alive(pod)), key=lambda pod: str(pod["metadata"]["name"]))
