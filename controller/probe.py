@@ -12,17 +12,14 @@ from controller.plan import distributions, probe_digest
 from controller.state import Key, PodState, ProbeOutcome
 from wheelwarden.errors import KubeError, NotFound
 from wheelwarden.kube import Cluster
-from wheelwarden.payload import probe_argv
 from wheelwarden.request import Request
-from wheelwarden.verify.results import ProbeReport, UnreadableAnswer, Usage, parse_report
+from wheelwarden.verify.results import ProbeReport, Usage
+from wheelwarden.verify.running import run_probe
 
 LOGGER = logging.getLogger(__name__)
 MODULE_SECONDS: Final = 60
 TOTAL_SECONDS: Final = 300
 EXEC_MARGIN_SECONDS: Final = 15
-PYTHONS: Final = ("python3", "python")
-# What a container runtime says where the program is not in the image.
-NO_PROGRAM: Final = ("executable file not found", "no such file or directory", "not found in $PATH")
 
 
 class Prober(Protocol):
@@ -148,31 +145,19 @@ class ExecProber:
 
     async def _probe(self, key: Key, pod: PodState, asked: Mapping[str, Any]) -> ProbeReport | str | None:
         """The report, or why there is none; None where the pod went away, which is no error of anybody's."""
-        failure = ""
-        for python in PYTHONS:
-            try:
-                done = await self._cluster.exec(
-                    pod.name,
-                    key.namespace,
-                    pod.main,
-                    probe_argv(python, asked),
-                    timeout_seconds=TOTAL_SECONDS + EXEC_MARGIN_SECONDS,
-                )
-            except NotFound:
-                return None
-            except KubeError as error:
-                failure = str(error)
-            else:
-                if done.exit_code == 0:
-                    try:
-                        return parse_report(done.stdout)
-                    except UnreadableAnswer as error:
-                        return f"{error}."
-                last = done.stderr.strip().splitlines()[-1:] or [""]
-                failure = f"{python} ended with exit code {done.exit_code}: {last[0]}"
-            if not any(sign in failure for sign in NO_PROGRAM):
-                break
-        return f"{failure}."[:500]
+        try:
+            return await run_probe(
+                self._cluster,
+                pod.name,
+                key.namespace,
+                pod.main,
+                asked,
+                timeout_seconds=TOTAL_SECONDS + EXEC_MARGIN_SECONDS,
+            )
+        except NotFound:
+            return None
+        except KubeError as error:
+            return f"{error}."[:500]
 
 
 def _ask(modules: Sequence[str], distributions: Sequence[str], pod: PodState, *, inspect: bool) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import admission, creating, installing, machine, probing
+from tests.bench import admission, creating, execs, installing, machine, probing
 from tests.bench.figures import render, write
 from tests.cluster import artifacts
 
@@ -16,6 +16,8 @@ def main() -> int:
         figures = installing.measure(work)
         print("measuring: probing …", file=sys.stderr, flush=True)
         figures += probing.measure()
+        print("measuring: probing on a real node …", file=sys.stderr, flush=True)
+        figures += execs.measure()
         print("measuring: admission …", file=sys.stderr, flush=True)
         admitted, notes = admission.measure(work)
         figures += admitted

@@ -1,11 +1,13 @@
 """The package verification contract against a real kubelet."""
 
+import asyncio
+
 import pytest
 
 from tests.e2e.workspace import Workspace, wait_for
 from wheelwarden import PackageVerificationResult, verify_package_import
 from wheelwarden.errors import ContainerNotFoundError, PodNotReadyError, ResourceNotFoundError
-from wheelwarden.verify import PodReference
+from wheelwarden.verify import PodReference, verify_package_import_async
 
 
 @pytest.fixture
@@ -57,3 +59,55 @@ def test_what_cannot_be_verified_is_named(pod: PodReference, workspace: Workspac
     wait_for("the pod is pending", lambda: workspace.get("pod", "stuck")["status"].get("phase"))
     with pytest.raises(PodNotReadyError, match="Pending"):
         verify_package_import(PodReference(pod.namespace, "stuck"), "main", ["json"])
+
+
+def test_the_contracts_guarantees_hold_on_a_real_kubelet(workspace: Workspace) -> None:
+    """Keys, times, streams, the last hundred lines, and nothing left running of an import that was ended."""
+    code = (
+        "mkdir /tmp/code; echo 'import time; time.sleep(600)' > /tmp/code/ww_hangs.py; "
+        'printf \'import sys\\nprint("to stdout")\\nprint("to stderr", file=sys.stderr)\\n1/0\\n\' > /tmp/code/ww_talks.py; '
+        "for number in $(seq 150); do echo line $number; done; exec sleep infinity"
+    )
+    main = {
+        "name": "main",
+        "image": workspace.image,
+        "command": ["sh", "-c", code],
+        "env": [{"name": "PYTHONPATH", "value": "/tmp/code"}],
+    }
+    proxy = {"name": "proxy", "image": workspace.image, "command": ["sleep", "infinity"]}
+    spec = {"terminationGracePeriodSeconds": 1, "containers": [proxy, main]}
+    workspace.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "two"}, "spec": spec})
+    workspace.kubectl("wait", "--for=condition=Ready", "pod/two", "--timeout=120s")
+
+    asked = ["ww_hangs", "json", "ww_talks", "json", "os.path:join"]
+    results = verify_package_import(PodReference(workspace.namespace, "two"), "main", asked, timeout=3)
+    assert set(results) == set(asked)
+    assert all(0 <= result.execution_time_seconds < 3 for result in results.values())
+    assert {name for name, result in results.items() if result.import_successful} == {"json", "os.path:join"}
+    assert all((result.error_message is None) == result.import_successful for result in results.values())
+    hangs, talks = results["ww_hangs"], results["ww_talks"]
+    assert hangs.error_message == "the import did not end within 3 s"
+    assert (talks.stdout, talks.error_message) == ("to stdout\n", "ZeroDivisionError: division by zero")
+    assert talks.stderr.startswith("to stderr\nTraceback")
+    assert talks.pod_logs == "".join(f"line {number}\n" for number in range(51, 151))
+    count = "import glob; print(sum(b'ww_hangs' in open(p,'rb').read() for p in glob.glob('/proc/[0-9]*/cmdline')) - 1)"
+    assert workspace.python("two", count, container="main") == "0"
+
+
+def test_the_asynchronous_twin_does_the_same(pod: PodReference) -> None:
+    results = asyncio.run(verify_package_import_async(pod, "main", ["json", "missing_pkg"]))
+    assert [result.import_successful for result in results.values()] == [True, False]
+
+
+def test_a_container_without_python_gives_failed_results_and_no_exception(workspace: Workspace) -> None:
+    main = {
+        "name": "main",
+        "image": workspace.image,
+        "command": ["sh", "-c", "rm -f /usr/bin/python3*; exec sleep infinity"],
+    }
+    spec = {"terminationGracePeriodSeconds": 1, "containers": [main]}
+    workspace.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bare"}, "spec": spec})
+    workspace.kubectl("wait", "--for=condition=Ready", "pod/bare", "--timeout=120s")
+    [result] = verify_package_import(PodReference(workspace.namespace, "bare"), "main", ["json"]).values()
+    assert not result.import_successful
+    assert "executable file not found" in str(result.error_message)

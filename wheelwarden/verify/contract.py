@@ -10,14 +10,21 @@ import keyword
 import logging
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 
-from wheelwarden.errors import ContainerNotFoundError, ExecTimeout, NotFound, PodNotReadyError, ResourceNotFoundError
-from wheelwarden.payload import probe_argv
-from wheelwarden.verify.results import ModuleResult, PackageVerificationResult, parse_report
+from wheelwarden.errors import (
+    ContainerNotFoundError,
+    ExecTimeout,
+    Invalid,
+    NotFound,
+    PodNotReadyError,
+    ResourceNotFoundError,
+)
+from wheelwarden.verify.results import ModuleResult, PackageVerificationResult
+from wheelwarden.verify.running import run_probe
 
 LOGGER = logging.getLogger(__name__)
 LOG_LINES: Final = 100
@@ -113,23 +120,29 @@ async def verify_package_import_async(
             "deadlineSeconds": timeout,
             "totalSeconds": total,
         }
-        argv = probe_argv("python3", request)
-        LOGGER.debug("Executing: %s -I -c … in %s", argv[0], container_name)
+        LOGGER.debug("Executing: python3 -I -c … in %s", container_name)
+        seconds = total + OVERHEAD_SECONDS
         try:
-            done = await cluster.exec(
-                pod.name, pod.namespace, container_name, argv, timeout_seconds=total + OVERHEAD_SECONDS
-            )
-        except ExecTimeout as error:
-            report = [_lost(entry, timeout, str(error)) for entry in entries]
+            answer = await run_probe(cluster, pod.name, pod.namespace, container_name, request, timeout_seconds=seconds)
+        except (ExecTimeout, Invalid) as error:  # it hung, or the image has no Python at all
+            answer = str(error)
+        if isinstance(answer, str):
+            report = [_lost(entry, timeout, f"the probe did not run: {answer}") for entry in entries]
         else:
-            report = list(parse_report(done.stdout).results) if done.exit_code == 0 else []
-            if not report:
-                cause = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.exit_code}"]
-                report = [_lost(entry, timeout, f"the probe did not run: {cause[0]}") for entry in entries]
+            report = list(answer.results)
         logs = None
+        if not all(result.ok for result in report):
+            LOGGER.warning(
+                "Container %s is %s", container_name, "ready" if _is_ready(found, container_name) else "not ready"
+            )
         if collect_diagnostics and not all(result.ok for result in report):
             logs = await cluster.logs(pod.name, pod.namespace, container_name, tail_lines=LOG_LINES)
     return {result.module: _public(result, timeout, logs) for result in report}
+
+
+def _is_ready(pod: Mapping[str, Any], container: str) -> bool:
+    statuses = (pod.get("status") or {}).get("containerStatuses") or []
+    return any(status.get("name") == container and status.get("ready") for status in statuses)
 
 
 def validate(packages: Sequence[str], timeout: float) -> None:

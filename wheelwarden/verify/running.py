@@ -1,0 +1,61 @@
+"""Running the probe in a container: whichever Python the image has, and what came of it in plain words."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from wheelwarden.errors import KubeError, NotFound
+from wheelwarden.payload import probe_argv
+from wheelwarden.verify.results import ProbeReport, UnreadableAnswer, parse_report
+
+if TYPE_CHECKING:
+    from wheelwarden.kube import Cluster  # not loaded for it: importing wheelwarden stays light
+
+PYTHONS: Final = ("python3", "python")
+# What a container runtime says where the program is not in the image.
+NO_PROGRAM: Final = ("executable file not found", "no such file or directory", "not found in $PATH")
+
+
+async def run_probe(
+    cluster: "Cluster", pod: str, namespace: str, container: str, asked: Mapping[str, Any], *, timeout_seconds: float
+) -> ProbeReport | str:
+    """The probe's report, or why there is none, in a sentence.
+
+    Args:
+        cluster: runs commands.
+        pod: name of the pod.
+        namespace: of the pod.
+        container: name of the container in it.
+        asked: the probe's request (docs/architecture.md).
+        timeout_seconds: after which nobody waits for it any more; the probe has deadlines of its own.
+
+    Raises:
+        NotFound: the pod went away.
+        KubeError: the command could not be run.
+    """
+    failure = ""
+    for python in PYTHONS:
+        try:
+            done = await cluster.exec(
+                pod, namespace, container, probe_argv(python, asked), timeout_seconds=timeout_seconds
+            )
+        except NotFound:
+            raise
+        except KubeError as error:
+            failure = str(error)
+            if not _lacks_program(failure):
+                raise
+            continue
+        if done.exit_code == 0:
+            try:
+                return parse_report(done.stdout)
+            except UnreadableAnswer as error:
+                return f"{error}."
+        last = done.stderr.strip().splitlines()[-1:] or [""]
+        failure = f"{python} ended with exit code {done.exit_code}: {last[0]}"
+        if not _lacks_program(failure):
+            break
+    return f"{failure}."[:500]
+
+
+def _lacks_program(failure: str) -> bool:
+    return any(sign in failure for sign in NO_PROGRAM)
