@@ -10,6 +10,7 @@ from wheelwarden.verify.image_reference import clean
 Object = Mapping[str, Any]
 
 EVENTS_KEPT: Final = 20
+_TO_THE_SECOND: Final = len("2026-01-31T10:00:00")  # of a time as RFC 3339 writes it
 
 # Reasons of waiting containers, k8s.io/kubernetes/pkg/kubelet/images/types.go and kubelet/container/sync_result.go.
 _INVALID_IMAGE: Final = ("InvalidImageName",)
@@ -135,6 +136,11 @@ def diagnose(pod: Object | None, events: Sequence[Object], logs: Mapping[str, st
         cause=finding.cause,
         remedy=finding.remedy,
     )
+
+
+def events_since(events: Sequence[Object], created: str) -> list[Object]:
+    """The events that are no older than an object: an earlier one of the same name may have left some."""
+    return [event for event in events if _time_of(event)[:_TO_THE_SECOND] >= created[:_TO_THE_SECOND]]
 
 
 def _find(pod: Object | None, events: Sequence[Object]) -> _Finding:

@@ -23,7 +23,7 @@ from wheelwarden.errors import (
 )
 from wheelwarden.kube import EVENTS, NAMESPACES, PODS, SERVICE_ACCOUNTS, Cluster
 from wheelwarden.verify.contract import OVERHEAD_SECONDS, PodReference, verify_package_import_async
-from wheelwarden.verify.diagnosis import PodDiagnosticInfo, diagnose, has_restarted, waits_for
+from wheelwarden.verify.diagnosis import PodDiagnosticInfo, diagnose, events_since, has_restarted, waits_for
 from wheelwarden.verify.image_configuration import CustomImageTestConfiguration
 from wheelwarden.verify.image_made import Made, unbroken
 from wheelwarden.verify.image_objects import build_object, is_restricted, resource_of
@@ -94,6 +94,7 @@ class ImageTest:
         self._sleep = sleep
         self._run = secrets.token_hex(8)
         self._kind = resource_of(configuration)
+        self._created = ""
         self._made = Made(cluster, self._run, tell=tell, monotonic=monotonic, sleep=sleep)
 
     async def run(self) -> Passed:
@@ -125,7 +126,7 @@ class ImageTest:
         what = f"{self._kind.kind} {configuration.namespace}/{configuration.notebook_name}"
         body = build_object(configuration, self._run, restricted=restricted, lifetime_seconds=lifetime)
         try:
-            await self._made.make(self._kind, body, configuration.namespace)
+            made = await self._made.make(self._kind, body, configuration.namespace)
         except AlreadyExists as error:
             raise UnusableInput(
                 f"{what}: there is one of that name already, and it is left alone. Give another name."
@@ -135,6 +136,7 @@ class ImageTest:
                 f"{what}: the cluster knows no {self._kind.kind} of {self._kind.api_version} ({error}). "
                 "Install its controller, or test the image in a plain pod."
             ) from error
+        self._created = made["metadata"]["creationTimestamp"]
         self._tell(f"{what} is created from {configuration.custom_image}")
 
     async def _look_at_namespace(self) -> bool:
@@ -236,10 +238,13 @@ class ImageTest:
     async def _diagnose(self, pod: Object | None) -> PodDiagnosticInfo:
         """What cannot be read is left out: a diagnosis in part is better than none."""
         namespace = self.resource.namespace
-        events: list[Object] = []
+        events: list[Mapping[str, Any]] = []
         for name in sorted({self.resource.name, self.resource.pod_name or self.resource.name}):
             try:
-                events += (await self._cluster.list(EVENTS, namespace, fields=f"involvedObject.name={name}")).items
+                # Without those on the Notebook, which its controller copies from the pod.
+                fields = f"involvedObject.name={name},involvedObject.kind!=Notebook"
+                found = await self._cluster.list(EVENTS, namespace, fields=fields)
+                events += events_since(found.items, self._created)
             except KubeError as error:
                 self._tell(f"its events cannot be read: {error}")
         logs = {}
