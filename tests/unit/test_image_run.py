@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.fake_cluster import FakeCluster, Object
 from tests.unit.test_diagnosis import ended, event, pod, running, waiting
-from wheelwarden.errors import Forbidden, KubeError, PodNotReadyError, Unreachable, UnusableInput
+from wheelwarden.errors import Forbidden, KubeError, NotFound, PodNotReadyError, Unreachable, UnusableInput
 from wheelwarden.kube import EVENTS, NAMESPACES, NOTEBOOKS, PODS, SERVICE_ACCOUNTS, Listing, Resource
 from wheelwarden.verify import (
     ContainerCrashError,
@@ -316,6 +316,49 @@ async def test_a_namespace_that_is_not_there_is_an_error_with_its_remedy() -> No
     with pytest.raises(UnusableInput, match="namespace test-lab: it does not exist"):
         await _test(world).run()
     assert world.writes == []
+
+
+@pytest.mark.parametrize(
+    ("message", "notebook", "complaint"),
+    [
+        ('namespaces "test-lab" not found', False, "namespace test-lab: it does not exist"),
+        ('namespaces "test-lab" not found', True, "namespace test-lab: it does not exist"),
+        ("the server could not find it", True, "the cluster knows no Notebook of kubeflow.org/v1"),
+    ],
+)
+async def test_what_the_cluster_does_not_know_is_named(message: str, notebook: bool, complaint: str) -> None:
+    class Without(World):
+        async def create(self, *_: Any, **__: Any) -> Object:
+            raise NotFound(404, "NotFound", message)
+
+    world = Without()
+    world.refuse["get namespaces"] = Forbidden(403, "Forbidden", "no")
+    with pytest.raises(UnusableInput, match=complaint):
+        await _test(world, as_notebook=notebook).run()
+
+
+async def test_a_fault_in_one_deletion_does_not_keep_the_rest_from_being_deleted() -> None:
+    class Faulty(World):
+        async def delete(self, resource: Resource, *arguments: Any, **more: Any) -> None:
+            if resource is PODS:
+                raise RuntimeError("ours")
+            await super().delete(resource, *arguments, **more)
+
+    world = Faulty(namespace=False)
+    await _test(world, create_namespace=True).run()
+    assert world.told[-1] == "left behind: Pod lab (ours): kubectl -n test-lab delete pod lab"
+    assert world.writes[-1] == ("delete", "namespaces", "test-lab")
+
+
+async def test_a_namespace_that_others_use_by_now_stays() -> None:
+    class Shared(World):
+        async def list(self, *arguments: Any, **more: Any) -> Listing:
+            return Listing(items=[{"metadata": {"name": "theirs"}}], resource_version="1")
+
+    world = Shared(namespace=False)
+    await _test(world, create_namespace=True).run()
+    assert world.left() == ["namespaces"]
+    assert world.told[-1] == "namespace test-lab stays, since others have pods in it by now"
 
 
 async def test_a_namespace_is_made_when_told_and_goes_after_the_pod() -> None:

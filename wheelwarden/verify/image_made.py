@@ -81,7 +81,7 @@ class Made:
                 try:
                     if await self._is_gone(creation):
                         break
-                except KubeError as error:
+                except Exception as error:  # whatever it is, it must not keep the rest from being deleted
                     cause = str(error)
                 if self._monotonic() >= deadline:
                     self._tell(f"left behind: {creation.resource.kind} {creation.name} ({cause}): {creation.removal}")
@@ -92,12 +92,8 @@ class Made:
 
     async def _is_gone(self, creation: _Creation) -> bool:
         """Looks, and deletes what is there: by its uid, so never another of the same name."""
-        try:
-            await creation.answer
-        except Unreachable:
-            pass  # nobody knows whether it was made: the label tells
-        except KubeError:
-            return True  # it was refused
+        if await _is_refused(creation.answer):
+            return True
         try:
             found = await self._cluster.get(creation.resource, creation.name, creation.namespace)
         except NotFound:
@@ -122,7 +118,22 @@ class Made:
         return (await self._cluster.list(PODS, creation.namespace, labels=label)).items
 
     async def _is_used(self, namespace: str) -> bool:
-        return bool((await self._cluster.list(PODS, namespace)).items)
+        """Whether there are pods in a namespace that are not of this run."""
+        labels = [pod["metadata"].get("labels") or {} for pod in (await self._cluster.list(PODS, namespace)).items]
+        return any(label.get(names.IMAGE_TEST_LABEL) != self._run for label in labels)
+
+
+async def _is_refused(answer: "asyncio.Task[Object]") -> bool:
+    """Whether it is certain that nothing was made; where no answer came, the label tells."""
+    try:
+        await answer
+    except Unreachable:
+        return False
+    except KubeError:
+        return True
+    except Exception:
+        return False
+    return False
 
 
 async def unbroken(work: Coroutine[Any, Any, Answer]) -> Answer:

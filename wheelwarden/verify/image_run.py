@@ -132,8 +132,10 @@ class ImageTest:
                 f"{what}: there is one of that name already, and it is left alone. Give another name."
             ) from error
         except NotFound as error:
+            if "namespaces" in str(error) or not configuration.as_notebook:
+                raise UnusableInput(_no_namespace(configuration.namespace)) from error
             raise UnusableInput(
-                f"{what}: the cluster knows no {self._kind.kind} of {self._kind.api_version} ({error}). "
+                f"{what}: the cluster knows no {self._kind.kind} of {self._kind.api_version}. "
                 "Install its controller, or test the image in a plain pod."
             ) from error
         self._created = made["metadata"]["creationTimestamp"]
@@ -148,10 +150,7 @@ class ImageTest:
             return False  # who may make pods there need not be allowed to read it; the API server tells what it minds
         except NotFound as error:
             if not self._create_namespace:
-                raise UnusableInput(
-                    f"namespace {name}: it does not exist. Make it by `kubectl create namespace {name}`, "
-                    "or ask for it with --create-namespace."
-                ) from error
+                raise UnusableInput(_no_namespace(name)) from error
             labels = {names.MANAGED_BY_LABEL: names.MANAGED_BY, names.IMAGE_TEST_LABEL: self._run}
             body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
             found = await self._made.make(NAMESPACES, body, None)
@@ -259,6 +258,13 @@ class ImageTest:
             except KubeError as error:
                 self._tell(f"the log of container {container['name']} cannot be read: {error}")
         return diagnose(pod, events, logs)
+
+
+def _no_namespace(name: str) -> str:
+    return (
+        f"namespace {name}: it does not exist. Make it by `kubectl create namespace {name}`, "
+        "or ask for it with --create-namespace."
+    )
 
 
 async def run_image_test(
