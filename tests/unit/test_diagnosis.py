@@ -93,6 +93,18 @@ CRASH: Object = {"restartCount": 2, "lastState": ended(3)}
             "container lab ended with exit code 1 (Error)",
             False,
         ),
+        (
+            pod(running() | {"restartCount": 1, "lastState": ended(0, "Completed")}, phase="Running"),
+            "CRASH_LOOP",
+            "container lab ended with exit code 0 (Completed)",
+            False,
+        ),
+        (
+            pod(running(ready=False), running("proxy") | {"restartCount": 1, "lastState": ended(1)}, phase="Running"),
+            "TIMEOUT",
+            "container lab runs and is not ready",
+            False,
+        ),
         (pod(waiting("CreateContainerConfigError", ROOT)), "UNKNOWN", f"{CONFIG_ERROR}: {ROOT}", True),
         (unscheduled(NO_CPU), "RESOURCE_CONSTRAINTS", NO_CPU, False),
         (unscheduled(FULL), "RESOURCE_CONSTRAINTS", FULL, False),
@@ -145,6 +157,12 @@ def test_a_pod_that_was_never_made_is_explained_by_the_events_of_its_maker() -> 
     policy = 'create Pod lab-0 failed: pods "lab-0" is forbidden: violates PodSecurity "restricted:latest"'
     scarce = diagnose(None, [event("FailedCreate", quota)])
     assert (scarce.error_category, scarce.cause, scarce.pod_name) == ("InsufficientResources", quota, "")
+    unspecified = 'pods "lab-0" is forbidden: failed quota: small: must specify cpu for: lab'
+    unsaid = diagnose(None, [event("FailedCreate", unspecified)])
+    assert (unsaid.error_category, unsaid.remedy.split(":")[0]) == (
+        "InsufficientResources",
+        "Say how much CPU and memory it may use",
+    )
     late = diagnose(None, [event("FailedCreate", policy)])
     assert late.error_category is PodFailureCategory.TIMEOUT
     assert late.cause == f"no pod has been made for it yet; {policy}"

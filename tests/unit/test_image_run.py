@@ -70,7 +70,11 @@ class World(FakeCluster):
         made = await super().create(resource, body, namespace)
         if resource is NOTEBOOKS:
             labels = {**body["metadata"]["labels"], "notebook-name": body["metadata"]["name"]}
-            metadata = {"name": f"{body['metadata']['name']}-0", "labels": labels, "uid": "uid-pod"}
+            metadata = {
+                "name": f"{body['metadata']['name']}-0",
+                "labels": labels,
+                "creationTimestamp": "2026-01-31T10:00:01Z",
+            }
             self.put(PODS, {"metadata": metadata, "spec": body["spec"]["template"]["spec"]})
         if resource is NAMESPACES:
             self.put(SERVICE_ACCOUNTS, {"metadata": {"name": "default"}})
@@ -167,6 +171,15 @@ async def test_a_notebook_is_found_by_its_label_and_its_pod_is_gone_in_the_end()
     assert world.left() == ["namespaces"]
 
 
+async def test_the_pod_of_an_earlier_notebook_by_that_name_is_not_taken_for_ours() -> None:
+    world = World()
+    old = {"name": "lab-9", "labels": {"notebook-name": "lab"}, "creationTimestamp": "2026-01-31T09:00:00Z"}
+    world.put(PODS, {"metadata": old, "spec": {"containers": [{"name": "lab"}]}})
+    passed = await _test(world, as_notebook=True).run()
+    assert passed.resource.pod_name == "lab-0"
+    assert not any(line.startswith("left behind") for line in world.told)
+
+
 @pytest.mark.parametrize(
     ("status", "error", "category"),
     [
@@ -198,10 +211,10 @@ async def test_events_that_may_not_be_read_are_left_out_of_the_diagnosis() -> No
     assert "its events cannot be read: events is forbidden" in world.told
 
 
-async def test_a_container_that_went_away_during_the_import_is_what_failed() -> None:
-    world = World(
-        READY, _status({"name": "lab", "restartCount": 1, "lastState": ended(1), "state": {}}, phase="Running")
-    )
+@pytest.mark.parametrize("late", [0, 2])
+async def test_a_container_that_went_away_during_the_import_is_what_failed(late: int) -> None:
+    gone = _status({"name": "lab", "restartCount": 1, "lastState": ended(1), "state": {}}, phase="Running")
+    world = World(READY, *[READY] * late, gone)
 
     async def fail(*_: str) -> Mapping[str, PackageVerificationResult]:
         return {"json": _result("json", "the probe did not run: exit code 137")}
@@ -209,6 +222,16 @@ async def test_a_container_that_went_away_during_the_import_is_what_failed() -> 
     with pytest.raises(ContainerCrashError):
         await _test(world, verify=fail).run()
     assert world.left() == ["namespaces"]
+
+
+async def test_an_import_that_fails_in_a_container_that_runs_on_is_a_result() -> None:
+    world = World()
+
+    async def fail(*_: str) -> Mapping[str, PackageVerificationResult]:
+        return {"json": _result("json"), "numpy": _result("numpy", "ModuleNotFoundError: No module named 'numpy'")}
+
+    passed = await _test(world, verify=fail).run()
+    assert [result.import_successful for result in passed.results.values()] == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ _NOT_STARTED: Final = ("RunContainerError", "CreateContainerError", "PostStartHo
 # Reasons of failed pods: the node was full, or became so (kubelet/eviction, kubelet/lifecycle/predicate.go).
 _EVICTED: Final = ("Evicted", "Preempting")
 _NODE_FULL_PREFIX: Final = "OutOf"
-_SCARCE: Final = ("Insufficient ", "Too many pods", "exceeded quota")
+_SCARCE: Final = ("Insufficient ", "Too many pods", "exceeded quota", "failed quota")
+_QUOTA_UNSPECIFIED: Final = "must specify"
 # In the kubelet's message, where it cannot be told that the image runs as another user than root.
 _ROOT_REFUSED: Final = "runAsNonRoot"
 
@@ -97,10 +98,14 @@ def has_restarted(pod: Object) -> bool:
     return any(status.get("restartCount") or _state(status, "terminated") for status in statuses)
 
 
-def waits_for(pod: Object | None) -> str:
-    """What a pod that is not ready waits for, in one line; empty where it does not tell."""
+def waits_for(pod: Object | None, events: Sequence[Object] = ()) -> str:
+    """What a pod that is not ready waits for, in one line; empty where it does not tell.
+
+    Where there is no pod (None), the last warning of what should make it tells.
+    """
     if pod is None:
-        return "no pod has been made for it yet"
+        warnings = [_text(event, "message") for event in sorted(events, key=_time_of) if event.get("type") == "Warning"]
+        return "; ".join(("no pod has been made for it yet", *(_one_line(text) for text in warnings[-1:])))
     unscheduled = _unscheduled(pod)
     if unscheduled:
         return unscheduled
@@ -151,11 +156,10 @@ def _find(pod: Object | None, events: Sequence[Object]) -> _Finding:
     warnings = [_text(event, "message") for event in events if event.get("type") == "Warning"]
     hindrance = _unscheduled(pod) if pod else (warnings or [""])[-1]
     if any(sign in hindrance for sign in _SCARCE):
-        return _Finding(
-            category=PodFailureCategory.RESOURCE_CONSTRAINTS,
-            cause=_one_line(hindrance),
-            remedy="Ask for less CPU or memory, or give the cluster or the namespace's quota more",
-        )
+        remedy = "Ask for less CPU or memory, or give the cluster or the namespace's quota more"
+        if _QUOTA_UNSPECIFIED in hindrance:
+            remedy = "Say how much CPU and memory it may use: the namespace's quota wants it said"
+        return _Finding(category=PodFailureCategory.RESOURCE_CONSTRAINTS, cause=_one_line(hindrance), remedy=remedy)
     waits = waits_for(pod)
     last = warnings[-1] if warnings and not _unscheduled(pod or {}) else ""
     return _Finding(
@@ -187,6 +191,8 @@ def _waiting_findings(pod: Object) -> Iterator[_Finding]:
 
 
 def _crash_findings(pod: Object) -> Iterator[_Finding]:
+    init = _status(pod).get("initContainerStatuses") or []
+    all_ready = all(status.get("ready") for status in _containers(pod))
     for status in _containers(pod):
         waiting = _state(status, "waiting")
         if _ROOT_REFUSED in waiting.get("message", ""):
@@ -195,9 +201,11 @@ def _crash_findings(pod: Object) -> Iterator[_Finding]:
                 cause=_waiting_cause(status),
                 remedy="The namespace allows no root: name a numeric user other than 0 that the image can run as",
             )
-        ended = _state(status, "terminated") or (status.get("lastState") or {}).get("terminated") or {}
         crashed = waiting.get("reason") in (*_CRASHED_AGAIN, *_NOT_STARTED)
-        if not crashed and not (ended.get("exitCode") and status.get("ready") is not True):
+        ended = _state(status, "terminated") or (status.get("lastState") or {}).get("terminated") or {}
+        unexpected = ended.get("exitCode") if status in init else ended
+        # One that runs again is not what the pod waits for, unless nothing else is.
+        if not crashed and not (unexpected and (all_ready or not status.get("ready"))):
             continue
         if ended.get("reason") == "OOMKilled":
             cause = f"container {status['name']} was killed for using more memory than its limit"

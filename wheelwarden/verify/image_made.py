@@ -115,7 +115,10 @@ class Made:
         if creation.resource is not NOTEBOOKS:
             return []
         label = f"{names.NOTEBOOK_NAME_LABEL}={creation.name}"
-        return (await self._cluster.list(PODS, creation.namespace, labels=label)).items
+        pods = (await self._cluster.list(PODS, creation.namespace, labels=label)).items
+        answered = creation.answer.exception() is None
+        since = creation.answer.result()["metadata"]["creationTimestamp"] if answered else ""
+        return [pod for pod in pods if pod["metadata"]["creationTimestamp"] >= since]
 
     async def _is_used(self, namespace: str) -> bool:
         """Whether there are pods in a namespace that are not of this run."""

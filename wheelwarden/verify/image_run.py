@@ -6,7 +6,7 @@ What is read is judged in `image_states` and `diagnosis`; what is made is built 
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +34,7 @@ LOOK_SECONDS: Final = 1.0  # between two looks at the pod
 CUT_LIMIT: Final = 5  # looks in a row that get no answer, before the cluster counts as gone
 ACCOUNT_SECONDS: Final = 30.0  # until a new namespace must have its service account
 LOG_LINES: Final = 50
+RESTART_LOOKS: Final = 4  # until the kubelet has told of a container that went away
 # A Pod ends by itself this long after its test should have, were nobody left to delete it.
 SPARE_SECONDS: Final = 120
 
@@ -95,6 +96,7 @@ class ImageTest:
         self._run = secrets.token_hex(8)
         self._kind = resource_of(configuration)
         self._created = ""
+        self._events_unreadable = False
         self._made = Made(cluster, self._run, tell=tell, monotonic=monotonic, sleep=sleep)
 
     async def run(self) -> Passed:
@@ -197,7 +199,8 @@ class ImageTest:
             if self._monotonic() >= deadline:
                 self.resource = self.resource.move(NotebookStatus.FAILED)
                 raise failure_of(await self._diagnose(pod), timed_out=True)
-            line = ": ".join(part for part in (state, waits_for(pod)) if part)
+            waits = waits_for(pod, await self._find_events() if pod is None else ())
+            line = ": ".join(part for part in (state, waits) if part)
             if line != told:
                 self._tell(line)
                 told = line
@@ -208,8 +211,9 @@ class ImageTest:
         if not self._configuration.as_notebook:
             return await self._cluster.get(PODS, name, namespace)
         pods = await self._cluster.list(PODS, namespace, labels=f"{names.NOTEBOOK_NAME_LABEL}={name}")
-        alive = [pod for pod in pods.items if not pod["metadata"].get("deletionTimestamp")]
-        return alive[0] if alive else None
+        # One that is older belongs to a Notebook of that name that was deleted a moment ago.
+        ours = [pod for pod in pods.items if pod["metadata"]["creationTimestamp"] >= self._created]
+        return ours[0] if ours else None
 
     async def _import(self) -> Results:
         assert self.resource.pod_name is not None
@@ -218,46 +222,56 @@ class ImageTest:
         try:
             results = await self._verify(self.resource.pod_name, self.resource.container_name)
         except WheelwardenError:
-            await self._fail_if_restarted()
+            await self._fail_if_restarted(looks=RESTART_LOOKS)
             raise
-        if not all(result.import_successful for result in results.values()):
-            await self._fail_if_restarted()
+        imported = [result.import_successful for result in results.values()]
+        if not all(imported):
+            await self._fail_if_restarted(looks=1 if any(imported) else RESTART_LOOKS)
         return results
 
-    async def _fail_if_restarted(self) -> None:
+    async def _fail_if_restarted(self, *, looks: int) -> None:
         """An import that fails since its container went away says nothing about the module."""
-        try:
-            pod = await self._find_pod()
-        except KubeError:
-            return
-        if pod is not None and has_restarted(pod):
-            self.resource = self.resource.move(NotebookStatus.FAILED)
-            raise failure_of(await self._diagnose(pod), timed_out=False)
+        for look in range(looks):
+            if look:
+                await self._sleep(LOOK_SECONDS)
+            try:
+                pod = await self._find_pod()
+            except KubeError:
+                return
+            if pod is not None and has_restarted(pod):
+                self.resource = self.resource.move(NotebookStatus.FAILED)
+                raise failure_of(await self._diagnose(pod), timed_out=False)
 
     async def _diagnose(self, pod: Object | None) -> PodDiagnosticInfo:
         """What cannot be read is left out: a diagnosis in part is better than none."""
-        namespace = self.resource.namespace
-        events: list[Mapping[str, Any]] = []
-        for name in sorted({self.resource.name, self.resource.pod_name or self.resource.name}):
-            try:
-                # Without those on the Notebook, which its controller copies from the pod.
-                fields = f"involvedObject.name={name},involvedObject.kind!=Notebook"
-                found = await self._cluster.list(EVENTS, namespace, fields=fields)
-                events += events_since(found.items, self._created)
-            except KubeError as error:
-                self._tell(f"its events cannot be read: {error}")
         logs = {}
         status = (pod or {}).get("status") or {}
         for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
-            if not container.get("containerID"):
+            if pod is None or not container.get("containerID"):
                 continue  # it never ran
+            name = container["name"]
             try:
-                logs[container["name"]] = await self._cluster.logs(
-                    pod["metadata"]["name"] if pod else "", namespace, container["name"], tail_lines=LOG_LINES
+                logs[name] = await self._cluster.logs(
+                    pod["metadata"]["name"], self.resource.namespace, name, tail_lines=LOG_LINES
                 )
             except KubeError as error:
-                self._tell(f"the log of container {container['name']} cannot be read: {error}")
-        return diagnose(pod, events, logs)
+                self._tell(f"the log of container {name} cannot be read: {error}")
+        return diagnose(pod, await self._find_events(), logs)
+
+    async def _find_events(self) -> Sequence[Mapping[str, Any]]:
+        """The events on the pod and on the StatefulSet of a Notebook; not those on the Notebook, copied from the pod."""
+        events: list[Mapping[str, Any]] = []
+        for name in sorted({self.resource.name, self.resource.pod_name or self.resource.name}):
+            fields = f"involvedObject.name={name},involvedObject.kind!=Notebook"
+            try:
+                found = await self._cluster.list(EVENTS, self.resource.namespace, fields=fields)
+            except KubeError as error:
+                if not self._events_unreadable:
+                    self._tell(f"its events cannot be read: {error}")
+                self._events_unreadable = True
+                continue
+            events += events_since(found.items, self._created)
+        return events
 
 
 def _no_namespace(name: str) -> str:
