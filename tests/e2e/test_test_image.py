@@ -203,15 +203,42 @@ def test_a_restricted_namespace_is_enough_for_an_image_with_a_user(bench: Bench)
     assert (done.code, bench.left()) == (0, [])
 
 
+SLOW = (
+    *("--packages", "slow_to_import,json", "--command"),
+    "sh -c 'echo \"import time; time.sleep(60)\" > /usr/lib/python3/dist-packages/slow_to_import.py; exec sleep infinity'",
+)
+
+
+def test_an_import_that_overruns_is_a_result_and_keeps_no_other_from_being_tried(bench: Bench) -> None:
+    done = bench.run(bench.image, *SLOW, "--verify-timeout", "10", "-o", "json")
+    slow, other = done.record["results"]
+    assert (done.code, slow["import_successful"], other["import_successful"]) == (1, False, True)
+    assert "10 s" in slow["error_message"]
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["interrupt", "terminate"]
 )
-def test_an_interrupt_leaves_nothing_behind(bench: Bench, number: signal.Signals, code: int) -> None:
-    process = bench.start(bench.image, "--packages", "json", "--port", "9")
+@pytest.mark.parametrize("kind", [(), ("--notebook",)], ids=["pod", "notebook"])
+def test_an_interrupt_leaves_nothing_behind(
+    bench: Bench, kind: tuple[str, ...], number: signal.Signals, code: int
+) -> None:
+    process = bench.start(bench.image, "--packages", "json", "--port", "9", *kind)
     bench.wait_for_pod()
     process.send_signal(number)
     done = bench.finish(process)
-    assert (done.code, done.out, bench.left()) == (code, "", [])
+    assert (done.code, done.out) == (code, "")
+    assert bench.get("pods,notebooks")["items"] == []
+
+
+def test_an_interrupt_in_the_middle_of_an_import_leaves_nothing_behind(bench: Bench) -> None:
+    process = bench.start(bench.image, *SLOW)
+    assert process.stderr is not None
+    while "importing" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    done = bench.finish(process)
+    assert (done.code, done.out, bench.left()) == (130, "", [])
 
 
 def test_a_namespace_is_made_only_when_told_and_goes_again(bench: Bench) -> None:

@@ -118,7 +118,7 @@ CRASH: Object = {"restartCount": 2, "lastState": ended(3)}
         (pod(phase="Failed", reason="OutOfcpu"), "RESOURCE_CONSTRAINTS", "the pod ended as Failed: OutOfcpu", True),
         (pod(phase="Failed", reason="NodeLost"), "UNKNOWN", "the pod ended as Failed: NodeLost", True),
         (pod(phase="Succeeded"), "UNKNOWN", "the pod ended as Succeeded", True),
-        (pod(waiting("ContainerCreating")), "TIMEOUT", "container lab waits: ContainerCreating", False),
+        (pod(waiting("ContainerCreating")), "TIMEOUT", "container lab: ContainerCreating", False),
         (pod(running(ready=False), phase="Running"), "TIMEOUT", "container lab runs and is not ready", False),
     ],
 )  # fmt: skip

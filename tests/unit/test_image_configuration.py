@@ -62,6 +62,7 @@ def test_what_is_in_range_is_taken(changes: dict[str, Any]) -> None:
         ({"notebook_name": "x" * 64}, "notebook_name"),
         ({"custom_image": "registry.example.com/lab"}, "custom_image"),
         ({"packages_to_verify": []}, "packages_to_verify: it is empty"),
+        ({"packages_to_verify": "json"}, 'packages_to_verify "json": it is one text'),
         ({"packages_to_verify": ["json", "1abc"]}, 'packages_to_verify[1] "1abc"'),
         ({"packages_to_verify": ["json"] * 101}, "packages_to_verify: 101 modules are more than 100"),
         ({"timeout_pod_ready": 59}, 'timeout_pod_ready "59": it is not between 60 and 900'),

@@ -157,7 +157,7 @@ async def test_a_pod_is_made_waited_for_asked_and_deleted() -> None:
     assert world.told == [
         "Pod test-lab/lab is created from registry.example.com/lab:1",
         "PodPending",
-        "PodPending: container lab waits: ContainerCreating",
+        "PodPending: container lab: ContainerCreating",
         "Ready: pod lab",
         "importing 2 modules",
     ]

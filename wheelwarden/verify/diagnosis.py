@@ -110,9 +110,8 @@ def waits_for(pod: Object | None, events: Sequence[Object] = ()) -> str:
     if unscheduled:
         return unscheduled
     for status in _containers(pod):
-        waiting = _state(status, "waiting")
-        if waiting.get("reason"):
-            return _one_line(f"container {status['name']} waits: {waiting['reason']} {waiting.get('message', '')}")
+        if _state(status, "waiting").get("reason"):
+            return _waiting_cause(status)
     unready = [status["name"] for status in _status(pod).get("containerStatuses") or [] if not status.get("ready")]
     return f"container {unready[0]} runs and is not ready" if unready else ""
 

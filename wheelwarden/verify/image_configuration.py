@@ -144,20 +144,23 @@ def _image_faults(image: str) -> Sequence[ConfigurationFault]:
 
 def _module_faults(modules: Sequence[str]) -> Sequence[ConfigurationFault]:
     path = "packages_to_verify"
+    if isinstance(modules, str):
+        reason = "it is one text, whose letters would count as modules"
+        return [ConfigurationFault(path=path, value=shown(modules), reason=reason, remedy="Write a list of modules")]
     if not modules:
         return [ConfigurationFault(path=path, value=None, reason="it is empty", remedy="Name a module at least")]
     if len(modules) > MAX_MODULES:
-        many = f"{len(modules)} modules are more than {MAX_MODULES}"
-        return [ConfigurationFault(path=path, value=None, reason=many, remedy="Test them in several runs")]
+        reason = f"{len(modules)} modules are more than {MAX_MODULES}"
+        return [ConfigurationFault(path=path, value=None, reason=reason, remedy="Test them in several runs")]
     return [
         ConfigurationFault(
             path=f"{path}[{index}]",
             value=shown(module),
-            reason=reason,
+            reason=explained,
             remedy="Write module, package.module or module:attribute",
         )
         for index, module in enumerate(modules)
-        if (reason := explain_module(module))
+        if (explained := explain_module(module))
     ]
 
 

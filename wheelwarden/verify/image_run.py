@@ -218,7 +218,8 @@ class ImageTest:
     async def _import(self) -> Results:
         assert self.resource.pod_name is not None
         assert self.resource.container_name is not None
-        self._tell(f"importing {len(self._configuration.packages_to_verify)} modules")
+        count = len(self._configuration.packages_to_verify)
+        self._tell(f"importing {count} {'module' if count == 1 else 'modules'}")
         try:
             results = await self._verify(self.resource.pod_name, self.resource.container_name)
         except WheelwardenError:
