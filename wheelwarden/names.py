@@ -71,3 +71,6 @@ MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 MANAGED_BY: Final = "wheelwarden"
 WORKLOAD_KIND_LABEL: Final = "wheelwarden.dev/workload-kind"
 WORKLOAD_NAME_LABEL: Final = "wheelwarden.dev/workload-name"
+
+# Label of everything that the test of an image makes; its value differs from run to run.
+IMAGE_TEST_LABEL: Final = "wheelwarden.dev/image-test"

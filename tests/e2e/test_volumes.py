@@ -30,10 +30,12 @@ def test_one_replica_falls_back_to_a_volume_of_one_node(workspace: Workspace, in
     status = wait_for(
         "the status tells of it",
         lambda: (
-            found if (found := workspace.get("kasprapp", "single")["status"]["pythonPackages"])["warnings"] else None
+            found
+            if (found := workspace.get("kasprapp", "single")["status"]["pythonPackages"])["cacheMode"] == "pvc"
+            else None
         ),
     )
-    assert (status["cacheMode"], status["warnings"]) == ("pvc", [reason])
+    assert (status["cacheMode"], status["warnings"][0]) == ("pvc", reason)
     assert events(workspace, "single")["CacheFallback"] == reason
 
 

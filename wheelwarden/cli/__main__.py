@@ -15,7 +15,7 @@ from wheelwarden.errors import WheelwardenError
 from wheelwarden.redaction import shown
 
 # Each is a module of this package with HELP, DESCRIPTION, EPILOG, add_arguments and run.
-SUBCOMMANDS: Final = ("check", "results", "rules", "verify")
+SUBCOMMANDS: Final = ("check", "results", "rules", "test-image", "verify")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"wheelwarden {__version__}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for name in SUBCOMMANDS:
-        module = importlib.import_module(f"wheelwarden.cli.{name}")
+        module = importlib.import_module(f"wheelwarden.cli.{name.replace('-', '_')}")
         subparser = subparsers.add_parser(
             name, help=module.HELP, description=module.DESCRIPTION.strip(), epilog=module.EPILOG or None
         )

@@ -1,4 +1,4 @@
-"""What the command prints: results on standard output, complaints on standard error, a line each."""
+"""What the command prints: results on standard output, complaints and progress on standard error, a line each."""
 
 import sys
 
@@ -11,3 +11,8 @@ def say(text: str, end: str = "\n") -> None:
 def complain(text: str) -> None:
     """Prints a line about what went wrong."""
     print(f"wheelwarden: {text}", file=sys.stderr)
+
+
+def note(text: str) -> None:
+    """Prints a line about what is going on."""
+    print(text, file=sys.stderr, flush=True)

@@ -35,6 +35,7 @@ class Resource:
 NAMESPACES: Final = Resource(group="", version="v1", plural="namespaces", kind="Namespace", namespaced=False)
 PODS: Final = Resource(group="", version="v1", plural="pods", kind="Pod")
 SECRETS: Final = Resource(group="", version="v1", plural="secrets", kind="Secret")
+SERVICE_ACCOUNTS: Final = Resource(group="", version="v1", plural="serviceaccounts", kind="ServiceAccount")
 SERVICES: Final = Resource(group="", version="v1", plural="services", kind="Service")
 CONFIG_MAPS: Final = Resource(group="", version="v1", plural="configmaps", kind="ConfigMap")
 EVENTS: Final = Resource(group="", version="v1", plural="events", kind="Event")

@@ -1,11 +1,35 @@
-"""Import verification: the contract, its results, and the probe's report. The controller only decides when."""
+"""Import verification: the contract, its results, the probe's report, and the test of an image from start to end.
+
+The controller only decides when. `wheelwarden.verify.image_run` is no part of this list: it loads the Kubernetes client.
+"""
 
 from wheelwarden.verify.contract import PodReference, verify_package_import, verify_package_import_async
+from wheelwarden.verify.diagnosis import ContainerStatus, PodDiagnosticInfo, PodFailureCategory
+from wheelwarden.verify.image_configuration import CustomImageTestConfiguration, InvalidConfiguration
+from wheelwarden.verify.image_states import (
+    ContainerCrashError,
+    ImagePullError,
+    NotebookResource,
+    NotebookStatus,
+    PodFailure,
+    PodReadinessTimeout,
+)
 from wheelwarden.verify.results import ModuleResult, PackageVerificationResult, ProbeReport, parse_report
 
 __all__ = [
+    "ContainerCrashError",
+    "ContainerStatus",
+    "CustomImageTestConfiguration",
+    "ImagePullError",
+    "InvalidConfiguration",
     "ModuleResult",
+    "NotebookResource",
+    "NotebookStatus",
     "PackageVerificationResult",
+    "PodDiagnosticInfo",
+    "PodFailure",
+    "PodFailureCategory",
+    "PodReadinessTimeout",
     "PodReference",
     "ProbeReport",
     "parse_report",

@@ -1,0 +1,67 @@
+"""What `wheelwarden test-image` found out, as text for people and as a record for programs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from wheelwarden.redaction import printable
+from wheelwarden.verify.diagnosis import PodDiagnosticInfo
+from wheelwarden.verify.image_configuration import CustomImageTestConfiguration
+from wheelwarden.verify.image_run import Passed
+
+
+def is_passed(outcome: Passed | PodDiagnosticInfo) -> bool:
+    """Whether the image started and all modules were imported."""
+    return isinstance(outcome, Passed) and all(result.import_successful for result in outcome.results.values())
+
+
+def record(configuration: CustomImageTestConfiguration, outcome: Passed | PodDiagnosticInfo) -> Mapping[str, Any]:
+    """Everything, as plain data."""
+    return {
+        "image": configuration.custom_image,
+        "kind": "Notebook" if configuration.as_notebook else "Pod",
+        "namespace": configuration.namespace,
+        "name": configuration.notebook_name,
+        "status": "Ready" if isinstance(outcome, Passed) else "Failed",
+        "passed": is_passed(outcome),
+        "ready_seconds": round(outcome.ready_seconds, 3) if isinstance(outcome, Passed) else None,
+        "results": [asdict(result) for result in outcome.results.values()] if isinstance(outcome, Passed) else [],
+        "diagnostics": None if isinstance(outcome, Passed) else asdict(outcome),
+    }
+
+
+def text(configuration: CustomImageTestConfiguration, outcome: Passed | PodDiagnosticInfo) -> Sequence[str]:
+    """A table of the modules, or why there is none, line by line."""
+    if not isinstance(outcome, Passed):
+        return _failure_text(configuration, outcome)
+    width = max(len("MODULE"), *(len(module) for module in outcome.results))
+    lines = [f"{'MODULE':{width}}  {'RESULT':6}  {'SECONDS':>7}  ERROR"]
+    for module, result in outcome.results.items():
+        word = "ok" if result.import_successful else "failed"
+        error = printable(result.error_message or "")
+        lines.append(f"{module:{width}}  {word:6}  {result.execution_time_seconds:7.2f}  {error}".rstrip())
+    failed = sum(not result.import_successful for result in outcome.results.values())
+    count = len(outcome.results)
+    ready = f"{configuration.custom_image}: ready after {outcome.ready_seconds:.1f} s"
+    return [*lines, "", f"{ready}, {count - failed} of {count} modules imported."]
+
+
+def _failure_text(configuration: CustomImageTestConfiguration, found: PodDiagnosticInfo) -> Sequence[str]:
+    lines = [
+        f"{configuration.custom_image}: did not start: {found.error_category}",
+        f"  {found.cause}",
+        f"  {found.remedy}.",
+    ]
+    if found.container_statuses:
+        width = max(len("CONTAINER"), *(len(status.name) for status in found.container_statuses))
+        lines += ["", f"{'CONTAINER':{width}}  READY  STATE       REASON"]
+        for status in found.container_statuses:
+            ready = "yes" if status.ready else "no"
+            lines.append(f"{status.name:{width}}  {ready:5}  {status.state:10}  {status.state_reason or ''}".rstrip())
+    if found.events:
+        lines += ["", f"Events of pod {found.pod_name}:" if found.pod_name else "Events:"]
+        lines += [f"  {event}" for event in found.events]
+    for name, log in found.logs.items():
+        if log:
+            lines += ["", f"Log of container {name}:", *(f"  {line}" for line in log.splitlines())]
+    return lines
