@@ -165,13 +165,20 @@ def _of_outcome(outcome: ProbeOutcome) -> Condition:
         text = f"The imports could not be tried, which says nothing about them: {outcome.failure} It is tried again."
         return _imports(UNKNOWN, Reason.PROBE_FAILED, text)
     results = outcome.report.results
-    failed = [result for result in results if not result.ok]
+    untried = [result.module for result in results if result.reason == Reason.OUT_OF_MEMORY]
+    failed = [result for result in results if not result.ok and result.module not in untried]
     if failed:
         head = f"{len(failed)} of {len(results)} imports failed"
         told = " ".join(_told(result) for result in failed[:SHOWN_MODULES])
         more = f" And {len(failed) - SHOWN_MODULES} more." if len(failed) > SHOWN_MODULES else ""
         reason = failed[0].reason or Reason.IMPORT_FAILED
         return _imports(FALSE, reason, f"{head}. {told}{more}")
+    if untried:
+        text = (
+            f"{len(untried)} of {len(results)} imports could not be tried beside the running process, which says nothing about "
+            f"them: {', '.join(untried[:SHOWN_MODULES])} needs more memory than the container has left of its limit."
+        )
+        return _imports(UNKNOWN, Reason.OUT_OF_MEMORY, text)
     if outcome.report.derived and (absent := missing(outcome.report)):
         text = f"{', '.join(absent[:SHOWN_MODULES])} is not installed, so nothing of it can be imported: see PackagesInstalled."
         return _imports(FALSE, Reason.MODULE_NOT_FOUND, text)

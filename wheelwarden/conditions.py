@@ -51,6 +51,7 @@ class Reason:
     WAITING_FOR_PACKAGES: Final = "WaitingForPackages"  # nothing is installed to be proven
     PROBING: Final = "Probing"
     PROBE_FAILED: Final = "ProbeFailed"  # the probe could not run; it is tried again
+    OUT_OF_MEMORY: Final = "OutOfMemory"  # an import was ended before it took the container's last memory
     # ImportsVerified, True
     IMPORTS_SUCCEEDED: Final = "ImportsSucceeded"
     NOTHING_TO_VERIFY: Final = "NothingToVerify"  # what was installed has no importable modules

@@ -111,3 +111,28 @@ def test_a_container_without_python_gives_failed_results_and_no_exception(worksp
     [result] = verify_package_import(PodReference(workspace.namespace, "bare"), "main", ["json"]).values()
     assert not result.import_successful
     assert "executable file not found" in str(result.error_message)
+
+
+def test_an_import_that_needs_too_much_memory_does_not_cost_the_container_its_life(workspace: Workspace) -> None:
+    code = (
+        "import time\\nkept = []\\n"
+        "for _ in range(100):\\n    kept.append(bytearray(b'x') * (4 << 20))\\n    time.sleep(0.1)\\n"
+    )
+    command = f"mkdir /tmp/code; printf '%b' \"{code}\" > /tmp/code/ww_greedy.py; exec sleep infinity"
+    main = {
+        "name": "main",
+        "image": workspace.image,
+        "command": ["sh", "-c", command],
+        "env": [{"name": "PYTHONPATH", "value": "/tmp/code"}],
+        "resources": {"limits": {"memory": "160Mi"}},
+    }
+    spec = {"terminationGracePeriodSeconds": 1, "containers": [main]}
+    workspace.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "small"}, "spec": spec})
+    workspace.kubectl("wait", "--for=condition=Ready", "pod/small", "--timeout=120s")
+    results = verify_package_import(PodReference(workspace.namespace, "small"), "main", ["ww_greedy", "json"])
+    assert results["ww_greedy"].error_message == (
+        "it needs more memory than the container has left of its limit of 160 MiB"
+    )
+    assert results["json"].import_successful
+    [status] = workspace.get("pod", "small")["status"]["containerStatuses"]
+    assert (status["restartCount"], status["ready"]) == (0, True)

@@ -266,3 +266,56 @@ def test_without_a_search_path_the_modules_are_the_images(tmp_path: Path) -> Non
     assert outcome(report) == {"pip": "ok"}
     assert report.distributions[0].found
     assert report.usage is None
+
+
+CGROUPS = {
+    "v2": {
+        "memory.max": "104857600\n",
+        "memory.current": "{used}\n",
+        "memory.stat": "anon 5\ninactive_file 1000\nactive_file 1000\nshmem 7\n",
+    },
+    "v1": {
+        "memory/memory.limit_in_bytes": "104857600\n",
+        "memory/memory.usage_in_bytes": "{used}\n",
+        "memory/memory.stat": "total_inactive_file 1000\ntotal_active_file 1000\ninactive_file 9\n",
+    },
+}
+
+
+def guarded(
+    folder: Path, files: dict[str, str], used: int, request: dict[str, Any]
+) -> "subprocess.CompletedProcess[str]":
+    """The probe in a container whose memory is as these files say."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text.format(used=used))
+    source = read("probe.py").replace('CGROUP = "/sys/fs/cgroup"', f"CGROUP = {str(folder)!r}")
+    argv = [DEBIAN, "-I", "-c", source, json.dumps(request)]
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("version", CGROUPS)
+def test_an_import_is_ended_before_it_takes_the_containers_last_memory(
+    tmp_path: Path, version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "code").mkdir()
+    grow = tmp_path / next(iter(CGROUPS[version]))
+    usage = grow.with_name("memory.current" if version == "v2" else "memory.usage_in_bytes")
+    code = f"import time\nopen({str(usage)!r}, 'w').write('101000000')\ntime.sleep(60)\n"
+    (tmp_path / "code" / "greedy.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "code"))
+    done = guarded(tmp_path, CGROUPS[version], 50_000_000, ask(tmp_path / "code", "json", "greedy"))
+    report = parse_report(done.stdout)
+    assert outcome(report) == {"json": "ok", "greedy": "OutOfMemory"}
+    assert report.results[1].error == "it needs more memory than the container has left of its limit of 100 MiB"
+
+
+def test_in_a_container_that_is_full_nothing_is_tried(tmp_path: Path) -> None:
+    done = guarded(tmp_path, CGROUPS["v2"], 101_000_000, ask(tmp_path, "json"))
+    assert done.returncode == 1
+    assert done.stderr == "the container uses 96 MiB of its limit of 100 MiB, so no import is tried\n"
+    # What the kernel keeps of files can be had back.
+    files = {**CGROUPS["v2"], "memory.stat": "inactive_file 40000000\nactive_file 40000000\n"}
+    assert guarded(tmp_path, files, 101_000_000, ask(tmp_path, "json")).returncode == 0
+    assert guarded(tmp_path, {**files, "memory.max": "max\n"}, 101_000_000, ask(tmp_path, "json")).returncode == 0

@@ -343,3 +343,14 @@ def test_what_is_only_observed_is_neither_missed_nor_replaced() -> None:
     assert found is not None
     assert (found.status, found.reason) == (UNKNOWN, "Observed")
     assert due([bare, pod("demo-app-1", injected=False, hash="", installer=None)], watched) is None
+
+
+def test_an_import_that_there_was_no_memory_for_has_not_failed() -> None:
+    greedy = ModuleResult(module="torch", ok=False, seconds=1.0, reason="OutOfMemory", error="no room")
+    fine = ModuleResult(module="six", ok=True, seconds=0.1)
+    report = ProbeReport(python="3.11.2", executable="python3", derived=True, results=(fine, greedy))
+    found = imports_condition(SIX, pod(), ProbeOutcome(digest=probe_digest(SIX, pod()), report=report))
+    assert found is not None
+    assert (found.status, found.reason) == (UNKNOWN, "OutOfMemory")
+    assert found.message.startswith("1 of 2 imports could not be tried beside the running process")
+    assert "torch needs more memory" in found.message

@@ -17,12 +17,22 @@ OUTPUT_LIMIT = 4000  # characters kept of a module's stdout and stderr, from the
 ERROR_LIMIT = 300
 CHILD_LIMIT_BYTES = 1 << 20
 DRAIN_SECONDS = 1.0
+CGROUP = "/sys/fs/cgroup"
+POLL_SECONDS = 0.03
+RESERVE_SHARE = 20  # an import is ended when less than this part of the container's memory is left: 1/20
+RESERVE_BYTES = 8 << 20
+UNLIMITED_BYTES = 1 << 60
 INSPECTED_FILES = 500  # of one distribution: enough to tell versions apart, and no long read
 
 # What the fresh interpreter runs. It drops the working directory from sys.path before it imports anything, and reports on
 # a descriptor of its own, since the module may print what it likes.
 CHILD = r"""
 import sys
+try:
+    with open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")  # if memory runs out, this goes and not the user's process
+except OSError:
+    pass
 sys.path[:] = [p for p in sys.path if p not in ("", "/")]
 import time
 start = time.perf_counter()
@@ -93,6 +103,9 @@ def main():
             modules = derive(request["distributions"], request["searchPath"])
         except OSError as error:
             sys.exit("the installed packages cannot be read: {}".format(error))
+    if is_short_of_memory():
+        limit, used = memory()
+        sys.exit("the container uses %d MiB of its limit of %d MiB, so no import is tried" % (used >> 20, limit >> 20))
     results = [try_import(name, min(request["deadlineSeconds"], end - time.monotonic())) for name in modules]
     if request["searchPath"]:
         mark_shadowed(results, request["searchPath"])
@@ -140,27 +153,76 @@ def try_import(name, seconds):
     RUNNING.append(child)
     os.close(writer)
     stdout, stderr = Drain(child.stdout), Drain(child.stderr)
-    timed_out = False
-    try:
-        child.wait(seconds)
-    except subprocess.TimeoutExpired:
-        timed_out = True
+    stopped = wait_for(child, seconds)
     # Ends the interpreter where it is over its time, and in any case what the module left running: that may hold the pipes.
     end_group(child)
     child.wait()
     RUNNING.remove(child)
-    report = None if timed_out else read_report(reader)
+    report = None if stopped else read_report(reader)
     os.close(reader)
     result.update(stdout=stdout.text(), stderr=stderr.text(), exitCode=child.returncode)
     if report is not None:
         result.update(ok=report["ok"], seconds=report["seconds"], file=report["file"], reason=report["reason"])
         result["error"] = report["error"] and report["error"][:ERROR_LIMIT]
-    elif timed_out:
+    elif stopped == "OutOfMemory":
+        result.update(seconds=time.monotonic() - started, reason="OutOfMemory")
+        result["error"] = "it needs more memory than the container has left of its limit of %d MiB" % (
+            memory()[0] >> 20
+        )
+    elif stopped:
         result["seconds"] = max(0.0, seconds - 0.001)  # just below the deadline, as the contract promises
         result["error"] = "the import did not end within %g s" % seconds
     else:
         result.update(seconds=time.monotonic() - started, reason="ImportFailed", error=ended(child.returncode))
     return result
+
+
+def wait_for(child, seconds):
+    """Why the child has to be ended: its time is up, or the container's memory nearly is; None where it ended by itself.
+
+    A container that runs out of memory may be killed as a whole: proving must never do that.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            child.wait(max(0.0, min(POLL_SECONDS, end - time.monotonic())))
+            return None
+        except subprocess.TimeoutExpired:
+            if time.monotonic() >= end:
+                return "ProbeTimeout"
+            if is_short_of_memory():
+                return "OutOfMemory"
+
+
+def is_short_of_memory():
+    limit, used = memory()
+    return limit is not None and limit - used < max(limit // RESERVE_SHARE, RESERVE_BYTES)
+
+
+def memory():
+    """(limit, used) of the container in bytes, without what the kernel can take back at once; (None, 0) without a limit."""
+    for folder, limit, usage, prefix in (
+        (CGROUP, "memory.max", "memory.current", ""),
+        (CGROUP + "/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
+    ):
+        try:
+            most = read_text(folder, limit)
+            if not most.isdigit() or int(most) >= UNLIMITED_BYTES:
+                return None, 0
+            cached = 0
+            for line in read_text(folder, "memory.stat").splitlines():
+                name, _, value = line.partition(" ")
+                if name in (prefix + "inactive_file", prefix + "active_file"):
+                    cached += int(value)
+            return int(most), int(read_text(folder, usage)) - cached
+        except (OSError, ValueError):
+            continue
+    return None, 0
+
+
+def read_text(folder, name):
+    with open(os.path.join(folder, name)) as file:
+        return file.read().strip()
 
 
 class Drain(threading.Thread):
