@@ -2,9 +2,12 @@
 
 import base64
 import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.cluster import artifacts, index, packages
 from tests.cluster.index import RunningIndex
 from tests.payload.conftest import Ended, Object, Pod
 
@@ -72,3 +75,51 @@ def test_credentials_are_never_sent_over_http(pod: Pod, running_index: RunningIn
     ended = pod.install(asked, variables={"PYPI_USERNAME": "someone", "PYPI_PASSWORD": "something"})
     assert ended.result["error"]["class"] == "authentication"
     assert "https" in ended.result["error"]["message"]
+
+
+@pytest.fixture
+def two_hosts(tmp_path: Path) -> Iterator[tuple[RunningIndex, RunningIndex]]:
+    """Two private indexes on two hosts; only the second one has ww-twoface."""
+    whole = packages.prepare(artifacts.CACHE)
+    running = []
+    for name, address, has_it in (("first", "127.0.0.1", False), ("second", "127.0.0.2", True)):
+        folder = tmp_path / name
+        folder.mkdir()
+        for path in whole.iterdir():
+            if path.is_file() and path.name.startswith("ww_twoface") == has_it:
+                (folder / path.name).symlink_to(path)
+        running.append(index.start(folder, address, tmp_path / f"{name}-state", open_port=0, private_port=0))
+    yield running[0], running[1]
+    for one in running:
+        one.stop()
+
+
+def both(first: RunningIndex, second: RunningIndex) -> Object:
+    hosts = [urllib.parse.urlsplit(one.private_url).netloc for one in (first, second)]
+    asked = {"indexUrl": first.private_url, "extraIndexUrls": [second.private_url], "trustedHosts": hosts}
+    return {**asked, "credentials": ASKED}
+
+
+def test_a_netrc_opens_several_hosts(pod: Pod, two_hosts: tuple[RunningIndex, RunningIndex]) -> None:
+    password = two_hosts[0].password.replace("\\", "\\\\").replace('"', '\\"')
+    netrc = "".join(
+        f'machine {address}\nlogin {two_hosts[0].user}\npassword "{password}"\n'
+        for address in ("127.0.0.1", "127.0.0.2")
+    )
+    ended = pod.install(pod.request("six", "ww-twoface", **both(*two_hosts)), variables={"PYPI_NETRC": netrc})
+    assert ended.result["installed"] == ["six==1.17.0", "ww-twoface==1.0"], ended.output
+    assert_unseen(pod, ended, two_hosts[0].password)
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_a_password_goes_to_the_host_of_the_first_index_and_to_no_other(
+    pod: Pod, two_hosts: tuple[RunningIndex, RunningIndex], installer: str
+) -> None:
+    """The second host would take the same password, so only what is sent there can make the difference."""
+    first, second = two_hosts
+    ended = pod.install(
+        pod.request("six", "ww-twoface", installer=installer, **both(first, second)),
+        variables={"PYPI_USERNAME": first.user, "PYPI_PASSWORD": first.password},
+    )
+    assert (ended.code, ended.result["outcome"]) == (1, "failed"), ended.output
+    assert ended.result["error"]["class"] in ("authentication", "package_not_found")

@@ -538,13 +538,17 @@ class Installation:
         )  # fmt: skip
         asked, added, replaced = {}, {}, {}
         for package in self.request["packages"]:
+            egg = re.search(r"^[a-z]+\+[^#]*#(?:.*&)?egg=([A-Za-z0-9._-]+)", package)  # pip's form without a name
             named = re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(@?)", package)
-            if named:
+            if egg:
+                asked[normalised(egg.group(1))] = package
+            elif named:
                 asked[normalised(named.group(1))] = package if named.group(2) else ""
         for line in would:
-            change = re.match(r"\s*([-+~]) ([^\s=]+)(?:==(\S+)(?: \(from \S+\))?| @ (\S+))$", line)
+            change = re.match(r"\s*([-+~]) ([^\s=]+)(?:==(\S+)(?: \(from (\S+)\))?| @ (\S+))$", line)
             if change:
-                sign, name, version, url = change.groups()
+                sign, name, version, source, url = change.groups()
+                url = source or url
                 if sign == "-":
                     replaced[name] = version
                 elif url:
