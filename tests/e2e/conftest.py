@@ -47,6 +47,16 @@ def indexes() -> Indexes:
 
 @pytest.fixture
 def make_workspace() -> Iterator[Callable[[], Workspace]]:
+    yield from _make_workspaces()
+
+
+@pytest.fixture(scope="module")
+def make_module_workspace() -> Iterator[Callable[[], Workspace]]:
+    """As `make_workspace`, for what all tests of a module share."""
+    yield from _make_workspaces()
+
+
+def _make_workspaces() -> Iterator[Callable[[], Workspace]]:
     made: list[Workspace] = []
 
     def make() -> Workspace:

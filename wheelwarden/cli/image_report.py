@@ -1,9 +1,10 @@
-"""What `wheelwarden test-image` found out, as text for people and as a record for programs."""
+"""What `wheelwarden test-image` found out: text for people, a record for programs, JUnit for CI."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from wheelwarden.cli.junit import JunitCase, junit_document
 from wheelwarden.redaction import printable
 from wheelwarden.verify.diagnosis import PodDiagnosticInfo
 from wheelwarden.verify.image_configuration import CustomImageTestConfiguration
@@ -65,3 +66,30 @@ def _failure_text(configuration: CustomImageTestConfiguration, found: PodDiagnos
         if log:
             lines += ["", f"Log of container {name}:", *(f"  {line}" for line in log.splitlines())]
     return lines
+
+
+def junit_xml(configuration: CustomImageTestConfiguration, outcome: Passed | PodDiagnosticInfo) -> str:
+    """JUnit XML: a suite for the image, a case for its start and one for each module, skipped where it did not start."""
+    return junit_document(configuration.custom_image, "wheelwarden.test-image", _cases(configuration, outcome))
+
+
+def _cases(configuration: CustomImageTestConfiguration, outcome: Passed | PodDiagnosticInfo) -> Sequence[JunitCase]:
+    if isinstance(outcome, PodDiagnosticInfo):
+        lines = [outcome.cause, f"{outcome.remedy}.", "", *outcome.events]
+        lines += [line for name, log in outcome.logs.items() if log for line in ("", f"log of {name}:", log)]
+        failure = (str(outcome.error_category), outcome.cause, "\n".join(lines))
+        modules = dict.fromkeys(configuration.packages_to_verify)
+        skipped = [JunitCase(name=f"import {module}", skipped="the image did not start") for module in modules]
+        return [JunitCase(name="start", failure=failure), *skipped]
+    cases = [JunitCase(name="start", seconds=outcome.ready_seconds)]
+    for module, result in outcome.results.items():
+        failed, error = not result.import_successful, result.error_message or ""
+        cases.append(
+            JunitCase(
+                name=f"import {module}",
+                seconds=result.execution_time_seconds,
+                failure=(error.partition(":")[0], error, result.stderr or error) if failed else None,
+                output=result.pod_logs or None if failed else None,
+            )
+        )
+    return cases

@@ -101,9 +101,8 @@ def run(arguments: argparse.Namespace) -> int:
         WheelwardenError: the arguments cannot be used, or the cluster could not be asked.
     """
     # Loaded here: no other subcommand but verify needs the Kubernetes client behind it.
-    from wheelwarden.cli.image_report import is_passed, record, text
+    from wheelwarden.cli.image_report import is_passed, junit_xml, record, text
     from wheelwarden.cli.interrupts import Interrupted, interruptible
-    from wheelwarden.cli.junit import junit_xml
     from wheelwarden.verify.image_configuration import InvalidConfiguration
     from wheelwarden.verify.image_run import run_image_test
     from wheelwarden.verify.image_states import PodFailure

@@ -1,6 +1,6 @@
-"""The two programs that run in the workload's image, as data: they are read here, never imported.
+"""The programs that run in the workload's image, as data: they are read here, never imported.
 
-`install.py` and `probe.py` use the standard library of Python 3.8 or later and nothing of ours.
+`install.py`, `probe.py` and `reliability.py` use the standard library of Python 3.8 or later and nothing of ours.
 """
 
 import base64
@@ -14,7 +14,7 @@ from typing import Any
 
 @cache
 def read(name: str) -> str:
-    """The source of `install.py` or `probe.py`."""
+    """The source of a payload, by its file name."""
     return resources.files(__name__).joinpath(name).read_text(encoding="utf-8")
 
 
@@ -28,6 +28,6 @@ def bootstrap(name: str) -> str:
     return f"import base64,zlib;exec(compile(zlib.decompress(base64.b64decode({packed!r})),{name!r},'exec'))"
 
 
-def probe_argv(python: str, request: Mapping[str, Any]) -> list[str]:
+def probe_argv(python: str, request: Mapping[str, Any], *, payload: str = "probe.py") -> list[str]:
     """The command of a probe: `python` isolated from the working directory, the payload, and the request as JSON."""
-    return [python, "-I", "-c", bootstrap("probe.py"), json.dumps(request, separators=(",", ":"))]
+    return [python, "-I", "-c", bootstrap(payload), json.dumps(request, separators=(",", ":"))]

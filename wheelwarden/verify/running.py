@@ -1,6 +1,6 @@
 """Running the probe in a container: whichever Python the image has, and what came of it in plain words."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from wheelwarden.errors import KubeError, NotFound
@@ -15,18 +15,24 @@ PYTHONS: Final = ("python3", "python")
 NO_PROGRAM: Final = ("executable file not found", "no such file or directory", "not found in $PATH")
 
 
-async def run_probe(
-    cluster: "Cluster", pod: str, namespace: str, container: str, asked: Mapping[str, Any], *, timeout_seconds: float
-) -> ProbeReport | str:
-    """The probe's report, or why there is none, in a sentence.
+async def run_payload(
+    cluster: "Cluster",
+    pod: str,
+    namespace: str,
+    container: str,
+    argv_of: Callable[[str], list[str]],
+    *,
+    timeout_seconds: float,
+) -> tuple[str, str]:
+    """(what the payload printed, "") or ("", why it did not run to its end, in a sentence).
 
     Args:
         cluster: runs commands.
         pod: name of the pod.
         namespace: of the pod.
         container: name of the container in it.
-        asked: the probe's request (docs/architecture.md).
-        timeout_seconds: after which nobody waits for it any more; the probe has deadlines of its own.
+        argv_of: the command for the name of a Python.
+        timeout_seconds: after which nobody waits for it any more; payloads have deadlines of their own.
 
     Raises:
         NotFound: the pod went away.
@@ -35,9 +41,7 @@ async def run_probe(
     failure = ""
     for python in PYTHONS:
         try:
-            done = await cluster.exec(
-                pod, namespace, container, probe_argv(python, asked), timeout_seconds=timeout_seconds
-            )
+            done = await cluster.exec(pod, namespace, container, argv_of(python), timeout_seconds=timeout_seconds)
         except NotFound:
             raise
         except KubeError as error:
@@ -46,15 +50,27 @@ async def run_probe(
                 raise
             continue
         if done.exit_code == 0:
-            try:
-                return parse_report(done.stdout)
-            except UnreadableAnswer as error:
-                return f"{error}."
+            return done.stdout, ""
         last = done.stderr.strip().splitlines()[-1:] or [""]
         failure = f"{python} ended with exit code {done.exit_code}: {last[0]}"
         if not _lacks_program(failure):
             break
-    return f"{failure}."[:500]
+    return "", f"{failure}."[:500]
+
+
+async def run_probe(
+    cluster: "Cluster", pod: str, namespace: str, container: str, asked: Mapping[str, Any], *, timeout_seconds: float
+) -> ProbeReport | str:
+    """The probe's report, or why there is none, in a sentence; `asked` as docs/architecture.md has it. See `run_payload`."""
+    stdout, failure = await run_payload(
+        cluster, pod, namespace, container, lambda python: probe_argv(python, asked), timeout_seconds=timeout_seconds
+    )
+    if failure:
+        return failure
+    try:
+        return parse_report(stdout)
+    except UnreadableAnswer as error:
+        return f"{error}."
 
 
 def _lacks_program(failure: str) -> bool:

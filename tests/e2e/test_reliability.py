@@ -1,0 +1,103 @@
+"""The reliability profile on a real node: in a pod made like the one named, which is not touched and not left behind."""
+
+import json
+import signal
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+
+import pytest
+
+from tests.e2e.conftest import Indexes
+from tests.e2e.workspace import IMPORTS_VERIFIED, Workspace, packages, wait_for
+
+SMALL = ("--profile", "reliability", "--workers", "3", "--each", "5", "--budget-ms", "5000")
+
+
+def argv(workspace: Workspace, *words: str) -> Sequence[str]:
+    return [sys.executable, "-m", "wheelwarden.cli", "verify", "-n", workspace.namespace, "-c", "kaspr", *words]
+
+
+def verify(workspace: Workspace, *words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(argv(workspace, *words), capture_output=True, text=True, check=False, timeout=300)
+
+
+def pods(workspace: Workspace) -> list[str]:
+    return [pod["metadata"]["name"] for pod in workspace.get("pods")["items"]]
+
+
+@pytest.fixture(scope="module")
+def orders(request: pytest.FixtureRequest) -> Workspace:
+    """A running app with healthy and faulty packages."""
+    indexes: Indexes = request.getfixturevalue("indexes")
+    make = request.getfixturevalue("make_module_workspace")
+    workspace: Workspace = make()
+    asked = packages(indexes.open_url, "six==1.17.0", "ww-circular", "ww-slow")
+    workspace.apply(workspace.app("orders", asked))
+    workspace.wait_condition("kasprapp", "orders", IMPORTS_VERIFIED, "False")
+    return workspace
+
+
+def test_a_healthy_module_holds_in_a_pod_that_is_gone_afterwards(orders: Workspace) -> None:
+    before = orders.get("pod", "orders-app-0")
+    done = verify(orders, "orders-app-0", "six", "json:dumps", *SMALL, "-o", "json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "is made like orders-app-0" in done.stderr
+    found = json.loads(done.stdout)
+    checks = {(one["check"], one["subject"]): one for one in found["checks"]}
+    assert found["holds"] is True
+    assert {check for check, _ in checks} == {
+        "paths", "fresh", "time", "cycles", "order", "processes", "threads", "load", "stress", "memory", "readiness",
+    }  # fmt: skip
+    assert checks["paths", "six"]["measured"]["places"][0]["file"] == "/packages/site-packages/six.py"
+    assert checks["stress", "six"]["measured"]["done"] == 15
+    assert pods(orders) == ["orders-app-0"]
+    after = orders.get("pod", "orders-app-0")
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert after["status"]["containerStatuses"] == before["status"]["containerStatuses"]
+
+
+def test_faults_are_named_with_what_to_do_in_place_too(orders: Workspace) -> None:
+    module = "ww_circular"
+    done = verify(orders, "orders-app-0", module, "nowhere", *SMALL, "--in-place")
+    assert done.returncode == 1, done.stderr
+    assert f"cycles     {module}" in done.stdout
+    assert " → " in done.stdout
+    assert "cycles: Break the cycle" in done.stdout
+    assert "it is on no entry of sys.path" in done.stdout
+    assert pods(orders) == ["orders-app-0"]
+
+
+def test_ci_gets_a_case_for_each_check(orders: Workspace) -> None:
+    done = verify(orders, "orders-app-0", "six", "ww_slow", *SMALL[:-1], "1", "-o", "junit")
+    assert done.returncode == 1, done.stderr
+    root = ET.fromstring(done.stdout)
+    cases = {str(case.get("name")): case for case in root.iter("testcase")}
+    assert cases["fresh six"].find("failure") is None
+    assert cases["time ww_slow"].find("failure") is not None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_nothing_behind(orders: Workspace, number: int) -> None:
+    words = argv(orders, "orders-app-0", "six", "--profile", "reliability", "--each", "100000")
+    # As a terminal has it: a background shell's children ignore SIGINT.
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "this takes a while" in line:
+            break
+    assert len(pods(orders)) == 2
+    process.send_signal(number)
+    process.communicate(timeout=120)
+    assert process.returncode == 128 + number
+    wait_for("it is gone", lambda: True if pods(orders) == ["orders-app-0"] else None)
+
+
+def test_what_cannot_be_tried_is_said(orders: Workspace) -> None:
+    assert verify(orders, "nobody", "six", *SMALL).returncode == 2
+    done = verify(orders, "orders-app-0", "six", "--profile", "reliability", "--workers", "0")
+    assert (done.returncode, done.stderr) == (2, "wheelwarden: --workers 0: it must be more than 0\n")

@@ -1,0 +1,62 @@
+"""What `wheelwarden verify --profile reliability` found out: a table for people, a record for programs, JUnit for CI."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from wheelwarden.cli.junit import JunitCase, junit_document
+from wheelwarden.redaction import printable
+from wheelwarden.verify.reliability import Check, Reliability
+
+
+def record(found: Reliability) -> Mapping[str, Any]:
+    """Everything, as plain data."""
+    checks = [{**asdict(check), "remedy": None if check.ok else check.remedy} for check in found.checks]
+    return {"python": found.python, "holds": found.holds, "checks": checks}
+
+
+def text(found: Reliability) -> Sequence[str]:
+    """A table of the checks, then what to do about those that do not hold."""
+    width = max(len("SUBJECT"), *(len(check.subject) for check in found.checks))
+    lines = [f"{'CHECK':9}  {'SUBJECT':{width}}  RESULT"]
+    for check in found.checks:
+        told = measured(check) if check.ok else f"failed: {check.error}"
+        lines.append(f"{check.check:9}  {check.subject:{width}}  {printable(told)}".rstrip())
+    failed = [check for check in found.checks if not check.ok]
+    lines += ["", f"{len(found.checks) - len(failed)} of {len(found.checks)} checks hold in Python {found.python}."]
+    remedies = dict.fromkeys(f"{check.check}: {check.remedy}." for check in failed)
+    return [*lines, *remedies]
+
+
+def measured(check: Check) -> str:
+    """The figure of a check that holds, in words."""
+    found = check.measured
+    if check.check in ("time", "fresh") and "seconds" in found:
+        peak = f", {found['peakBytes'] >> 20} MiB at most" if "peakBytes" in found else ""
+        return f"ok, {found['seconds'] * 1000:.0f} ms{peak}"
+    if check.check == "stress":
+        return f"ok, {found['done']} imports, {found['failures']} failed"
+    if check.check == "memory" and found.get("growthBytes") is not None:
+        again = "" if found["loadedAgain"] else ", compiled: loaded once"
+        return f"ok, {found['growthBytes'] / 1024:+.0f} KiB{again}"
+    if check.check == "memory":
+        return f"not measured: {found.get('cause')}"
+    if check.check == "cycles" and found["cycles"]:
+        return f"ok, harmless cycles: {'; '.join(found['cycles'][:3])}"
+    if check.check == "paths" and found.get("places"):
+        others = [place["file"] for place in found["places"][1:]]
+        return f"ok, {found['places'][0]['file']}" + (f", hides {', '.join(map(str, others))}" if others else "")
+    return "ok"
+
+
+def junit(found: Reliability, name: str) -> str:
+    """JUnit XML: a case for each check of each subject."""
+    cases = [
+        JunitCase(
+            name=f"{check.check} {check.subject}",
+            seconds=float(check.measured.get("seconds") or 0),
+            failure=None if check.ok else (check.check, check.error or "", f"{check.error}\n{check.remedy}."),
+        )
+        for check in found.checks
+    ]
+    return junit_document(name, "wheelwarden.verify.reliability", cases)

@@ -1,0 +1,159 @@
+"""The reliability profile: how surely modules import, not only whether they do once (seed document 004). Pure.
+
+What is tried in the pod stands in `wheelwarden/payload/reliability.py`; here is what is asked for, and what its answer means.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from wheelwarden.verify.results import UnreadableAnswer
+
+# Every check, in the order in which they are run, with what to do where it does not hold.
+REMEDIES: Final[Mapping[str, str]] = {
+    "paths": "Look at search path and files in the answer (-o json), and install the module or add its folder by --path",
+    "time": "Import what is heavy where it is used, or allow more by --budget-ms",
+    "fresh": "Mend the import, or pin a version of the package that works",
+    "cycles": "Break the cycle: move what both modules need into a third one, or import it inside of the function",
+    "order": "The first module changes what the second one needs: import both in every order that your code has",
+    "processes": "Importing changes something that processes share: a file, a port or a lock. Do it outside of the import",
+    "threads": "Something is set up during the import that other threads see half done. Import the module before threads start",
+    "load": "The import depends on time or on the order of threads. Look for timeouts and threads that it starts",
+    "stress": "The import does not always work: look at the errors in the answer (-o json)",
+    "memory": "Each import keeps something alive: look for registries and caches outside of the module that it adds to",
+    "readiness": "The pod was not ready all the time, so the profile may have cost it too much: run it without --in-place",
+}
+CHECKS: Final = tuple(check for check in REMEDIES if check != "readiness")
+# What uses the processors and the memory of the pod it runs in.
+HEAVY_CHECKS: Final = ("fresh", "time", "processes", "threads", "load", "stress", "memory")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Profile:
+    """What is asked for.
+
+    Attributes:
+        modules: `module` or `module:attribute`.
+        path: folders put before the search path.
+        call: whether attributes are called, without arguments.
+        budget_ms: that an import may take, in milliseconds.
+        growth_limit_bytes: that memory may grow over `repeats` imports.
+        workers: interpreters of the stress and threads of one interpreter.
+        each: imports of each worker of the stress.
+        rounds: how often the others are repeated.
+        deadline_seconds: of one interpreter; `total_seconds` of all.
+    """
+
+    modules: tuple[str, ...]
+    path: tuple[str, ...] = ()
+    call: bool = False
+    budget_ms: float = 100
+    growth_limit_bytes: int = 1 << 20
+    repeats: int = 100
+    workers: int = 10
+    each: int = 50
+    rounds: int = 3
+    processes: int = 5
+    pairs: int = 20
+    deadline_seconds: int = 60
+    total_seconds: int = 600
+
+    def as_request(self, search_path: str) -> Mapping[str, Any]:
+        """The request that the payload reads; `search_path` is where the packages of the pod are."""
+        return {
+            "version": 1,
+            "modules": list(dict.fromkeys(self.modules)),
+            "checks": [check for check in CHECKS if check != "time"],  # comes with fresh
+            "path": list(self.path),
+            "call": self.call,
+            "budgetMs": self.budget_ms,
+            "growthLimitBytes": self.growth_limit_bytes,
+            "repeats": self.repeats,
+            "workers": self.workers,
+            "each": self.each,
+            "rounds": self.rounds,
+            "processes": self.processes,
+            "pairs": self.pairs,
+            "deadlineSeconds": self.deadline_seconds,
+            "totalSeconds": self.total_seconds,
+            "searchPath": search_path,
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """What came of one check of one subject (a module, or two in their order)."""
+
+    check: str
+    subject: str
+    ok: bool
+    error: str | None
+    measured: Mapping[str, Any]
+
+    @property
+    def remedy(self) -> str:
+        """What to do where it does not hold."""
+        return REMEDIES.get(self.check, "")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reliability:
+    """The whole answer."""
+
+    python: str
+    checks: tuple[Check, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every check does."""
+        return all(check.ok for check in self.checks)
+
+
+def parse_reliability(stdout: str) -> Reliability:
+    """Reads the payload's answer, the last line of its stdout. Raises UnreadableAnswer."""
+    lines = stdout.strip().splitlines()
+    try:
+        answer = json.loads(lines[-1] if lines else "")
+        if answer["version"] != 1:
+            raise UnreadableAnswer(f"the payload answered in version {answer['version']}, this is version 1")
+        return Reliability(
+            python=answer["python"],
+            checks=tuple(
+                Check(
+                    check=one["check"],
+                    subject=one["subject"],
+                    ok=one["ok"],
+                    error=one["error"],
+                    measured=one["measured"],
+                )
+                for one in answer["checks"]
+            ),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnreadableAnswer(f"the answer cannot be read ({type(error).__name__}: {error})") from error
+
+
+def readiness(before: Mapping[str, Any], after: Mapping[str, Any] | None) -> Check:
+    """Whether the workload's pod stayed ready while the profile ran, by its status before and afterwards."""
+    name = before["metadata"]["name"]
+    if after is None or after["metadata"]["uid"] != before["metadata"]["uid"]:
+        return Check(check="readiness", subject=name, ok=True, error=None, measured={"cause": "the pod was made anew"})
+    was, now = _readiness_of(before), _readiness_of(after)
+    restarts = [_restarts(before), _restarts(after)]
+    # A pod that was not ready before has lost nothing.
+    kept = was[0] != "True" or (was == now and restarts[0] == restarts[1])
+    error = None if kept else f"Ready was {was[0]} since {was[1]} and is {now[0]} since {now[1]}"
+    return Check(check="readiness", subject=name, ok=kept, error=error, measured={"restarts": restarts[1]})
+
+
+def _readiness_of(pod: Mapping[str, Any]) -> Sequence[str]:
+    for condition in (pod.get("status") or {}).get("conditions") or []:
+        if condition["type"] == "Ready":
+            return [condition["status"], str(condition.get("lastTransitionTime"))]
+    return ["Unknown", ""]
+
+
+def _restarts(pod: Mapping[str, Any]) -> int:
+    statuses = (pod.get("status") or {}).get("containerStatuses") or []
+    return sum(int(status.get("restartCount") or 0) for status in statuses)

@@ -1,0 +1,160 @@
+"""Runs the reliability profile: in a throwaway pod like the one named, or in place. Thin I/O."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from wheelwarden import names
+from wheelwarden.errors import (
+    ContainerNotFoundError,
+    KubeError,
+    NotFound,
+    PodNotReadyError,
+    ResourceNotFoundError,
+    WheelwardenError,
+)
+from wheelwarden.installers import find_installer
+from wheelwarden.kube import PODS, Cluster
+from wheelwarden.payload import probe_argv
+from wheelwarden.targets import annotations_of
+from wheelwarden.verify.contract import OVERHEAD_SECONDS, PodReference
+from wheelwarden.verify.image_made import Made, unbroken
+from wheelwarden.verify.reliability import Profile, Reliability, parse_reliability, readiness
+from wheelwarden.verify.running import run_payload
+from wheelwarden.verify.throwaway import build_throwaway
+
+LOOK_SECONDS: Final = 0.5
+START_SECONDS: Final = 300.0  # that the throwaway pod has to start: it may have to install
+SPARE_SECONDS: Final = 120  # after which it ends by itself, were nobody left to delete it
+
+Object = dict[str, Any]
+
+
+class ProfileNotRun(WheelwardenError):  # noqa: N818 - named for what it says
+    """The profile could not be run; the text says why, and what to do."""
+
+
+async def run_reliability(
+    pod: PodReference, container: str, profile: Profile, *, in_place: bool, tell: Callable[[str], None]
+) -> Reliability:
+    """What came of the profile.
+
+    Args:
+        pod: a running one.
+        container: whose interpreter and files are used.
+        profile: what is tried.
+        in_place: in this very pod, and not in one made like it; costs the processors and memory of what runs there.
+        tell: gets a line on each step.
+
+    Raises:
+        ResourceNotFoundError, PodNotReadyError, ContainerNotFoundError: there is no such running container.
+        ProfileNotRun: the throwaway pod did not start, or the payload did not end well.
+        KubeError: the cluster refused, or gave no answer.
+    """
+    connecting = Cluster.connect(kubeconfig=pod.kubeconfig, context=pod.context, field_manager="wheelwarden-verify")
+    async with await connecting as cluster:
+        before = await _read(cluster, pod, container)
+        request = profile.as_request(_search_path(before, container))
+        if in_place:
+            tell(f"trying {len(profile.modules)} modules in pod {pod.name} itself")
+            found = await _try(cluster, pod.name, pod.namespace, container, request, profile)
+        else:
+            found = await _try_in_throwaway(cluster, before, container, request, profile, tell)
+        try:
+            after: Object | None = await cluster.get(PODS, pod.name, pod.namespace)
+        except NotFound:
+            after = None
+    return Reliability(python=found.python, checks=(*found.checks, readiness(before, after)))
+
+
+async def _read(cluster: Cluster, pod: PodReference, container: str) -> Object:
+    try:
+        found = await cluster.get(PODS, pod.name, pod.namespace)
+    except NotFound as error:
+        raise ResourceNotFoundError(f"pod {pod.namespace}/{pod.name} does not exist") from error
+    phase = (found.get("status") or {}).get("phase")
+    if phase != "Running":
+        raise PodNotReadyError(f"pod {pod.namespace}/{pod.name} is {phase}, not Running: wait until it is")
+    there = [one["name"] for one in found["spec"]["containers"]]
+    if container not in there:
+        raise ContainerNotFoundError(f"the pod has no container {container}; it has {', '.join(there)}")
+    return found
+
+
+def _search_path(pod: Object, container: str) -> str:
+    if names.POD_HASH_ANNOTATION in annotations_of(pod):
+        return names.SITE_PACKAGES_PATH
+    [main] = [one for one in pod["spec"]["containers"] if one["name"] == container]
+    foreign = find_installer(main, pod["spec"].get("initContainers") or [])
+    return foreign.path if foreign else ""
+
+
+async def _try_in_throwaway(
+    cluster: Cluster,
+    pod: Object,
+    container: str,
+    request: Any,
+    profile: Profile,
+    tell: Callable[[str], None],
+) -> Reliability:
+    run, namespace = secrets.token_hex(8), pod["metadata"]["namespace"]
+    name = f"{pod['metadata']['name'][:50].rstrip('-.')}-try-{run[:6]}"
+    live = int(START_SECONDS) + profile.total_seconds + SPARE_SECONDS
+    body = build_throwaway(pod, container, name, run, live_seconds=live)
+    made = Made(cluster, run, tell=tell, monotonic=time.monotonic, sleep=asyncio.sleep)
+    try:
+        await made.make(PODS, body, namespace)
+        tell(f"pod {name} is made like {pod['metadata']['name']}")
+        await _wait_until_running(cluster, name, namespace)
+        tell(f"trying {len(profile.modules)} modules there; this takes a while")
+        return await _try(cluster, name, namespace, container, request, profile)
+    finally:
+        await unbroken(made.remove())
+
+
+async def _wait_until_running(cluster: Cluster, name: str, namespace: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        pod = await cluster.get(PODS, name, namespace)
+        status = pod.get("status") or {}
+        if status.get("phase") == "Running" and all(
+            one.get("ready") for one in status.get("containerStatuses") or [{}]
+        ):
+            return
+        told = _why_not(status)
+        if status.get("phase") in ("Failed", "Succeeded") or time.monotonic() >= deadline:
+            raise ProfileNotRun(
+                f"the pod {name}, made to try the modules in, did not start: {told}. Look at it while it starts "
+                f"(kubectl -n {namespace} describe pod {name}), or use the running pod by --in-place"
+            )
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _why_not(status: Object) -> str:
+    for one in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
+        state = one.get("state") or {}
+        for word in ("waiting", "terminated"):
+            found = state.get(word) or {}
+            if found and found.get("reason") not in ("PodInitializing", "ContainerCreating", "Completed"):
+                return f"container {one['name']}: {found.get('reason')} {found.get('message') or ''}".strip()
+    return f"{status.get('reason') or status.get('phase')} {status.get('message') or ''}".strip()
+
+
+async def _try(
+    cluster: Cluster, name: str, namespace: str, container: str, request: Any, profile: Profile
+) -> Reliability:
+    def argv_of(python: str) -> list[str]:
+        return probe_argv(python, request, payload="reliability.py")
+
+    seconds = profile.total_seconds + OVERHEAD_SECONDS
+    try:
+        stdout, failure = await run_payload(cluster, name, namespace, container, argv_of, timeout_seconds=seconds)
+    except NotFound as error:
+        raise ProfileNotRun(f"pod {name} went away while the modules were tried; try again") from error
+    except KubeError as error:
+        raise ProfileNotRun(f"the modules could not be tried in pod {name}: {error}") from error
+    if failure:
+        raise ProfileNotRun(f"the modules could not be tried in pod {name}: {failure}")
+    return parse_reliability(stdout)
