@@ -179,9 +179,9 @@ def test_a_child_that_keeps_the_pipes_open_does_not_hold_the_probe(tmp_path: Pat
 
 
 def test_no_time_left_is_said_of_the_modules_that_were_not_tried(tmp_path: Path) -> None:
-    write(tmp_path, hangs="import time; time.sleep(300)")
-    report = probe(ask(tmp_path, "hangs", "json", deadlineSeconds=5, totalSeconds=1))
-    assert outcome(report) == {"hangs": "ProbeTimeout", "json": "ProbeTimeout"}
+    write(tmp_path, hangs="import time; time.sleep(300)", hangs_too="import time; time.sleep(300)")
+    report = probe(ask(tmp_path, "hangs", "hangs_too", "json", deadlineSeconds=5, totalSeconds=1))
+    assert outcome(report) == {"hangs": "ProbeTimeout", "hangs_too": "ProbeTimeout", "json": "ProbeTimeout"}
 
 
 def test_modules_are_derived_from_the_metadata_of_what_was_asked_for(site: Path, tmp_path: Path) -> None:
