@@ -17,6 +17,12 @@ LANES: Sequence[Sequence[int]] = ((9, 13, 16), (12, 20), (2, 14, 1, 3, 4, 5), (6
 PINNED = r"[a-z0-9-]+==[0-9.]+"
 STAMP = r'"lastInstallTime": "\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"'
 
+
+def together(*patterns: str) -> str:
+    """Lines that stand somewhere from here on, in any order."""
+    return "(?s)" + "".join(f"(?=.*{pattern})" for pattern in patterns)
+
+
 # What must stand in the output of each, in this order.
 EXPECTED: Mapping[int, Sequence[str]] = {
     1: (
@@ -37,7 +43,7 @@ EXPECTED: Mapping[int, Sequence[str]] = {
         r"Installed +kasprapp/rolling +Pod rolling-app-0: Reused what rolling-app-1 installed",
         r"^2\.0\n2\.0$",
         r"^/packages/\.installed-(?P<new>(?!(?P=old))[0-9a-f]{24})$",
-        r"(?s)(?=.*^(?P=old)-cp)(?=.*^(?P=new)-cp)",
+        together(r"^(?P=old)-cp", r"^(?P=new)-cp"),
     ),
     3: (
         r"^pod 0:$",
@@ -97,11 +103,13 @@ EXPECTED: Mapping[int, Sequence[str]] = {
         r"^unchanged$",
     ),
     10: (
-        r'^kasprop_package_install_duration_seconds_count\{app_name="good",namespace="default"\} 1\.0$',
-        r'^kasprop_package_install_total\{app_name="good",namespace="default",result="success"\} 1\.0$',
-        r'^kasprop_package_install_total\{app_name="bad",namespace="default",result="failure"\} 1\.0$',
-        r'^kasprop_package_install_errors_total\{app_name="bad",error_type="package_not_found",namespace="default"\} 1\.0$',
-        r'^package_verification_total\{package="six",result="success"\} ',
+        together(
+            r'^kasprop_package_install_duration_seconds_count\{app_name="good",namespace="default"\} 1\.0$',
+            r'^kasprop_package_install_total\{app_name="good",namespace="default",result="success"\} 1\.0$',
+            r'^kasprop_package_install_total\{app_name="bad",namespace="default",result="failure"\} 1\.0$',
+            r'^kasprop_package_install_errors_total\{app_name="bad",error_type="package_not_found",namespace="default"\} 1\.0$',
+            r'^package_verification_total\{package="six",result="success"\} ',
+        ),
     ),
     11: (
         r"^kasprapp\.kaspr\.io/with-pypi-credentials condition met$",
@@ -170,18 +178,18 @@ EXPECTED: Mapping[int, Sequence[str]] = {
         r'3\. spec\.pythonPackages\.cache\.size "much".*\[cache-size\]',
     ),
     19: (
-        (
-            r'(?s)(?=.*^kasprop_package_install_errors_total\{app_name="offline",error_type="network",.*\} 1\.0$)'
-            r'(?=.*^kasprop_package_install_errors_total\{app_name="unknown",error_type="authentication",.*\} 1\.0$)'
-            r'(?=.*^kasprop_package_install_retries_total\{app_name="offline",namespace="default"\} 1\.0$)'
-            r'(?=.*^kasprop_package_install_retries_total\{app_name="unknown",namespace="default"\} 0\.0$)'
-            r'(?=.*^kasprop_package_auth_enabled\{app_name="unknown",namespace="default"\} 1\.0$)'
-            r'(?=.*^kasprop_package_auth_enabled\{app_name="offline",namespace="default"\} 0\.0$)'
-            r'(?=.*^kasprop_package_custom_index_enabled\{app_name="broken",namespace="default"\} 1\.0$)'
-            r'(?=.*^kasprop_package_cache_usage_percent\{app_name="broken",namespace="default"\} \d)'
+        together(
+            r'^kasprop_package_install_errors_total\{app_name="offline",error_type="network",namespace="default"\} 1\.0$',
+            r'^kasprop_package_install_errors_total\{app_name="unknown",error_type="authentication",[^\n]*\} 1\.0$',
+            r'^kasprop_package_install_retries_total\{app_name="offline",namespace="default"\} 1\.0$',
+            r'^kasprop_package_install_retries_total\{app_name="unknown",namespace="default"\} 0\.0$',
+            r'^kasprop_package_auth_enabled\{app_name="unknown",namespace="default"\} 1\.0$',
+            r'^kasprop_package_auth_enabled\{app_name="offline",namespace="default"\} 0\.0$',
+            r'^kasprop_package_custom_index_enabled\{app_name="broken",namespace="default"\} 1\.0$',
+            r'^kasprop_package_cache_usage_percent\{app_name="broken",namespace="default"\} \d',
+            r'^package_verification_total\{package="ww_broken",result="failure"\} ',
+            r'^package_verification_errors_total\{error_type="ImportFailed"\} ',
         ),
-        r'^package_verification_total\{package="ww_broken",result="failure"\} ',
-        r'^package_verification_errors_total\{error_type="ImportFailed"\} ',
         r"^wheelwarden_leader 1\.0$",
         r"^wheelwarden_admission_reviews_total\{",
     ),
@@ -201,8 +209,10 @@ EXPECTED: Mapping[int, Sequence[str]] = {
         r"^42$",
         r"PackagesInstalled=True Installed: 3 of 3 pods .*ww-slow==1\.0",
         r"PackagesInstalled=False RestartRequired: ",
-        r'^kasprop_package_install_total\{app_name="desk",namespace="default",result="success"\} 1\.0$',
-        r'^kasprop_package_install_total\{app_name="enterprise",namespace="default",result="success"\} 2\.0$',
+        together(
+            r'^kasprop_package_install_total\{app_name="desk",namespace="default",result="success"\} 1\.0$',
+            r'^kasprop_package_install_total\{app_name="enterprise",namespace="default",result="success"\} 2\.0$',
+        ),
     ),
 }
 
