@@ -1,18 +1,17 @@
 """What stands behind /validate and /inject: gathers what a decision needs, decides, and words the answer."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from webhook.inject import Surroundings, plan_injection
 from webhook.installer import Tools
 from webhook.review import Review, allow, answer_violations, find_violations, is_judged
 from webhook.secrets import Lookup, SecretReader, look_up_secret
 from wheelwarden import names
-from wheelwarden.errors import Forbidden, KubeError, NotFound, Unreachable
+from wheelwarden.errors import KubeError, NotFound, Unreachable
 from wheelwarden.kube import CLAIMS, LIMIT_RANGES, PODS, Listing, Resource
 from wheelwarden.policy import Policy
 from wheelwarden.redaction import shown
@@ -22,6 +21,7 @@ from wheelwarden.targets import Kind, annotations_of, claim_name, is_alive, kind
 from wheelwarden.violations import Action
 
 LOGGER = logging.getLogger(__name__)
+Found = TypeVar("Found")
 OWNER_TIMEOUT_SECONDS: Final = 2.0  # of the 5 that the API server gives us
 SURROUNDINGS_TIMEOUT_SECONDS: Final = 1.5
 
@@ -151,24 +151,31 @@ class Injection:
         return allow(review, warnings=[f"{fault}; the pod starts without its Python packages"])
 
     async def _look_around(self, request: Request) -> Surroundings:
-        """The claim and the live pods of the owner; what cannot be read in time is not known, and nobody waits for it."""
-        claim, in_use, limit_ranges = None, None, []
+        """Claim, live pods and limits, read side by side; what cannot be read in time is not known, and nobody waits for it."""
+        namespace = request.namespace
+        labels = f"{request.kind.pod_label}={request.name}"
+        claim, pods, limits = await asyncio.gather(
+            self._try_to_read(request, self._objects.get(CLAIMS, claim_name(request.kind, request.name), namespace)),
+            self._try_to_read(request, self._objects.list(PODS, namespace, labels=labels)),
+            self._try_to_read(request, self._objects.list(LIMIT_RANGES, namespace)),
+        )
+        in_use = None
+        if pods is not None:
+            hashes = {annotations_of(pod).get(names.POD_HASH_ANNOTATION, "") for pod in pods.items if is_alive(pod)}
+            in_use = tuple(sorted(hashes - {""}))
+        return Surroundings(claim=claim, in_use=in_use, limit_ranges=tuple(limits.items) if limits is not None else ())
+
+    async def _try_to_read(self, request: Request, reading: Awaitable[Found]) -> Found | None:
         try:
             async with asyncio.timeout(SURROUNDINGS_TIMEOUT_SECONDS):
-                with contextlib.suppress(NotFound):
-                    claim = await self._objects.get(CLAIMS, claim_name(request.kind, request.name), request.namespace)
-                with contextlib.suppress(Forbidden):
-                    limit_ranges = (await self._objects.list(LIMIT_RANGES, request.namespace)).items
-                labels = f"{request.kind.pod_label}={request.name}"
-                pods = (await self._objects.list(PODS, request.namespace, labels=labels)).items
+                return await reading
+        except NotFound:
+            return None
         except (KubeError, TimeoutError) as error:
             LOGGER.warning(
-                "what there is of %s/%s is not known: %s", request.namespace, request.name, error or "no answer"
+                "not all that there is of %s/%s is known: %s", request.namespace, request.name, error or "no answer"
             )
-        else:
-            hashes = {annotations_of(pod).get(names.POD_HASH_ANNOTATION, "") for pod in pods if is_alive(pod)}
-            in_use = tuple(sorted(hashes - {""}))
-        return Surroundings(claim=claim, in_use=in_use, limit_ranges=tuple(limit_ranges))
+            return None
 
     async def _read_owner(self, kind: Kind, name: str, namespace: str) -> Object:
         resource = Resource(group=kind.group, version=kind.versions[0], plural=kind.plural, kind=kind.name)

@@ -95,8 +95,8 @@ async def test_the_pod_of_an_owner_with_packages_is_patched() -> None:
     assert objects.asked == [
         ("/apis/kaspr.io/v1alpha1/namespaces/shop/kasprapps", "orders", "shop"),
         ("/api/v1/namespaces/shop/persistentvolumeclaims", "orders-app-python-packages", "shop"),
-        ("/api/v1/namespaces/shop/limitranges", "", "shop"),
         ("/api/v1/namespaces/shop/pods", "kaspr.io/app=orders", "shop"),
+        ("/api/v1/namespaces/shop/limitranges", "", "shop"),
     ]
     assert (answer.outcome, response["allowed"], "warnings" in response) == ("injected", True, False)
     assert [operation["path"] for operation in patch] == [
