@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.cluster import index
 from tests.payload.conftest import INSTALL, Object, Pod, make_python
 
 
@@ -365,3 +366,47 @@ def test_without_git_its_absence_is_told(pod: Pod, open_index: Object, tmp_path:
     ended = pod.install(request, variables={"PATH": str(tmp_path)})
     assert (ended.code, ended.result["outcome"]) == (1, "failed")
     assert "git" in ended.result["error"]["message"].lower()
+
+
+def make_wheel(folder: Path, name: str, **metadata: str) -> None:
+    """A wheel of one module, with more fields in its metadata."""
+    import zipfile
+
+    folder.mkdir()
+    info = f"{name}-1.0.dist-info"
+    fields = {"Metadata-Version": "2.1", "Name": name, "Version": "1.0", **metadata}
+    files = {
+        f"{name}.py": "",
+        f"{info}/METADATA": "".join(f"{key.replace('_', '-')}: {value}\n" for key, value in fields.items()),
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"])
+    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
+        for path, text in {**files, f"{info}/RECORD": record}.items():
+            wheel.writestr(path, text)
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_a_package_for_another_python_is_told_as_that(pod: Pod, tmp_path: Path, installer: str) -> None:
+    make_wheel(tmp_path / "wheels", "ww_future", Requires_Python=">=4")
+    running = index.start(tmp_path / "wheels", "127.0.0.1", tmp_path / "state", open_port=0, private_port=0)
+    try:
+        where = {"indexUrl": running.open_url, "trustedHosts": [urlsplit(running.open_url).netloc]}
+        ended = pod.install(pod.request("ww-future", installer=installer, **where))
+    finally:
+        running.stop()
+    assert (ended.code, ended.result["error"]["class"]) == (1, "python_incompatible"), ended.output
+    assert "ww-future" in ended.result["error"]["message"]
+
+
+def test_a_volume_that_is_read_only_is_told_as_that(pod: Pod, open_index: Object) -> None:
+    """Mounts, so it needs the rights that `make e2e` needs too."""
+    pod.store.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", str(pod.store)], check=True)
+    try:
+        ended = pod.install(pod.request("six", **open_index))
+    finally:
+        subprocess.run(["umount", str(pod.store)], check=True)
+    assert (ended.code, ended.result["error"]["class"], ended.result["attempts"]) == (1, "unknown", 0)
+    assert "Cannot write to the package volume" in ended.result["error"]["message"]
+    assert "Read-only file system" in ended.result["error"]["message"]

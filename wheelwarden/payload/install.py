@@ -54,7 +54,7 @@ SIGNS = (
                  "503 Service Unavailable", "Network is unreachable", "Could not connect")),
     ("build_failed", ("Failed to build", "failed to build", "The build backend returned an error", "Building wheel for",
                       "subprocess-exited-with-error")),
-    ("python_incompatible", ("no wheels with a matching", "does not satisfy Python", "Requires-Python",
+    ("python_incompatible", ("no wheels with a matching", "does not satisfy Python", "requires Python",
                              "requires a different Python", "is not a supported wheel on this platform", "Requires-Python")),
     ("package_not_found", ("was not found in the package registry", "there is no version of", "there are no versions of",
                            "No solution found", "No matching distribution", "Could not find a version",
