@@ -23,6 +23,7 @@ from tests.integration.controller_world import (
 from tests.integration.standin_objects import kaspr_app, make_namespace, notebook, until
 from wheelwarden import names
 from wheelwarden.kube import CLAIMS, EVENTS, KASPRAPPS, NAMESPACES, NOTEBOOKS, PODS, Cluster, Listing, Object, Resource
+from wheelwarden.rules.installation import IMAGE_AND_PACKAGES
 
 CLAIM = "demo-app-python-packages"
 APP_LABELS = {names.KASPR_APP_LABEL: "demo"}
@@ -97,7 +98,7 @@ async def test_an_apps_story_is_told_on_its_pods_and_its_status(cluster: Cluster
         seen = await has(cluster, KASPRAPPS, "demo", namespace, DONE)
         first = await has(cluster, PODS, "demo-app-0", namespace, DONE)
     assert seen["status"]["pythonPackages"] == {
-        "state": "Ready", "hash": HASH, "installed": ["six==1.17.0"], "cacheMode": "shared-pvc", "warnings": [],
+        "state": "Ready", "hash": HASH, "installed": ["six==1.17.0"], "cacheMode": "shared-pvc", "warnings": [IMAGE_AND_PACKAGES],
         "authentication": {"enabled": False},
         "lastInstallTime": INSTALLED_AT, "installDuration": "3s", "installedBy": "demo-app-0",
         "cacheUsage": {"totalBytes": 1000, "usedBytes": 250, "availableBytes": 750, "usagePercent": 25},
@@ -204,7 +205,7 @@ async def test_a_failed_installation_is_told_with_its_class(cluster: Cluster, na
         wanted = {"PackagesInstalled": "PackageNotFound", "ImportsVerified": "WaitingForPackages"}
         app = await has(cluster, KASPRAPPS, "demo", namespace, wanted)
     assert app["status"]["pythonPackages"] == {
-        "state": "Failed", "hash": HASH, "cacheMode": "shared-pvc", "warnings": [],
+        "state": "Failed", "hash": HASH, "cacheMode": "shared-pvc", "warnings": [IMAGE_AND_PACKAGES],
         "authentication": {"enabled": False}, "errorType": "package_not_found",
         "error": "There is no six in version 99. Name another version.",
         "cacheUsage": {"totalBytes": 1000, "usedBytes": 250, "availableBytes": 750, "usagePercent": 25},

@@ -29,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pod", metavar="POD", help="name of the pod")
     parser.add_argument("modules", metavar="MODULE", nargs="+", help="module, package.module or module:attribute")
     parser.add_argument("-c", "--container", required=True, help="name of the container")
-    parser.add_argument("-n", "--namespace", default="default", help="namespace of the pod (default: default)")
+    parser.add_argument(
+        "-n", "--namespace", help="namespace of the pod (default: that of the context, as kubectl has it)"
+    )
     parser.add_argument(
         "-o", "--output", choices=("text", "json", "junit"), default="text",
         help="text (default) or json; with a profile also junit",
@@ -65,10 +67,12 @@ def run(arguments: argparse.Namespace) -> int:
         WheelwardenError: the pod is not there, not running, has no such container, or the cluster refused.
     """
     # Loaded here: no other subcommand needs the Kubernetes client behind it.
+    from wheelwarden.kube import default_namespace
     from wheelwarden.verify import PodReference, verify_package_import
 
+    namespace = arguments.namespace or default_namespace(arguments.kubeconfig, arguments.context)
     pod = PodReference(
-        namespace=arguments.namespace, name=arguments.pod, kubeconfig=arguments.kubeconfig, context=arguments.context
+        namespace=namespace, name=arguments.pod, kubeconfig=arguments.kubeconfig, context=arguments.context
     )
     if arguments.profile:
         return _run_profile(arguments, pod)
@@ -126,7 +130,7 @@ def _run_profile(arguments: argparse.Namespace, pod: "PodReference") -> int:
     if arguments.output == "json":
         say(json.dumps(record(found), indent=2))
     elif arguments.output == "junit":
-        say(junit(found, f"{arguments.namespace}/{arguments.pod}"))
+        say(junit(found, f"{pod.namespace}/{pod.name}"))
     else:
         for line in text(found):
             say(line)

@@ -1,6 +1,6 @@
 """The only room that imports kubernetes-asyncio; everybody else gets plain dicts and our own errors."""
 
-from wheelwarden.kube.client import Cluster, Listing, Object, WatchEvent
+from wheelwarden.kube.client import Cluster, Listing, Object, WatchEvent, default_namespace
 from wheelwarden.kube.exec import ExecResult
 from wheelwarden.kube.resources import (
     CLAIMS,
@@ -47,4 +47,5 @@ __all__ = [
     "Object",
     "Resource",
     "WatchEvent",
+    "default_namespace",
 ]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import aiohttp
+import yaml
 from kubernetes_asyncio import client as kubernetes_client
 from kubernetes_asyncio import config as kubernetes_config
 
@@ -63,6 +64,24 @@ class WatchEvent:
     object: Object
 
 
+# What the client's loader raises for a kubeconfig that it cannot read or understand.
+UNUSABLE_CONFIGURATION: Final = (
+    kubernetes_config.ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, KeyError,
+)  # fmt: skip
+
+
+def default_namespace(kubeconfig: Path | None = None, context: str | None = None) -> str:
+    """The namespace that kubectl would use: the context's, else `default`; also where there is no configuration."""
+    try:
+        contexts, active = kubernetes_config.list_kube_config_contexts(
+            config_file=str(kubeconfig) if kubeconfig else None
+        )
+    except UNUSABLE_CONFIGURATION:
+        return "default"
+    found = next((one for one in contexts if one["name"] == context), None) if context else active
+    return str(((found or {}).get("context") or {}).get("namespace") or "default")
+
+
 class Cluster:
     """One Kubernetes API server, under one identity and one field manager.
 
@@ -95,7 +114,7 @@ class Cluster:
                     context=context,
                     client_configuration=configuration,
                 )
-        except (kubernetes_config.ConfigException, OSError, ValueError, TypeError, KeyError) as error:
+        except UNUSABLE_CONFIGURATION as error:
             where = "the pod's service account" if in_cluster else str(kubeconfig or "KUBECONFIG or ~/.kube/config")
             raise UnusableInput(f"no usable Kubernetes configuration in {where}: {error}") from error
         api = kubernetes_client.ApiClient(configuration)
