@@ -98,8 +98,8 @@ async def test_an_apps_story_is_told_on_its_pods_and_its_status(cluster: Cluster
         seen = await has(cluster, KASPRAPPS, "demo", namespace, DONE)
         first = await has(cluster, PODS, "demo-app-0", namespace, DONE)
     assert seen["status"]["pythonPackages"] == {
-        "state": "Ready", "hash": HASH, "installed": ["six==1.17.0"], "cacheMode": "shared-pvc", "warnings": [IMAGE_AND_PACKAGES],
-        "authentication": {"enabled": False},
+        "state": "Ready", "hash": HASH, "installed": ["six==1.17.0"], "cacheMode": "shared-pvc",
+        "warnings": [IMAGE_AND_PACKAGES], "authentication": {"enabled": False},
         "lastInstallTime": INSTALLED_AT, "installDuration": "3s", "installedBy": "demo-app-0",
         "cacheUsage": {"totalBytes": 1000, "usedBytes": 250, "availableBytes": 750, "usagePercent": 25},
     }  # fmt: skip
