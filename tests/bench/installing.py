@@ -1,4 +1,7 @@
-"""Installing: the payload with uv against plain `pip install --target`, the same packages from the same index."""
+"""Installing: the payload with uv against plain `pip install --target`, the same packages from the same index.
+
+What people install into a Notebook, some 80 MB: the lock is `packages.txt` beside this file.
+"""
 
 import json
 import os
@@ -12,9 +15,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.bench.figures import Figure
-from tests.cluster import artifacts, index, packages
+from tests.cluster import artifacts, index
 
-PACKAGES = ("requests", "numpy", "six")
+LOCK = Path(__file__).with_name("packages.txt")
+PACKAGES = ("pandas", "requests", "scikit-learn", "sqlalchemy")
 INSTALL = artifacts.REPOSITORY / "wheelwarden" / "payload" / "install.py"
 UV = Path(sys.executable).with_name("uv")
 ROUNDS = 3
@@ -24,7 +28,7 @@ def measure(work: Path) -> list[Figure]:
     # An interpreter that has none of the packages: ours would leave alone what an image has.
     subprocess.run([sys.executable, "-m", "venv", str(work / "image")], check=True)
     python = str(work / "image" / "bin" / "python")
-    running = index.start(packages.prepare(artifacts.CACHE), "127.0.0.1", work / "index", open_port=0, private_port=0)
+    running = index.start(fetch_packages(artifacts.CACHE), "127.0.0.1", work / "index", open_port=0, private_port=0)
     try:
         cold, warm, second, by_hand_cold, by_hand_warm = [], [], [], [], []
         for number in range(ROUNDS):
@@ -59,6 +63,26 @@ def measure(work: Path) -> list[Figure]:
         Figure(what="install, warm caches: the same", value=statistics.median(by_hand_warm), unit="×", goal="≥0.8"),
         Figure(what="second pod, packages present: installer", value=statistics.median(second), unit="s", goal="≤0.3"),
     ]
+
+
+def fetch_packages(cache: Path) -> Path:
+    """A folder with the wheels, fetched once by this interpreter's pip."""
+    key = artifacts.digest_of(LOCK.read_bytes(), sys.implementation.cache_tag or "")
+    log = cache / "logs" / "bench-packages.log"
+
+    def make(partial: Path) -> None:
+        options = (
+            "--quiet",
+            "--require-hashes",
+            "--only-binary=:all:",
+            "--dest",
+            str(partial),
+            "--requirement",
+            str(LOCK),
+        )
+        artifacts.run([sys.executable, "-m", "pip", "download", *options], log=log)
+
+    return artifacts.make_once(cache / "bench-packages" / key, make, what="Fetching the packages of the install bench")
 
 
 def pip_argv(python: str, url: str, target: Path, cache: Path) -> Sequence[str]:
