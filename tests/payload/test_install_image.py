@@ -33,9 +33,10 @@ def site_packages(pod: Pod) -> set[str]:
     return {path.name for path in (pod.view / "site-packages").iterdir()}
 
 
-def test_what_fits_is_not_installed_again(pod: Pod, image: str, open_index: Object) -> None:
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_what_fits_is_not_installed_again(pod: Pod, image: str, open_index: Object, installer: str) -> None:
     pod = in_image(pod, image)
-    ended = pod.install(pod.request("six>=1.16", "ww-twoface", **open_index))
+    ended = pod.install(pod.request("six>=1.16", "ww-twoface", installer=installer, **open_index))
     assert ended.code == 0
     assert ended.result["installed"] == ["ww-twoface==1.0"]
     assert ended.result["provided"] == ["six==1.16.0"]
@@ -43,17 +44,21 @@ def test_what_fits_is_not_installed_again(pod: Pod, image: str, open_index: Obje
     assert "six.py" not in site_packages(pod)
 
 
-def test_an_image_that_has_it_all_gets_nothing(pod: Pod, image: str, open_index: Object) -> None:
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_an_image_that_has_it_all_gets_nothing(pod: Pod, image: str, open_index: Object, installer: str) -> None:
     pod = in_image(pod, image)
-    ended = pod.install(pod.request("six", **open_index))
+    ended = pod.install(pod.request("six", installer=installer, **open_index))
     assert (ended.result["outcome"], ended.result["installed"]) == ("installed", [])
     assert ended.result["provided"] == ["six==1.16.0"]
     assert site_packages(pod) == set()
 
 
-def test_another_version_than_the_images_is_a_warning_that_names_both(pod: Pod, image: str, open_index: Object) -> None:
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_another_version_than_the_images_is_a_warning_that_names_both(
+    pod: Pod, image: str, open_index: Object, installer: str
+) -> None:
     pod = in_image(pod, image)
-    ended = pod.install(pod.request("six==1.17.0", **open_index))
+    ended = pod.install(pod.request("six==1.17.0", installer=installer, **open_index))
     assert (ended.result["installed"], ended.result["provided"]) == (["six==1.17.0"], [])
     assert ended.result["warnings"] == [
         "six==1.17.0 stands in the place of the image's six==1.16.0: what the image brought may need the other"

@@ -75,9 +75,7 @@ def main():
     started = time.monotonic()
     request = json.loads(os.environ["WHEELWARDEN_REQUEST"])
     os.umask(0o022)
-    key = "{}-{}".format(request["hash"], interpreter_tag())
-    if request["installer"] == "uv":
-        key += "-" + image_digest()
+    key = "{}-{}-{}".format(request["hash"], interpreter_tag(), image_digest())
     result = {
         "version": 1, "outcome": "failed", "hash": request["hash"], "key": key, "installer": request["installer"],
         "python": "%d.%d.%d" % sys.version_info[:3], "attempts": 0, "durationSeconds": 0.0, "installSeconds": 0.0,
@@ -515,20 +513,61 @@ class Installation:
 
     def run_once(self, target, environment):
         deadline = time.monotonic() + self.request["timeoutSeconds"]
-        if self.request["installer"] == "uv":
+        by_uv = self.request["installer"] == "uv"
+        if by_uv:
             self.result["installer"] = tool_version([self.request["uv"], "--version"])
-            packages = self.choose(environment, deadline)
-            if packages:
-                self.run(self.uv_argv("--no-deps", "--target", target, "--", *packages), environment, deadline)
+            changes = self.changes_by_uv(environment, deadline)
         else:
-            self.run(self.pip_argv(target), environment, deadline)
+            changes = self.changes_by_pip(environment, deadline)
+        packages, options = self.request["packages"], ["--target", target]
+        if changes is not None:
+            packages, options = self.choose(*changes), [*options, "--no-deps"]
+        if packages and by_uv:
+            self.run(self.uv_argv(*options, "--", *packages), environment, deadline)
+        elif packages:
+            self.run(
+                self.pip_argv(*options, "--no-warn-script-location", "--no-compile", "--", *packages),
+                environment,
+                deadline,
+            )
         self.compile(target, deadline)
 
-    def choose(self, environment, deadline):
+    def choose(self, added, replaced):
         """What is to be installed beside what the image has: exact requirements. Notes what the image provides.
 
-        uv resolves as if it installed into the image's own environment, and tells what it would do: what fits is kept,
-        "- name==old" beside "+ name==new" is a version in the place of the image's.
+        added: requirements by name. replaced: versions of the image, by name, in whose place another one is.
+        """
+        image = image_distributions()
+        self.result["provided"] = [
+            "{}=={}".format(name, image[name]) for name in sorted(self.asked()) if name not in added and name in image
+        ]
+        self.result["warnings"] += [
+            "{} stands in the place of the image's {}=={}: what the image brought may need the other".format(
+                added[name], name, version
+            )
+            for name, version in sorted(replaced.items())
+            if name in added
+        ]
+        return [added[name] for name in sorted(added)]
+
+    def asked(self):
+        """`{normal name: requirement}` of what is asked for; the requirement is empty where it names no place."""
+        import re
+
+        found = {}
+        for package in self.request["packages"]:
+            egg = re.search(r"^[a-z]+\+[^#]*#(?:.*&)?egg=([A-Za-z0-9._-]+)", package)  # pip's form without a name
+            named = re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(@?)", package)
+            if egg:
+                found[normalised(egg.group(1))] = package
+            elif named:
+                found[normalised(named.group(1))] = package if named.group(2) else ""
+        return found
+
+    def changes_by_uv(self, environment, deadline):
+        """(added, replaced): uv resolves as if it installed into the image's own environment, and tells what it would do.
+
+        What fits is kept; "- name==old" beside "+ name==new" is a version in the place of the image's.
         """
         import re
 
@@ -536,14 +575,7 @@ class Installation:
             self.uv_argv("--dry-run", "--break-system-packages", "--", *self.request["packages"]),
             environment, deadline, silent=True,
         )  # fmt: skip
-        asked, added, replaced = {}, {}, {}
-        for package in self.request["packages"]:
-            egg = re.search(r"^[a-z]+\+[^#]*#(?:.*&)?egg=([A-Za-z0-9._-]+)", package)  # pip's form without a name
-            named = re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(@?)", package)
-            if egg:
-                asked[normalised(egg.group(1))] = package
-            elif named:
-                asked[normalised(named.group(1))] = package if named.group(2) else ""
+        asked, added, replaced = self.asked(), {}, {}
         for line in would:
             change = re.match(r"\s*([-+~]) ([^\s=]+)(?:==(\S+)(?: \(from (\S+)\))?| @ (\S+))$", line)
             if change:
@@ -555,18 +587,34 @@ class Installation:
                     added[name] = asked.get(name) or "{} @ {}".format(name, url)
                 else:
                     added[name] = "{}=={}".format(name, version)
-        image = image_distributions()
-        self.result["provided"] = [
-            "{}=={}".format(name, image[name]) for name in sorted(asked) if name not in added and name in image
-        ]
-        self.result["warnings"] += [
-            "{} stands in the place of the image's {}=={}: what the image brought may need the other".format(
-                added[name], name, version
+        return added, replaced
+
+    def changes_by_pip(self, environment, deadline):
+        """(added, replaced) by pip's own report of what it would do (pip 22.2); None where it cannot report yet."""
+        version = tool_version([sys.executable, "-I", "-m", "pip", "--version"])
+        if not version:
+            raise InstallError(
+                "python_incompatible", "The image has no pip: use the uv installer, or an image with pip."
             )
-            for name, version in sorted(replaced.items())
-            if name in added
-        ]
-        return [added[name] for name in sorted(added)]
+        self.result["installer"] = version
+        if [int(part) for part in version.split()[1].split(".")[:2] if part.isdigit()] < [22, 2]:
+            return None
+        path = os.path.join(self.temporary, "report.json")
+        words = ["--dry-run", "--report", path, "--", *self.request["packages"]]
+        self.run(self.pip_argv(*words), environment, deadline, silent=True)
+        with open(path, encoding="utf-8") as file:
+            report = json.load(file)
+        asked, added = self.asked(), {}
+        for item in report["install"]:
+            name, place = normalised(item["metadata"]["name"]), item["download_info"]
+            if item.get("is_direct"):
+                vcs = place.get("vcs_info")
+                url = "{}+{}@{}".format(vcs["vcs"], place["url"], vcs["commit_id"]) if vcs else place["url"]
+                added[name] = asked.get(name) or "{} @ {}".format(name, url)
+            else:
+                added[name] = "{}=={}".format(name, item["metadata"]["version"])
+        image = image_distributions()
+        return added, {name: image[name] for name in added if name in image}
 
     def compile(self, target, deadline):
         """Byte-compiles what was installed, or takes it from an earlier set that held the very same distribution.
@@ -659,15 +707,8 @@ class Installation:
     def uv_argv(self, *words):
         return [self.request["uv"], "pip", "install", "--python", sys.executable, "--no-progress", *words]
 
-    def pip_argv(self, target):
-        version = tool_version([sys.executable, "-I", "-m", "pip", "--version"])
-        if not version:
-            raise InstallError(
-                "python_incompatible", "The image has no pip: use the uv installer, or an image with pip."
-            )
-        self.result["installer"] = " ".join(version.split()[:2])
-        options = ["--target", target, "--no-warn-script-location", "--no-compile"]
-        return [sys.executable, "-I", "-m", "pip", "install", *options, "--", *self.request["packages"]]
+    def pip_argv(self, *words):
+        return [sys.executable, "-I", "-m", "pip", "install", *words]
 
     def start_reader(self, child, lines, silent):
         import threading
