@@ -132,7 +132,8 @@ async def test_the_state_of_the_container_named_like_the_notebook_is_shown(clust
     await cluster.patch(PODS, "analysis-0", patch, namespace, subresource="status")
 
     async def shown() -> Object | None:
-        return (await cluster.get(NOTEBOOKS, "analysis", namespace))["status"]["containerState"] or None
+        status = (await cluster.get(NOTEBOOKS, "analysis", namespace)).get("status") or {}
+        return status.get("containerState") or None
 
     assert await until(shown) == running
 
