@@ -239,12 +239,11 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
     """What each scenario printed, by number."""
     outputs: dict[int, str] = {}
 
-    def run_lane(lane: Sequence[int]) -> None:
-        work = tmp_path_factory.mktemp("work")
+    def run_lane(lane: Sequence[int], work: Path) -> None:
         for number in lane:
             outputs[number] = play(SCENARIOS[number], work)
 
-    threads = [threading.Thread(target=run_lane, args=(lane,)) for lane in LANES]
+    threads = [threading.Thread(target=run_lane, args=(lane, tmp_path_factory.mktemp("work"))) for lane in LANES]
     for thread in threads:
         thread.start()
     for thread in threads:
