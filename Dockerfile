@@ -4,7 +4,7 @@
 #
 # BASE is any image with python3 (3.11 or later), its venv module, pip and coreutils. Everything that is fetched is
 # checked against the hashes in requirements/; nothing is compiled, and no build tool reaches the last stage.
-ARG BASE=docker.io/library/python:3.13-slim
+ARG BASE=python:3.13-slim
 
 FROM ${BASE} AS tools
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
