@@ -142,16 +142,17 @@ class Reconciler:
         if request.packages is not None:
             self._metrics.show(key.name, key.namespace, request.packages, usage)
         if kind is KASPR_APP:
+            summed = self._sum_up(request, pods, decided, settled)
             packages = None
             if request.packages is not None and beside is None:
                 packages = (obj.get("status") or {}).get("pythonPackages")  # as it was, until it is clear whose it is
             elif request.packages is not None:
                 packages = package_status(
-                    request, pods, self._summed_packages(request, pods, decided, settled), settled.claim,
+                    request, pods, summed[0], settled.claim,
                     beside=bool(beside), own_image=bool(obj["spec"].get("image")),
                     observed=self._observed(request, pods, before), usage=usage,
                 )  # fmt: skip
-            await self._report_app(key, request, obj, pods, decided, settled, packages, beside=bool(beside))
+            await self._report_app(key, obj, summed, packages, beside=bool(beside))
         if not invalid:
             self._probe(key, request, pods)
             if kind is KASPR_APP:
@@ -296,25 +297,13 @@ class Reconciler:
             self._probe_again[key] = waits
 
     async def _report_app(
-        self,
-        key: Key,
-        request: Request,
-        obj: Object,
-        pods: Sequence[PodState],
-        decided: Mapping[str, Sequence[Condition]],
-        settled: Settled,
-        packages: Object | None,
-        *,
-        beside: bool,
+        self, key: Key, obj: Object, summed: list[Condition], packages: Object | None, *, beside: bool
     ) -> None:
         """Writes a KasprApp's conditions and what they say of its packages, once and only where they changed.
 
         Where the operator installs the packages itself, `status.pythonPackages` is the operator's, and ours is
         `status.wheelwarden`.
         """
-        summed = [self._summed(type_, pods, decided) for type_ in self._wanted_types(request)]
-        if request.packages is not None:
-            summed[0] = self._summed_packages(request, pods, decided, settled)
         now_there = conditions_of(obj)
         changed = [condition for condition in summed if find(now_there, condition.type) != condition]
         kept = {condition.type for condition in summed}
@@ -351,17 +340,6 @@ class Reconciler:
             if "conditions" in status:
                 self._wrote[key] = (summed, self._monotonic())
 
-    def _summed_packages(
-        self,
-        request: Request,
-        pods: Sequence[PodState],
-        decided: Mapping[str, Sequence[Condition]],
-        settled: Settled,
-    ) -> Condition:
-        if settled.hindrance is not None and not pods:
-            return settled.hindrance
-        return self._summed(names.PACKAGES_INSTALLED, pods, decided)
-
     def _observed(self, request: Request, pods: Sequence[PodState], before: Mapping[str, Any]) -> list[str]:
         """What was found of another owner's packages: by the probe that just ended, else as the status has it."""
         for pod in pods:
@@ -393,18 +371,21 @@ class Reconciler:
         wrote = self._wrote.get(key)
         return wrote is not None and wrote[0] == summed and self._monotonic() - wrote[1] < RESTORE_SECONDS
 
-    def _wanted_types(self, request: Request) -> list[str]:
-        types = [names.PACKAGES_INSTALLED] if request.packages is not None else []
-        return [*types, names.IMPORTS_VERIFIED] if request.wanted else []
-
-    def _summed(self, type_: str, pods: Sequence[PodState], decided: Mapping[str, Sequence[Condition]]) -> Condition:
-        found = [
-            (pod.name, condition)
-            for pod in pods
-            for condition in decided[pod.name]
-            if condition.type == type_ and not pod.deleting
-        ]
-        return sum_up(type_, found)
+    def _sum_up(
+        self,
+        request: Request,
+        pods: Sequence[PodState],
+        decided: Mapping[str, Sequence[Condition]],
+        settled: Settled,
+    ) -> list[Condition]:
+        """The conditions of the whole app, PackagesInstalled first where packages are asked for."""
+        summed = []
+        if request.packages is not None:
+            hindrance = None if pods else settled.hindrance
+            summed.append(hindrance or _summed(names.PACKAGES_INSTALLED, pods, decided))
+        if request.wanted:
+            summed.append(_summed(names.IMPORTS_VERIFIED, pods, decided))
+        return summed
 
     async def _keep_last_result(self, key: Key, request: Request, obj: Object, pods: Sequence[PodState]) -> None:
         """Keeps what was found out in an annotation: stopping a Notebook empties its status."""
@@ -460,6 +441,16 @@ class Reconciler:
 
     def _stamp(self) -> str:
         return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _summed(type_: str, pods: Sequence[PodState], decided: Mapping[str, Sequence[Condition]]) -> Condition:
+    found = [
+        (pod.name, condition)
+        for pod in pods
+        for condition in decided[pod.name]
+        if condition.type == type_ and not pod.deleting
+    ]
+    return sum_up(type_, found)
 
 
 def _status_field(*, beside: bool) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from wheelwarden import names
 from wheelwarden.cli import exits
+from wheelwarden.cli.clusters import add_cluster_arguments
 from wheelwarden.cli.output import complain, say
 from wheelwarden.conditions import TRUE, find
 from wheelwarden.errors import NotFound, UnusableInput
@@ -32,8 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("object", metavar="NAMESPACE/NAME", help="a Notebook or KasprApp")
     parser.add_argument("--kind", choices=[kind.name for kind in KINDS], help="where both kinds have that name")
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="text (default) or json")
-    parser.add_argument("--kubeconfig", metavar="FILE", type=Path, help="default: as kubectl finds it")
-    parser.add_argument("--context", help="context of the kubeconfig (default: the current one)")
+    add_cluster_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -6,10 +6,10 @@ import json
 import logging
 import secrets
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wheelwarden.cli import exits
+from wheelwarden.cli.clusters import add_cluster_arguments
 from wheelwarden.cli.output import complain, note, say
 from wheelwarden.errors import Forbidden, Invalid, KubeError, Unreachable, UnusableInput
 from wheelwarden.redaction import printable, shown
@@ -90,8 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", choices=("text", "json", "junit"), default="text", help="text (default), json or junit"
     )
     parser.add_argument("--keep", action="store_true", help="delete nothing")
-    parser.add_argument("--kubeconfig", metavar="FILE", type=Path, help="default: as kubectl finds it")
-    parser.add_argument("--context", help="context of the kubeconfig (default: the current one)")
+    add_cluster_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -4,10 +4,10 @@ import argparse
 import asyncio
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wheelwarden.cli import exits
+from wheelwarden.cli.clusters import add_cluster_arguments
 from wheelwarden.cli.output import complain, note, say
 from wheelwarden.errors import UnusableInput
 from wheelwarden.redaction import printable
@@ -38,8 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--timeout", metavar="SECONDS", type=int, default=60, help="for each module (default: 60)")
     parser.add_argument("--no-logs", action="store_true", help="fetch no container logs when an import fails")
-    parser.add_argument("--kubeconfig", metavar="FILE", type=Path, help="default: as kubectl finds it")
-    parser.add_argument("--context", help="context of the kubeconfig (default: the current one)")
+    add_cluster_arguments(parser)
     profile = parser.add_argument_group("the reliability profile")
     profile.add_argument("--profile", choices=("reliability",), help="try more than one import of each")
     profile.add_argument("--in-place", action="store_true", help="in the named pod itself, which costs what runs there")

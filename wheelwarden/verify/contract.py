@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from wheelwarden.errors import (
     ContainerNotFoundError,
@@ -25,6 +25,9 @@ from wheelwarden.errors import (
 )
 from wheelwarden.verify.results import ModuleResult, PackageVerificationResult
 from wheelwarden.verify.running import run_probe
+
+if TYPE_CHECKING:
+    from wheelwarden.kube import Cluster
 
 LOGGER = logging.getLogger(__name__)
 LOG_LINES: Final = 100
@@ -94,21 +97,12 @@ async def verify_package_import_async(
     collect_diagnostics: bool = True,
 ) -> dict[str, PackageVerificationResult]:
     """The asynchronous twin of `verify_package_import`, for a PodReference."""
-    from wheelwarden.kube import PODS, Cluster  # here, so that importing wheelwarden stays light
+    from wheelwarden.kube import Cluster  # here, so that importing wheelwarden stays light
 
     validate(packages, timeout)
     connecting = Cluster.connect(kubeconfig=pod.kubeconfig, context=pod.context, field_manager="wheelwarden-verify")
     async with await connecting as cluster:
-        try:
-            found = await cluster.get(PODS, pod.name, pod.namespace)
-        except NotFound as error:
-            raise ResourceNotFoundError(f"pod {pod.namespace}/{pod.name} does not exist") from error
-        phase = (found.get("status") or {}).get("phase")
-        if phase != "Running":
-            raise PodNotReadyError(f"pod {pod.namespace}/{pod.name} is {phase}, not Running: wait until it is")
-        names = [container["name"] for container in found["spec"]["containers"]]
-        if container_name not in names:
-            raise _no_container(container_name, names)
+        found = await read_running_pod(cluster, pod, container_name)
         LOGGER.info("Verifying %d packages in %s", len(packages), container_name)
         entries = list(dict.fromkeys(packages))
         total = len(entries) * timeout
@@ -138,6 +132,28 @@ async def verify_package_import_async(
         if collect_diagnostics and not all(result.ok for result in report):
             logs = await cluster.logs(pod.name, pod.namespace, container_name, tail_lines=LOG_LINES)
     return {result.module: _public(result, timeout, logs) for result in report}
+
+
+async def read_running_pod(cluster: "Cluster", pod: PodReference, container_name: str) -> dict[str, Any]:
+    """The pod, where the contract's preconditions hold: it is there, it is Running, and it has the container.
+
+    Raises:
+        ResourceNotFoundError, PodNotReadyError, ContainerNotFoundError: one of them does not.
+        KubeError: the cluster refused, or gave no answer.
+    """
+    from wheelwarden.kube import PODS  # here, so that importing wheelwarden stays light
+
+    try:
+        found = await cluster.get(PODS, pod.name, pod.namespace)
+    except NotFound as error:
+        raise ResourceNotFoundError(f"pod {pod.namespace}/{pod.name} does not exist") from error
+    phase = (found.get("status") or {}).get("phase")
+    if phase != "Running":
+        raise PodNotReadyError(f"pod {pod.namespace}/{pod.name} is {phase}, not Running: wait until it is")
+    names = [container["name"] for container in found["spec"]["containers"]]
+    if container_name not in names:
+        raise _no_container(container_name, names)
+    return found
 
 
 def _is_ready(pod: Mapping[str, Any], container: str) -> bool:

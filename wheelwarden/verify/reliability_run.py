@@ -7,19 +7,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from wheelwarden import names
-from wheelwarden.errors import (
-    ContainerNotFoundError,
-    KubeError,
-    NotFound,
-    PodNotReadyError,
-    ResourceNotFoundError,
-    WheelwardenError,
-)
+from wheelwarden.errors import KubeError, NotFound, WheelwardenError
 from wheelwarden.installers import find_installer
 from wheelwarden.kube import PODS, Cluster
 from wheelwarden.payload import probe_argv
 from wheelwarden.targets import annotations_of
-from wheelwarden.verify.contract import OVERHEAD_SECONDS, PodReference
+from wheelwarden.verify.contract import OVERHEAD_SECONDS, PodReference, read_running_pod
 from wheelwarden.verify.image_made import Made, unbroken
 from wheelwarden.verify.reliability import Profile, Reliability, parse_reliability, readiness
 from wheelwarden.verify.running import run_payload
@@ -55,7 +48,7 @@ async def run_reliability(
     """
     connecting = Cluster.connect(kubeconfig=pod.kubeconfig, context=pod.context, field_manager="wheelwarden-verify")
     async with await connecting as cluster:
-        before = await _read(cluster, pod, container)
+        before = await read_running_pod(cluster, pod, container)
         request = profile.as_request(_search_path(before, container))
         if in_place:
             tell(f"trying {len(profile.modules)} modules in pod {pod.name} itself")
@@ -67,20 +60,6 @@ async def run_reliability(
         except NotFound:
             after = None
     return Reliability(python=found.python, checks=(*found.checks, readiness(before, after)))
-
-
-async def _read(cluster: Cluster, pod: PodReference, container: str) -> Object:
-    try:
-        found = await cluster.get(PODS, pod.name, pod.namespace)
-    except NotFound as error:
-        raise ResourceNotFoundError(f"pod {pod.namespace}/{pod.name} does not exist") from error
-    phase = (found.get("status") or {}).get("phase")
-    if phase != "Running":
-        raise PodNotReadyError(f"pod {pod.namespace}/{pod.name} is {phase}, not Running: wait until it is")
-    there = [one["name"] for one in found["spec"]["containers"]]
-    if container not in there:
-        raise ContainerNotFoundError(f"the pod has no container {container}; it has {', '.join(there)}")
-    return found
 
 
 def _search_path(pod: Object, container: str) -> str:
