@@ -45,8 +45,9 @@ _KINDS: Final = {kind.name: kind for kind in KINDS}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wait:
-    """Until when a pod is not probed again, and how long that pause is, in seconds."""
+    """Until when a pod is not probed again for the same digest, and how long that pause is, in seconds."""
 
+    digest: str
     until: float
     pause: float
 
@@ -277,15 +278,15 @@ class Reconciler:
         uids = {pod.uid for pod in pods}
         waits = {uid: wait for uid, wait in self._probe_again.pop(key, {}).items() if uid in uids}
         for pod in pods:
-            outcome = self._prober.outcome(pod)
+            outcome, digest = self._prober.outcome(pod), plan.probe_digest(request, pod)
             self._prober.forget(pod.uid)
-            if outcome is not None and outcome.report is None:
+            if pod.uid in waits and waits[pod.uid].digest != digest:
+                del waits[pod.uid]  # something else is asked now, or the same by verify-now: that does not wait
+            current = outcome is not None and outcome.digest == digest
+            if outcome is not None and current and outcome.report is None:
                 pause = min(2 * waits[pod.uid].pause, PROBE_RETRY_LIMIT) if pod.uid in waits else PROBE_RETRY_SECONDS
-                waits[pod.uid] = Wait(until=self._monotonic() + pause, pause=pause)
-            fresh = (
-                outcome is not None and outcome.report is not None and outcome.digest == plan.probe_digest(request, pod)
-            )
-            if fresh or not plan.needs_probe(request, pod):
+                waits[pod.uid] = Wait(digest=digest, until=self._monotonic() + pause, pause=pause)
+            elif current or not plan.needs_probe(request, pod):
                 waits.pop(pod.uid, None)
                 continue
             left = waits[pod.uid].until - self._monotonic() if pod.uid in waits else 0.0

@@ -85,36 +85,6 @@ def test_a_changed_spec_rolls_the_pods_one_by_one(workspace: Workspace, indexes:
     assert "PodReplaced" in reasons
 
 
-def test_a_package_that_is_nowhere_is_reported_and_its_mend_heals(workspace: Workspace, indexes: Indexes) -> None:
-    workspace.apply(workspace.app("typo", packages(indexes.open_url, "this-package-does-not-exist-12345")))
-    failed = workspace.wait_condition("kasprapp", "typo", PACKAGES_INSTALLED, "False", "PackageNotFound")
-    assert "this-package-does-not-exist-12345" in failed["message"]
-    status = wait_for(
-        "the status says so too",
-        lambda: (
-            found
-            if (found := workspace.get("kasprapp", "typo")["status"].get("pythonPackages", {})).get("state") == "Failed"
-            else None
-        ),
-    )
-    assert status["errorType"] == "package_not_found"
-    workspace.apply(workspace.app("typo", packages(indexes.open_url, "six")))
-    workspace.wait_condition("kasprapp", "typo", IMPORTS_VERIFIED, "True")
-
-
-def test_onfailure_allow_starts_the_pod_and_says_that_it_lacks_its_packages(
-    workspace: Workspace, indexes: Indexes
-) -> None:
-    asked = packages(indexes.open_url, "nowhere-to-be-found", installPolicy={"onFailure": "allow", "retries": 1})
-    workspace.apply(workspace.app("degraded", asked))
-    failed = workspace.wait_condition("kasprapp", "degraded", PACKAGES_INSTALLED, "False", "PackageNotFound")
-    assert "runs without these packages" in failed["message"]
-    wait_for(
-        "the pod runs",
-        lambda: True if workspace.pods("kaspr.io/app=degraded")[0]["status"]["phase"] == "Running" else None,
-    )
-
-
 def test_an_app_without_packages_is_left_alone(workspace: Workspace) -> None:
     workspace.apply(workspace.app("plain", None))
     pod = wait_for(

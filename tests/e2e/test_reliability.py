@@ -97,6 +97,25 @@ def test_an_interrupt_leaves_nothing_behind(orders: Workspace, number: int) -> N
     wait_for("it is gone", lambda: True if pods(orders) == ["orders-app-0"] else None)
 
 
+RUNNING = "import glob; print(sum(b'reliability.py' in open(path, 'rb').read() for path in glob.glob('/proc/[1-9]*/cmdline')))"
+
+
+def test_an_interrupt_ends_what_runs_in_the_pod_itself(orders: Workspace) -> None:
+    def running() -> int:
+        return int(orders.python("orders-app-0", RUNNING)) - 1  # the one that counts has the word in its command too
+
+    process = subprocess.Popen(
+        argv(orders, "orders-app-0", "six", "--profile", "reliability", "--each", "100000", "--in-place"),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
+    )  # fmt: skip
+    wait_for("it runs", lambda: running() or None)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    wait_for("it is gone", lambda: True if running() == 0 else None, limit_seconds=30)
+
+
 def test_what_cannot_be_tried_is_said(orders: Workspace) -> None:
     assert verify(orders, "nobody", "six", *SMALL).returncode == 2
     done = verify(orders, "orders-app-0", "six", "--profile", "reliability", "--workers", "0")

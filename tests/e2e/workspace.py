@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 PACKAGES_INSTALLED = "wheelwarden.dev/PackagesInstalled"
 IMPORTS_VERIFIED = "wheelwarden.dev/ImportsVerified"
 LIMIT_SECONDS = 180.0
+KINDS = ("kasprapp", "notebook")
 
 Object = dict[str, Any]
 Found = TypeVar("Found")
@@ -92,6 +93,10 @@ class Workspace:
             "spec": spec,
         }
 
+    def workload(self, kind: str, name: str, asked: Mapping[str, Any]) -> Object:
+        """A KasprApp or a Notebook that asks for the same."""
+        return self.app(name, asked) if kind == "kasprapp" else self.notebook(name, asked)
+
     def condition(self, kind: str, name: str, type_: str) -> Object | None:
         obj = self.get(kind, name)
         for condition in (obj.get("status") or {}).get("conditions") or []:
@@ -132,6 +137,11 @@ class Workspace:
         """What Python code prints in a pod's main container, which must have an environment as the user's process has."""
         words = ["exec", "-q", pod, *(["-c", container] if container else []), "--", "python3", "-c", code]
         return self.kubectl(*words).strip()
+
+
+def first_pod(kind: str, name: str) -> str:
+    """The name of a workload's first pod."""
+    return f"{name}-app-0" if kind == "kasprapp" else f"{name}-0"
 
 
 def init_names(pod: Mapping[str, Any]) -> Sequence[str]:

@@ -167,20 +167,27 @@ def test_a_deadline_ends_an_import_and_the_rest_goes_on(code: Path, tmp_path: Pa
     assert found == {("load", "hangs"): "it did not end within 1 s"}
 
 
-def test_nothing_is_left_running_when_it_is_told_to_stop(code: Path, tmp_path: Path) -> None:
-    (tmp_path / "hangs.py").write_text(
+@pytest.mark.parametrize("payload", ["reliability.py", "probe.py"])
+@pytest.mark.parametrize("how", ["SIGTERM", "its connection ends"])
+def test_nothing_is_left_running_when_it_is_told_to_stop(tmp_path: Path, payload: str, how: str) -> None:
+    module = f"hangs_{tmp_path.name}"
+    (tmp_path / f"{module}.py").write_text(
         f"import time\nopen({str(tmp_path / 'started')!r}, 'w').close()\ntime.sleep(600)\n"
     )
-    request = Profile(modules=("hangs",), path=(str(tmp_path),)).as_request("")
-    process = subprocess.Popen(
-        probe_argv(DEBIAN, {**request, "checks": ["fresh"]}, payload="reliability.py"), stdout=subprocess.PIPE
-    )
-    while not (tmp_path / "started").exists():
-        assert process.poll() is None
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 124
-    process.communicate()
-    running = [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(tmp_path).encode() in _content(path)]
+    request = {**Profile(modules=(module,), path=(str(tmp_path),)).as_request(str(tmp_path)), "checks": ["fresh"]}
+    with subprocess.Popen(
+        probe_argv(DEBIAN, request, payload=payload, attached=how != "SIGTERM"), stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        while not (tmp_path / "started").exists():
+            assert process.poll() is None
+        if how == "SIGTERM":
+            process.send_signal(signal.SIGTERM)
+        else:
+            process.stdin.close()
+        assert process.wait(20) == 124, process.stdout and process.stdout.read()
+    running = [path for path in Path("/proc").glob("[0-9]*/cmdline") if module.encode() in _content(path)]
     assert running == []
 
 

@@ -191,6 +191,41 @@ async def test_a_probe_that_cannot_run_is_tried_again_after_a_while_and_not_stor
     assert world.condition(app, names.IMPORTS_VERIFIED) == ("True", "ImportsSucceeded")
 
 
+async def test_the_pauses_between_probes_that_cannot_run_grow_to_a_quarter_of_an_hour(world: World) -> None:
+    world.prober.answer = lambda digest: ProbeOutcome(digest=digest, failure="exec is forbidden.")
+    world.app(["six"])
+    world.pod()
+    await world.settle(APP)
+    pauses = []
+    for count in range(2, 10):
+        before = world.seconds
+        while len(world.prober.started) < count:
+            world.seconds += 15
+            await world.settle(APP)
+        pauses.append(world.seconds - before)
+    assert pauses == [30, 60, 120, 240, 480, 900, 900, 900]
+
+
+async def test_verify_now_asks_for_one_more_probe_and_waits_for_no_pause(world: World) -> None:
+    async def ask(value: str) -> None:
+        metadata = world.cluster.objects["kasprapps", "demo"]["metadata"]
+        metadata["annotations"] = {**metadata.get("annotations", {}), names.VERIFY_NOW_ANNOTATION: value}
+        await world.settle(APP)
+
+    world.app(["six"])
+    world.pod()
+    await world.settle(APP)
+    await ask("1")
+    assert len(world.prober.started) == 2
+    world.prober.answer = lambda digest: ProbeOutcome(digest=digest, failure="exec is forbidden.")
+    await ask("2")
+    assert len(world.prober.started) == 3
+    await ask("3")
+    assert len(world.prober.started) == 4
+    await ask("3")
+    assert len(world.prober.started) == 4
+
+
 async def test_a_condition_that_somebody_drops_is_put_back_at_most_once_a_minute(world: World) -> None:
     world.app(["six"])
     world.pod()

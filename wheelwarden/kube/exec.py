@@ -45,13 +45,16 @@ async def run_in_container(
 ) -> ExecResult:
     """Runs `argv` (no shell) in a container of the pod at `pod_url` and waits for its end.
 
+    Its standard input gets nothing, and ends when the connection does: that is all a command hears of our going away.
+
     Raises:
-        ExecTimeout: no exit status within `timeout_seconds`. The remote process may live on: give it its own deadline.
+        ExecTimeout: no exit status within `timeout_seconds`. The remote process may live on: it has the end of its
+            standard input to go by, and should have a deadline of its own.
         NotFound: the pod or container is not there. Forbidden: our account may not exec.
         Unreachable: the connection could not be made or was cut before the exit status came.
     """
     query = [("command", word) for word in argv]
-    query += [("container", container), ("stdout", "true"), ("stderr", "true"), ("stdin", "false"), ("tty", "false")]
+    query += [("container", container), ("stdout", "true"), ("stderr", "true"), ("stdin", "true"), ("tty", "false")]
     url = pod_url.replace("http", "ws", 1) + "/exec?" + urlencode(query)
     outputs = {STDOUT: bytearray(), STDERR: bytearray()}
     truncated = False

@@ -28,6 +28,12 @@ def bootstrap(name: str) -> str:
     return f"import base64,zlib;exec(compile(zlib.decompress(base64.b64decode({packed!r})),{name!r},'exec'))"
 
 
-def probe_argv(python: str, request: Mapping[str, Any], *, payload: str = "probe.py") -> list[str]:
-    """The command of a probe: `python` isolated from the working directory, the payload, and the request as JSON."""
-    return [python, "-I", "-c", bootstrap(payload), json.dumps(request, separators=(",", ":"))]
+def probe_argv(
+    python: str, request: Mapping[str, Any], *, payload: str = "probe.py", attached: bool = False
+) -> list[str]:
+    """The command of a probe: `python` isolated from the working directory, the payload, and the request as JSON.
+
+    Attached: its standard input is that of an open connection, and the probe ends when that does.
+    """
+    asked = {**request, "attached": True} if attached else request
+    return [python, "-I", "-c", bootstrap(payload), json.dumps(asked, separators=(",", ":"))]

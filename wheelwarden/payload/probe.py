@@ -92,7 +92,9 @@ main(sys.argv[1], int(sys.argv[2]))
 def main():
     request = json.loads(sys.argv[1])
     end = time.monotonic() + request["totalSeconds"]
-    # Whoever asked may be gone: the alarm ends us, and so our children, soon after the last deadline.
+    # Whoever asked may be gone, without a word too: the alarm ends us, and so our children, soon after the last deadline.
+    if request.get("attached"):
+        end_with_asker()
     signal.signal(signal.SIGALRM, lambda *_: give_up())
     signal.alarm(int(request["totalSeconds"]) + 5)
     signal.signal(signal.SIGTERM, lambda *_: give_up())
@@ -118,9 +120,27 @@ def main():
 
 
 RUNNING = []  # type: list[subprocess.Popen[bytes]]
+STARTING = threading.Lock()
+
+
+def end_with_asker():
+    """Ends us when the connection that we were started by ends: nobody is left to tell, and the processors are the user's."""
+
+    def watch():
+        try:
+            while os.read(0, 1024):
+                pass
+        except OSError:
+            pass
+        give_up()
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def give_up():
+    STARTING.acquire(
+        timeout=1
+    )  # for good, so that nothing is started any more; in vain where a signal interrupts a start
     for child in RUNNING:
         end_group(child)
     os._exit(124)
@@ -180,11 +200,12 @@ def try_import(name, seconds):
     environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1")
     reader, writer = os.pipe()
     started = time.monotonic()
-    child = subprocess.Popen(
-        argv + [str(writer)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/",
-        env=environment, pass_fds=(writer,), start_new_session=True,
-    )  # fmt: skip
-    RUNNING.append(child)
+    with STARTING:
+        child = subprocess.Popen(
+            argv + [str(writer)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/",
+            env=environment, pass_fds=(writer,), start_new_session=True,
+        )  # fmt: skip
+        RUNNING.append(child)
     os.close(writer)
     stdout, stderr = Drain(child.stdout), Drain(child.stderr)
     stopped = wait_for(child, seconds)

@@ -199,7 +199,9 @@ tell({"sysPath": sys.path, "places": places, "builtin": builtin, "folder": folde
 
 def main():
     request = json.loads(sys.argv[1])
-    # Whoever asked may be gone: the alarm ends us, and so our interpreters, soon after the last deadline.
+    # Whoever asked may be gone, without a word too: the alarm ends us, and so our interpreters, soon after the last deadline.
+    if request.get("attached"):
+        end_with_asker()
     signal.signal(signal.SIGALRM, lambda *_: give_up())
     signal.alarm(int(request["totalSeconds"]) + 5)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
@@ -211,10 +213,28 @@ def main():
 
 
 RUNNING = []  # type: list[subprocess.Popen[bytes]]
+STARTING = threading.Lock()
+
+
+def end_with_asker():
+    """Ends us when the connection that we were started by ends: nobody is left to tell, and the processors are the user's."""
+
+    def watch():
+        try:
+            while os.read(0, 1024):
+                pass
+        except OSError:
+            pass
+        give_up()
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def give_up():
-    for child in list(RUNNING):
+    STARTING.acquire(
+        timeout=1
+    )  # for good, so that nothing is started any more; in vain where a signal interrupts a start
+    for child in RUNNING:
         end_group(child)
     os._exit(124)
 
@@ -256,13 +276,14 @@ class Profile:
         """An interpreter that is at work on a task."""
         given = dict(more, modules=modules, path=self.request["path"], call=self.request["call"])
         reader, writer = os.pipe()
-        child = subprocess.Popen(
-            [sys.executable, "-c", PRELUDE + TASKS[task], json.dumps(given), str(writer)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/", pass_fds=(writer,),
-            start_new_session=True, env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1"),
-        )  # fmt: skip
+        with STARTING:
+            child = subprocess.Popen(
+                [sys.executable, "-c", PRELUDE + TASKS[task], json.dumps(given), str(writer)],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/", pass_fds=(writer,),
+                start_new_session=True, env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1"),
+            )  # fmt: skip
+            RUNNING.append(child)
         os.close(writer)
-        RUNNING.append(child)
         return Interpreter(child, reader, min(self.request["deadlineSeconds"], max(0.1, self.end - time.monotonic())))
 
     def ask(self, task, modules, **more):

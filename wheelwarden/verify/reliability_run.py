@@ -10,7 +10,6 @@ from wheelwarden import names
 from wheelwarden.errors import KubeError, NotFound, WheelwardenError
 from wheelwarden.installers import find_installer
 from wheelwarden.kube import PODS, Cluster
-from wheelwarden.payload import probe_argv
 from wheelwarden.targets import annotations_of
 from wheelwarden.verify.contract import OVERHEAD_SECONDS, PodReference, read_running_pod
 from wheelwarden.verify.image_made import Made, unbroken
@@ -124,12 +123,11 @@ def _why_not(status: Object) -> str:
 async def _try(
     cluster: Cluster, name: str, namespace: str, container: str, request: Any, profile: Profile
 ) -> Reliability:
-    def argv_of(python: str) -> list[str]:
-        return probe_argv(python, request, payload="reliability.py")
-
     seconds = profile.total_seconds + OVERHEAD_SECONDS
     try:
-        stdout, failure = await run_payload(cluster, name, namespace, container, argv_of, timeout_seconds=seconds)
+        stdout, failure = await run_payload(
+            cluster, name, namespace, container, "reliability.py", request, timeout_seconds=seconds
+        )
     except NotFound as error:
         raise ProfileNotRun(f"pod {name} went away while the modules were tried; try again") from error
     except KubeError as error:

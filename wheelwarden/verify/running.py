@@ -1,6 +1,6 @@
 """Running the probe in a container: whichever Python the image has, and what came of it in plain words."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from wheelwarden.errors import KubeError, NotFound
@@ -20,7 +20,8 @@ async def run_payload(
     pod: str,
     namespace: str,
     container: str,
-    argv_of: Callable[[str], list[str]],
+    payload: str,
+    request: Mapping[str, Any],
     *,
     timeout_seconds: float,
 ) -> tuple[str, str]:
@@ -31,8 +32,9 @@ async def run_payload(
         pod: name of the pod.
         namespace: of the pod.
         container: name of the container in it.
-        argv_of: the command for the name of a Python.
-        timeout_seconds: after which nobody waits for it any more; payloads have deadlines of their own.
+        payload: file name of the program in `wheelwarden.payload`.
+        request: what it is asked, as docs/architecture.md has it.
+        timeout_seconds: after which nobody waits for it any more, and so it ends; payloads have deadlines of their own.
 
     Raises:
         NotFound: the pod went away.
@@ -41,7 +43,8 @@ async def run_payload(
     failure = ""
     for python in PYTHONS:
         try:
-            done = await cluster.exec(pod, namespace, container, argv_of(python), timeout_seconds=timeout_seconds)
+            argv = probe_argv(python, request, payload=payload, attached=True)
+            done = await cluster.exec(pod, namespace, container, argv, timeout_seconds=timeout_seconds)
         except NotFound:
             raise
         except KubeError as error:
@@ -63,7 +66,7 @@ async def run_probe(
 ) -> ProbeReport | str:
     """The probe's report, or why there is none, in a sentence; `asked` as docs/architecture.md has it. See `run_payload`."""
     stdout, failure = await run_payload(
-        cluster, pod, namespace, container, lambda python: probe_argv(python, asked), timeout_seconds=timeout_seconds
+        cluster, pod, namespace, container, "probe.py", asked, timeout_seconds=timeout_seconds
     )
     if failure:
         return failure
