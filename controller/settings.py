@@ -41,7 +41,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         lease=reader.needed("WHEELWARDEN_LEASE"),
         kinds=reader.kinds("WHEELWARDEN_KINDS"),
         namespaces=reader.words("WHEELWARDEN_WATCH_NAMESPACES"),
-        workers=reader.number("WHEELWARDEN_WORKERS", 4),
+        workers=reader.number("WHEELWARDEN_WORKERS", 16),
         resync_seconds=reader.number("WHEELWARDEN_RESYNC_SECONDS", 600),
         probe_concurrency=reader.number("WHEELWARDEN_PROBE_CONCURRENCY", 8),
         probes_per_node=reader.number("WHEELWARDEN_PROBES_PER_NODE", 2),

@@ -1,4 +1,7 @@
-"""Watching one resource: list, mark, watch, and list again when the version is gone. Gives keys, keeps no objects."""
+"""Watching one resource: list, mark, watch, and list again when the version is gone.
+
+Gives metadata, from which keys are made, and keeps no objects: ten thousand pods in full would be gigabytes for a moment.
+"""
 
 import asyncio
 import contextlib
@@ -17,14 +20,14 @@ PAUSE_SECONDS: Final = 0.2  # between the end of a watch and the next: a server 
 
 
 class Watcher:
-    """Calls `seen` with every object that is there at a list, and with every one that changes.
+    """Calls `seen` with the metadata of every object that is there at a list, and of every one that changes.
 
     Args:
         cluster: the client.
         resource: what to watch.
         namespace: where; None for everywhere.
         labels: a label selector.
-        seen: gets each object; must not block.
+        seen: gets each object, without spec and status; must not block.
         sleep: waits.
     """
 
@@ -72,7 +75,7 @@ class Watcher:
                 await self._sleep(seconds)
 
     async def list_once(self) -> None:
-        """Calls `seen` with every object there is: the periodic look that makes up for whatever was missed.
+        """Calls `seen` with every object that there is: the periodic look that makes up for whatever was missed.
 
         Where the kind is not installed there is nothing to see; `run` has said so.
         """
@@ -80,13 +83,15 @@ class Watcher:
             await self._list()
 
     async def _list(self) -> str:
-        listing = await self._cluster.list(self._resource, self._namespace, labels=self._labels)
+        version = ""
+        async for page in self._cluster.metadata_pages(self._resource, self._namespace, labels=self._labels):
+            for obj in page.items:
+                self._seen(obj)
+            version = page.resource_version
         if self._absent:
             LOGGER.info("%s is installed now", self._resource.plural)
             self._absent = False
-        for obj in listing.items:
-            self._seen(obj)
-        return listing.resource_version
+        return version
 
     async def _watch(self, version: str) -> str:
         events = self._cluster.watch(
@@ -95,6 +100,7 @@ class Watcher:
             labels=self._labels,
             resource_version=version,
             timeout_seconds=WATCH_SECONDS,
+            metadata_only=True,
         )
         async for event in events:
             version = event.object["metadata"]["resourceVersion"]

@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import admission, creating, execs, installing, machine, probing
+from tests.bench import admission, controlling, creating, execs, installing, machine, probing
 from tests.bench.figures import render, write
 from tests.cluster import artifacts
 
@@ -24,6 +24,10 @@ def main() -> int:
         print("measuring: creating …", file=sys.stderr, flush=True)
         created, more = creating.measure(work)
         figures += created
+        notes += more
+        print("measuring: controlling, some minutes …", file=sys.stderr, flush=True)
+        controlled, more = controlling.measure(work)
+        figures += controlled
         notes += more
     print(f"{machine.describe()}\n\n{render(figures)}")
     for note in notes:

@@ -210,7 +210,7 @@ def test_both_programs_are_told_what_they_read(rendered: Rendered) -> None:
             "WHEELWARDEN_HEALTH_LISTEN": "0.0.0.0:8081",
             "WHEELWARDEN_LEASE": f"{NAME}-controller",
             "WHEELWARDEN_WATCH_NAMESPACES": "",
-            "WHEELWARDEN_WORKERS": "4",
+            "WHEELWARDEN_WORKERS": "16",
             "WHEELWARDEN_RESYNC_SECONDS": "600",
             "WHEELWARDEN_PROBE_CONCURRENCY": "8",
             "WHEELWARDEN_PROBES_PER_NODE": "2",

@@ -3,13 +3,14 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from controller.watch import Watcher
 from tests.integration.standin_objects import DEFINITIONS, make_namespace, until
-from wheelwarden.kube import CONFIG_MAPS, NAMESPACES, Cluster, Listing, Resource
+from wheelwarden.kube import NAMESPACES, Cluster, Listing, Resource
 
 
 class Watched:
@@ -51,65 +52,81 @@ async def namespace(cluster: Cluster) -> AsyncIterator[str]:
     await cluster.delete(NAMESPACES, name)
 
 
-def config_map(name: str) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
+@dataclass(frozen=True)
+class Widgets:
+    """A kind of its own: what the API server remembers of it begins when it is installed."""
+
+    cluster: Cluster
+    resource: Resource
+
+    async def install(self, namespace: str) -> None:
+        """Returns once the kind is served."""
+        one = self.resource
+        schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+        definition = {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"{one.plural}.{one.group}"},
+            "spec": {
+                "group": one.group,
+                "names": {"plural": one.plural, "kind": one.kind},
+                "scope": "Namespaced",
+                "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
+            },
+        }
+        await self.cluster.create(DEFINITIONS, definition)
+
+        async def served() -> bool:
+            await self.cluster.list(one, namespace)
+            return True
+
+        await until(served)
+
+    async def add(self, name: str, namespace: str) -> None:
+        widget = {"apiVersion": f"{self.resource.group}/v1", "kind": self.resource.kind, "metadata": {"name": name}}
+        await self.cluster.create(self.resource, widget, namespace)
+
+
+@pytest.fixture
+async def widgets(cluster: Cluster) -> AsyncIterator[Widgets]:
+    plural = f"widgets{uuid.uuid4().hex[:8]}"
+    resource = Resource(group="test.example.com", version="v1", plural=plural, kind=plural.title())
+    yield Widgets(cluster, resource)
+    await cluster.delete(DEFINITIONS, f"{plural}.{resource.group}")
 
 
 async def test_a_version_that_the_server_no_longer_knows_means_listing_again(
-    cluster: Cluster, namespace: str
+    cluster: Cluster, namespace: str, widgets: Widgets
 ) -> None:  # fmt: skip
     class Old(Cluster):
         """Gives the first list a version from before the server's memory, as after a long sleep."""
 
         lists = 0
 
-        async def list(
-            self, resource: Resource, namespace: str | None = None, *, labels: str = "", fields: str = ""
-        ) -> Listing:
-            listing = await super().list(resource, namespace, labels=labels, fields=fields)
+        async def metadata_pages(
+            self, resource: Resource, namespace: str | None = None, *, labels: str = ""
+        ) -> AsyncIterator[Listing]:
             self.lists += 1
-            version = "1" if self.lists == 1 else listing.resource_version
-            return Listing(items=listing.items, resource_version=version)
+            async for page in super().metadata_pages(resource, namespace, labels=labels):
+                version = "1" if self.lists == 1 else page.resource_version
+                yield Listing(items=page.items, resource_version=version)
 
     old = Old(cluster._api, field_manager="wheelwarden-test")
-    await cluster.create(CONFIG_MAPS, config_map("first"), namespace)
-    async with Watched(old, CONFIG_MAPS, namespace) as watched:
+    await widgets.install(namespace)
+    await widgets.add("first", namespace)
+    async with Watched(old, widgets.resource, namespace) as watched:
 
         async def listed_again() -> bool:
             return old.lists == 2
 
         await until(listed_again)
-        await cluster.create(CONFIG_MAPS, config_map("second"), namespace)
+        await widgets.add("second", namespace)
         await watched.sees("second")
     assert old.lists == 2
 
 
-async def test_a_kind_that_is_installed_later_is_picked_up(cluster: Cluster, namespace: str) -> None:
-    plural = f"widgets{uuid.uuid4().hex[:8]}"
-    widgets = Resource(group="test.example.com", version="v1", plural=plural, kind=plural.title())
-    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    definition = {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{widgets.group}"},
-        "spec": {
-            "group": widgets.group,
-            "names": {"plural": plural, "kind": widgets.kind},
-            "scope": "Namespaced",
-            "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
-        },
-    }
-    widget = {"apiVersion": "test.example.com/v1", "kind": widgets.kind, "metadata": {"name": "first"}}
-    async with Watched(cluster, widgets, namespace) as watched:
-        await cluster.create(DEFINITIONS, definition)
-        try:
-
-            async def served() -> bool:
-                await cluster.list(widgets, namespace)
-                return True
-
-            await until(served)
-            await cluster.create(widgets, widget, namespace)
-            await watched.sees("first")
-        finally:
-            await cluster.delete(DEFINITIONS, f"{plural}.{widgets.group}")
+async def test_a_kind_that_is_installed_later_is_picked_up(cluster: Cluster, namespace: str, widgets: Widgets) -> None:
+    async with Watched(cluster, widgets.resource, namespace) as watched:
+        await widgets.install(namespace)
+        await widgets.add("first", namespace)
+        await watched.sees("first")

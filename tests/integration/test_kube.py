@@ -61,6 +61,10 @@ async def test_lists_longer_than_a_page_are_complete(cluster: Cluster, namespace
         await cluster.create(CONFIG_MAPS, config_map(name), namespace)
     listing = await cluster.list(CONFIG_MAPS, namespace)
     assert {item["metadata"]["name"] for item in listing.items} - {"kube-root-ca.crt"} == wanted
+    pages = [page async for page in cluster.metadata_pages(CONFIG_MAPS, namespace)]
+    assert [len(page.items) for page in pages][:1] == [500]
+    assert {item["metadata"]["name"] for page in pages for item in page.items} - {"kube-root-ca.crt"} == wanted
+    assert not [item for page in pages for item in page.items if "data" in item]
 
 
 async def test_a_watch_gives_what_happens_after_the_list(cluster: Cluster, namespace: str) -> None:
@@ -75,6 +79,18 @@ async def test_a_watch_gives_what_happens_after_the_list(cluster: Cluster, names
         if events[-1:] == ["DELETED"]:
             break
     assert events == ["ADDED", "DELETED"]
+
+
+async def test_a_watch_of_metadata_tells_of_every_change_and_carries_no_content(
+    cluster: Cluster, namespace: str
+) -> None:
+    made = await cluster.create(CONFIG_MAPS, {**config_map("seen"), "data": {"key": "one"}}, namespace)
+    await cluster.patch(CONFIG_MAPS, "seen", {"data": {"key": "two"}}, namespace)
+    version = made["metadata"]["resourceVersion"]
+    async for event in cluster.watch(CONFIG_MAPS, namespace, resource_version=version, metadata_only=True):
+        assert (event.type, event.object["metadata"]["name"]) == ("MODIFIED", "seen")
+        assert "data" not in event.object
+        break
 
 
 async def test_exec_in_a_pod_that_is_not_there_is_not_found(cluster: Cluster, namespace: str) -> None:

@@ -19,7 +19,7 @@ def test_what_is_left_out_has_its_default() -> None:
         lease="lease",
         kinds=(NOTEBOOK,),
         namespaces=("a", "b"),
-        workers=4,
+        workers=16,
         resync_seconds=600,
         probe_concurrency=8,
         probes_per_node=2,

@@ -36,10 +36,11 @@ class Script:
         self.version += 1
         return {"metadata": {"name": name, "resourceVersion": str(self.version)}}
 
-    async def list(self, *_: object, labels: str) -> Listing:
+    async def metadata_pages(self, *_: object, labels: str) -> AsyncIterator[Listing]:
         items = [self._object(name) for name in self._take("list", "list")]
         self.version += 1
-        return Listing(items=items, resource_version=str(self.version))
+        for page in (items[:1], items[1:]):
+            yield Listing(items=page, resource_version=str(self.version))
 
     async def watch(self, *_: object, resource_version: str, **__: object) -> AsyncIterator[WatchEvent]:
         for name in self._take("watch", f"watch from {resource_version}"):

@@ -64,8 +64,10 @@ def test_every_file_is_in_the_readme_and_nothing_else_is() -> None:
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda file: file.stem)
-def test_no_rule_has_anything_to_say(file: Path) -> None:
-    assert judge(load(file)) == []
+def test_no_rule_has_anything_to_say_but_what_the_example_says_itself(file: Path) -> None:
+    found = [(violation.rule, violation.action) for violation in judge(load(file))]
+    # It has the range of the seed, and explains the warning.
+    assert found == ([("index-confusion", "warn")] if file.stem.startswith("enterprise-complete") else [])
 
 
 @pytest.mark.parametrize("name", APPS)

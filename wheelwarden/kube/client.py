@@ -43,6 +43,10 @@ TYPE_OF_PATCH: Final = {
 PAGE_SIZE: Final = 500  # objects a list call returns at once, as client-go's reflector asks for
 REQUEST_TIMEOUT_SECONDS: Final = 30.0
 GOODBYE_SECONDS: Final = 0.05  # see "Graceful Shutdown" in aiohttp's documentation
+# A list or a watch that gives objects without spec and status (meta.k8s.io/v1, "Retrieving metadata only").
+JSON: Final = "application/json"
+METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 MESSAGE_LIMIT: Final = 2000  # characters of an API server's message that are kept
 
 Object = dict[str, Any]
@@ -50,7 +54,7 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listing:
-    """A complete list and the resource version to watch from."""
+    """A list, or a page of one, and the resource version to watch from."""
 
     items: list[Object]
     resource_version: str
@@ -141,15 +145,35 @@ class Cluster:
     ) -> Listing:
         """All objects of a namespace, or of the cluster, that match; read in pages."""
         items: list[Object] = []
+        version = ""
+        async for page in self._pages(resource, namespace, labels, fields, accept=JSON):
+            items += page.items
+            version = page.resource_version
+        return Listing(items=items, resource_version=version)
+
+    async def metadata_pages(
+        self, resource: Resource, namespace: str | None = None, *, labels: str = ""
+    ) -> AsyncIterator[Listing]:
+        """The metadata alone of all objects that match, page by page: many of them never are in memory at once.
+
+        Raises:
+            Gone: somebody else changed so much in between that the rest cannot be had: begin again.
+        """
+        async for page in self._pages(resource, namespace, labels, "", accept=METADATA_LIST):
+            yield page
+
+    async def _pages(
+        self, resource: Resource, namespace: str | None, labels: str, fields: str, *, accept: str
+    ) -> AsyncIterator[Listing]:
         token = ""
         while True:
             query = {"limit": str(PAGE_SIZE), "labelSelector": labels, "fieldSelector": fields, "continue": token}
-            page = await self._call("GET", resource.path(namespace), query)
-            items += page.get("items") or []
+            page = await self._call("GET", resource.path(namespace), query, accept=accept)
             metadata = page.get("metadata") or {}
+            yield Listing(items=page.get("items") or [], resource_version=metadata.get("resourceVersion", ""))
             token = metadata.get("continue") or ""
             if not token:
-                return Listing(items=items, resource_version=metadata.get("resourceVersion", ""))
+                return
 
     async def watch(
         self,
@@ -159,8 +183,17 @@ class Cluster:
         labels: str = "",
         resource_version: str,
         timeout_seconds: int = 300,
+        metadata_only: bool = False,
     ) -> AsyncIterator[WatchEvent]:
         """Events after `resource_version`, bookmarks included, until the server ends the stream.
+
+        Args:
+            resource: what to watch.
+            namespace: where; None for everywhere.
+            labels: a label selector.
+            resource_version: of a list.
+            timeout_seconds: after which the server ends the stream.
+            metadata_only: the objects come without spec and status.
 
         Raises:
             Gone: the version is too old: list again.
@@ -175,7 +208,7 @@ class Cluster:
         }
         path = resource.path(namespace)
         timeout = aiohttp.ClientTimeout(sock_connect=REQUEST_TIMEOUT_SECONDS, sock_read=timeout_seconds + 30)
-        response = await self._request("GET", path, query, timeout=timeout)
+        response = await self._request("GET", path, query, timeout=timeout, accept=METADATA if metadata_only else JSON)
         try:
             await _raise_for_status(response)
             async for line in _lines(response):
@@ -277,9 +310,10 @@ class Cluster:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         *,
-        content_type: str = "application/json",
+        content_type: str = JSON,
+        accept: str = JSON,
     ) -> Object:
-        response = await self._request(method, path, query, body, content_type=content_type)
+        response = await self._request(method, path, query, body, content_type=content_type, accept=accept)
         try:
             async with response:
                 await _raise_for_status(response)
@@ -295,11 +329,12 @@ class Cluster:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         *,
-        content_type: str = "application/json",
+        content_type: str = JSON,
+        accept: str = JSON,
         timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109 - aiohttp's own timeouts, not a deadline
     ) -> aiohttp.ClientResponse:
         headers = await self._authorization()
-        headers |= {"Accept": "application/json", "Content-Type": content_type}
+        headers |= {"Accept": accept, "Content-Type": content_type}
         parameters = {name: value for name, value in (query or {}).items() if value}
         try:
             response: aiohttp.ClientResponse = await self._api.rest_client.request(
