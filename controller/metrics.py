@@ -2,7 +2,7 @@
 
 import contextlib
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from wheelwarden.conditions import REASON_OF_ERROR
 from wheelwarden.policy_file import PolicyMetrics
@@ -21,6 +21,8 @@ class Metrics:
     """What /metrics shows of installs, proofs and the controller itself."""
 
     def __init__(self) -> None:
+        # When each series began would be one more series for each.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self.install_duration = Histogram(
             "kasprop_package_install_duration_seconds",

@@ -33,6 +33,7 @@ CRD: Final = artifacts.REPOSITORY / "tests" / "standins" / "crds"
 COUNT: Final = int(os.environ.get("WHEELWARDEN_BENCH_NOTEBOOKS", "10000"))
 IN_NAMESPACE: Final = 100
 AT_ONCE: Final = 32
+LOOK_SECONDS: Final = 2.0
 QUIET_SECONDS: Final = 30.0
 LIMIT_SECONDS: Final = 900.0
 ASKED: Final = {"packages": ["requests", "numpy==2.1.0"], "cache": {"size": "1Gi"}}
@@ -99,11 +100,11 @@ class Controller:
             now = time.monotonic()
             if done != last:
                 last, since = done, now
-            elif done >= count and now - since > 3.0:
+            elif done >= count and now - since > 2 * LOOK_SECONDS:
                 return since - self._started, done
             if self._process.poll() is not None or now - self._started > LIMIT_SECONDS:
                 raise RuntimeError(f"the controller did not come to rest: {self._log.read_text()[-2000:]}")
-            time.sleep(0.1)
+            time.sleep(LOOK_SECONDS)  # its metrics are long
 
     def _done(self) -> float:
         """How many reconciles ended; as many as ever while it does not answer yet."""
