@@ -47,6 +47,8 @@ GOODBYE_SECONDS: Final = 0.05  # see "Graceful Shutdown" in aiohttp's documentat
 JSON: Final = "application/json"
 METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+NO_LOG: Final = "unable to retrieve container logs for "
+LOG_PAUSES_SECONDS: Final = (0.3, 0.6, 1.2)
 MESSAGE_LIMIT: Final = 2000  # characters of an API server's message that are kept
 
 Object = dict[str, Any]
@@ -268,12 +270,22 @@ class Cluster:
         await self._call("POST", PODS.path(namespace, pod, "eviction"), self._writing(), body)
 
     async def logs(self, pod: str, namespace: str, container: str, *, tail_lines: int = 100) -> str:
-        """The last lines of a container's log."""
+        """The last lines of a container's log; empty where there are none.
+
+        While a container is made anew, kubelet may look for the log of one that it has just removed, and says so as if
+        that were the log: it is asked again.
+        """
         query = {"container": container, "tailLines": str(tail_lines)}
-        response = await self._request("GET", PODS.path(namespace, pod, "log"), query)
-        async with response:
-            await _raise_for_status(response)
-            return (await response.read()).decode(errors="replace")
+        for pause in (*LOG_PAUSES_SECONDS, None):
+            response = await self._request("GET", PODS.path(namespace, pod, "log"), query)
+            async with response:
+                await _raise_for_status(response)
+                text = (await response.read()).decode(errors="replace")
+            if not text.startswith(NO_LOG):
+                return text
+            if pause is not None:
+                await asyncio.sleep(pause)
+        return ""
 
     async def exec(
         self,

@@ -93,3 +93,16 @@ async def test_a_proxys_page_instead_of_a_status_is_an_error_without_the_page(se
     with pytest.raises(KubeError) as raised:
         await (await serve(page)).get(PODS, "x", "y")
     assert (raised.value.status, raised.value.message) == (502, "the API server answered 502")
+
+
+@pytest.mark.parametrize(("misses", "log"), [(0, "last words\n"), (2, "last words\n"), (9, "")])
+async def test_kubelets_word_that_a_log_is_gone_is_not_the_log(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, misses: int, log: str
+) -> None:
+    monkeypatch.setattr("wheelwarden.kube.client.LOG_PAUSES_SECONDS", (0, 0, 0))
+    answers = iter(["unable to retrieve container logs for containerd://dacf44"] * misses + ["last words\n"])
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text=next(answers))
+
+    assert await (await serve(answer)).logs("lab-0", "team", "lab") == log
