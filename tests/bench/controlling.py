@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -19,9 +18,11 @@ from urllib.request import urlopen
 from controller.claims import build_claim
 from controller.plan import probe_digest
 from controller.state import read_pod
+from tests.bench.admission import free_port
+from tests.bench.api import running_api_server
 from tests.bench.figures import Figure
+from tests.bench.machine import cpu_seconds, peak_megabytes, resident_megabytes
 from tests.bench.reviews import make_review
-from tests.cluster import artifacts, binaries
 from tests.cluster.apiserver import ApiServer
 from wheelwarden import names
 from wheelwarden.hashing import compute_packages_hash
@@ -29,7 +30,6 @@ from wheelwarden.kube import CLAIMS, NAMESPACES, NOTEBOOKS, PODS, SERVICE_ACCOUN
 from wheelwarden.request import read_request
 from wheelwarden.targets import NOTEBOOK
 
-CRD: Final = artifacts.REPOSITORY / "tests" / "standins" / "crds"
 COUNT: Final = int(os.environ.get("WHEELWARDEN_BENCH_NOTEBOOKS", "10000"))
 IN_NAMESPACE: Final = 100
 AT_ONCE: Final = 32
@@ -46,40 +46,33 @@ RESULT: Final = {
 
 def measure(work: Path) -> tuple[list[Figure], list[str]]:
     """The figures, and notes with what is behind them."""
-    work = work / "controlling"
-    work.mkdir()
-    server = ApiServer(binaries.prepare_api_server(artifacts.CACHE), work)
-    try:
-        server.start()
-        server.kubectl("apply", "-f", str(CRD))
-        server.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRD))
-        with running_controller(server, work, "idle") as idle:
+    folder = work / "controlling"
+    with running_api_server(folder) as server:
+        with running_controller(server, folder, "idle") as idle:
             idle.wait_until_quiet(0)
-            nothing = idle.memory()
+            nothing = resident_megabytes(idle.pid)
         asyncio.run(set_up(server))
-        with running_controller(server, work, "first") as first:  # writes what there is to be written
+        with running_controller(server, folder, "first") as first:  # writes what there is to be written
             first.wait_until_quiet(COUNT)
         before = writes(server)
-        with running_controller(server, work, "again") as again:
+        with running_controller(server, folder, "again") as again:
             seconds, done = again.wait_until_quiet(COUNT)
-            held, peak = again.memory(), again.peak()
-            used = again.processor_seconds()
+            held, peak = resident_megabytes(again.pid), peak_megabytes(again.pid)
+            used = cpu_seconds(again.pid)
             time.sleep(QUIET_SECONDS)
-            quiet = (again.processor_seconds() - used) / QUIET_SECONDS
+            quiet = (cpu_seconds(again.pid) - used) / QUIET_SECONDS
         written = writes(server) - before
-    finally:
-        server.stop()
     watched = 3 * COUNT  # with a pod and a claim each
     thousands = f"{COUNT:,} Notebooks with pods and claims"
     figures = [
         Figure(what=f"controller, {thousands}: memory over idle for each object watched",
-               value=(held - nothing) / watched / 1000, unit="kB", goal="≤5"),
+               value=1000 * (held - nothing) / watched, unit="kB", goal="≤5"),
         Figure(what="controller, the same: start until all are seen to", value=seconds, unit="s", goal="≤60"),
         Figure(what="controller, the same: reconciles", value=done / seconds, unit="/s", goal="≥100"),
         Figure(what="controller, the same: writes where nothing changed", value=written, unit="writes", goal="≤0"),
         Figure(what="controller, the same: of one processor while quiet", value=100 * quiet, unit="%", goal="≤1"),
     ]  # fmt: skip
-    note = f"controller: {nothing / 1e6:.0f} MB idle, {held / 1e6:.0f} MB with all, {peak / 1e6:.0f} MB at most"
+    note = f"controller: {nothing:.0f} MB idle, {held:.0f} MB with all, {peak:.0f} MB at most"
     return figures, [note]
 
 
@@ -87,6 +80,7 @@ class Controller:
     """A running controller, as its own metrics and the kernel tell of it."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+        self.pid = process.pid
         self._process = process
         self._port = port
         self._log = log
@@ -115,28 +109,10 @@ class Controller:
             return -1.0
         return sum(float(line.split()[-1]) for line in lines if line.startswith("wheelwarden_reconciles_total{"))
 
-    def memory(self) -> int:
-        """Resident bytes."""
-        return self._status("VmRSS:")
-
-    def peak(self) -> int:
-        """The most resident bytes that there were."""
-        return self._status("VmHWM:")
-
-    def processor_seconds(self) -> float:
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def _status(self, name: str) -> int:
-        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
-
 
 @contextlib.contextmanager
 def running_controller(server: ApiServer, work: Path, name: str) -> Iterator[Controller]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     more = {
         "WHEELWARDEN_HEALTH_LISTEN": f"127.0.0.1:{port}", "WHEELWARDEN_NAMESPACE": "default",
         "WHEELWARDEN_LEASE": "bench", "WHEELWARDEN_KINDS": "Notebook", "WHEELWARDEN_KUBECONFIG": str(server.kubeconfig),

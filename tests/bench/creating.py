@@ -21,13 +21,13 @@ from urllib.parse import urlsplit
 import yaml
 
 from tests.bench import admission
+from tests.bench.api import running_api_server
 from tests.bench.figures import Figure
 from tests.bench.reviews import make_review
 from tests.cluster import artifacts, binaries
 from tests.cluster.apiserver import ApiServer
 
 HOOK: Final = Path(__file__).parent / "hook"
-CRD: Final = artifacts.REPOSITORY / "tests" / "standins" / "crds"
 VARIANTS: Final = ("none", "go", "policy", "ours")
 ROUNDS: Final = 6
 CREATES: Final = {1: 40, 16: 160}  # in each round, by clients
@@ -38,17 +38,11 @@ Object = dict[str, Any]
 
 def measure(work: Path) -> tuple[list[Figure], list[str]]:
     """The figures, and notes with the milliseconds behind them."""
-    server = ApiServer(binaries.prepare_api_server(artifacts.CACHE), _folder(work / "api"))
-    try:
-        server.start()
-        server.kubectl("apply", "-f", str(CRD))
-        server.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRD))
+    with running_api_server(work / "api") as server:
         place = admission.prepare(work / "creating")
         with running_hook(place, work / "hook") as port, admission.running(place, work / "ours.log", None):
             set_up(server, place, port)
             times = take_turns(Clients(server.kubeconfig))
-    finally:
-        server.stop()
     figures, notes = [], []
     for clients in CREATES:
         p50 = {variant: statistics.median(times[variant, clients]) * 1000 for variant in VARIANTS}

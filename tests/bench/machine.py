@@ -35,6 +35,12 @@ def resident_megabytes(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def peak_megabytes(pid: int) -> float:
+    """The most that a process has held in memory (proc(5), VmHWM)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024 / 1e6
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Moment:
     """How busy the whole machine has been until now, in seconds of CPU; `stolen` went to its host."""

@@ -23,6 +23,14 @@ def verify(workspace: Workspace, *words: str) -> "subprocess.CompletedProcess[st
     return subprocess.run(argv(workspace, *words), capture_output=True, text=True, check=False, timeout=300)
 
 
+def start(words: Sequence[str]) -> "subprocess.Popen[str]":
+    """As a terminal has it: a background shell's children ignore SIGINT."""
+    return subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
+    )  # fmt: skip
+
+
 def pods(workspace: Workspace) -> list[str]:
     return [pod["metadata"]["name"] for pod in workspace.get("pods")["items"]]
 
@@ -81,11 +89,7 @@ def test_ci_gets_a_case_for_each_check(orders: Workspace) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_leaves_nothing_behind(orders: Workspace, number: int) -> None:
     words = argv(orders, "orders-app-0", "six", "--profile", "reliability", "--each", "100000")
-    # As a terminal has it: a background shell's children ignore SIGINT.
-    process = subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
-    )  # fmt: skip
+    process = start(words)
     assert process.stderr is not None
     for line in process.stderr:
         if "this takes a while" in line:
@@ -104,11 +108,7 @@ def test_an_interrupt_ends_what_runs_in_the_pod_itself(orders: Workspace) -> Non
     def running() -> int:
         return int(orders.python("orders-app-0", RUNNING)) - 1  # the one that counts has the word in its command too
 
-    process = subprocess.Popen(
-        argv(orders, "orders-app-0", "six", "--profile", "reliability", "--each", "100000", "--in-place"),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
-    )  # fmt: skip
+    process = start(argv(orders, "orders-app-0", "six", "--profile", "reliability", "--each", "100000", "--in-place"))
     wait_for("it runs", lambda: running() or None)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)

@@ -13,6 +13,8 @@ import sys
 import threading
 import time
 
+from wheelwarden.payload.children import end_in_time, end_interpreter, start_interpreter
+
 OUTPUT_LIMIT = 4000  # characters kept of a module's stdout and stderr, from the end
 ERROR_LIMIT = 300
 CHILD_LIMIT_BYTES = 1 << 20
@@ -92,12 +94,7 @@ main(sys.argv[1], int(sys.argv[2]))
 def main():
     request = json.loads(sys.argv[1])
     end = time.monotonic() + request["totalSeconds"]
-    # Whoever asked may be gone, without a word too: the alarm ends us, and so our children, soon after the last deadline.
-    if request.get("attached"):
-        end_with_asker()
-    signal.signal(signal.SIGALRM, lambda *_: give_up())
-    signal.alarm(int(request["totalSeconds"]) + 5)
-    signal.signal(signal.SIGTERM, lambda *_: give_up())
+    end_in_time(request, signal.SIGTERM)
     modules = request["modules"]
     derived = not modules
     if derived:
@@ -117,40 +114,6 @@ def main():
         "distributions": [inspect(name, request["searchPath"]) for name in request.get("inspect", ())],
     }  # fmt: skip
     print(json.dumps(answer))
-
-
-RUNNING = []  # type: list[subprocess.Popen[bytes]]
-STARTING = threading.Lock()
-
-
-def end_with_asker():
-    """Ends us when the connection that we were started by ends: nobody is left to tell, and the processors are the user's."""
-
-    def watch():
-        try:
-            while os.read(0, 1024):
-                pass
-        except OSError:
-            pass
-        give_up()
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def give_up():
-    STARTING.acquire(
-        timeout=1
-    )  # for good, so that nothing is started any more; in vain where a signal interrupts a start
-    for child in RUNNING:
-        end_group(child)
-    os._exit(124)
-
-
-def end_group(child):
-    try:
-        os.killpg(child.pid, signal.SIGKILL)
-    except OSError:
-        pass
 
 
 def try_all(modules, seconds, end):
@@ -197,22 +160,13 @@ def try_import(name, seconds):
     }  # fmt: skip
     if seconds <= 0:
         return result
-    environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1")
     reader, writer = os.pipe()
     started = time.monotonic()
-    with STARTING:
-        child = subprocess.Popen(
-            argv + [str(writer)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/",
-            env=environment, pass_fds=(writer,), start_new_session=True,
-        )  # fmt: skip
-        RUNNING.append(child)
+    child = start_interpreter(argv, writer, subprocess.PIPE)
     os.close(writer)
     stdout, stderr = Drain(child.stdout), Drain(child.stderr)
     stopped = wait_for(child, seconds)
-    # Ends the interpreter where it is over its time, and in any case what the module left running: that may hold the pipes.
-    end_group(child)
-    child.wait()
-    RUNNING.remove(child)
+    end_interpreter(child)
     report = None if stopped else read_report(reader)
     os.close(reader)
     result.update(stdout=stdout.text(), stderr=stderr.text(), exitCode=child.returncode)

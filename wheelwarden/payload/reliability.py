@@ -13,6 +13,8 @@ import sys
 import threading
 import time
 
+from wheelwarden.payload.children import end_in_time, end_interpreter, start_interpreter
+
 READ_LIMIT_BYTES = 1 << 20
 ERROR_LIMIT = 300
 SHOWN = 10  # of failures, cycles and files
@@ -199,51 +201,11 @@ tell({"sysPath": sys.path, "places": places, "builtin": builtin, "folder": folde
 
 def main():
     request = json.loads(sys.argv[1])
-    # Whoever asked may be gone, without a word too: the alarm ends us, and so our interpreters, soon after the last deadline.
-    if request.get("attached"):
-        end_with_asker()
-    signal.signal(signal.SIGALRM, lambda *_: give_up())
-    signal.alarm(int(request["totalSeconds"]) + 5)
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
-        signal.signal(number, lambda *_: give_up())
+    end_in_time(request, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)
     profile = Profile(request)
     for check in request["checks"]:
         profile.run(check)
     print(json.dumps({"version": 1, "python": "%d.%d.%d" % sys.version_info[:3], "checks": profile.checks}))
-
-
-RUNNING = []  # type: list[subprocess.Popen[bytes]]
-STARTING = threading.Lock()
-
-
-def end_with_asker():
-    """Ends us when the connection that we were started by ends: nobody is left to tell, and the processors are the user's."""
-
-    def watch():
-        try:
-            while os.read(0, 1024):
-                pass
-        except OSError:
-            pass
-        give_up()
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def give_up():
-    STARTING.acquire(
-        timeout=1
-    )  # for good, so that nothing is started any more; in vain where a signal interrupts a start
-    for child in RUNNING:
-        end_group(child)
-    os._exit(124)
-
-
-def end_group(child):
-    try:
-        os.killpg(child.pid, signal.SIGKILL)
-    except OSError:
-        pass
 
 
 class Profile:
@@ -276,13 +238,8 @@ class Profile:
         """An interpreter that is at work on a task."""
         given = dict(more, modules=modules, path=self.request["path"], call=self.request["call"])
         reader, writer = os.pipe()
-        with STARTING:
-            child = subprocess.Popen(
-                [sys.executable, "-c", PRELUDE + TASKS[task], json.dumps(given), str(writer)],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/", pass_fds=(writer,),
-                start_new_session=True, env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1"),
-            )  # fmt: skip
-            RUNNING.append(child)
+        argv = [sys.executable, "-c", PRELUDE + TASKS[task], json.dumps(given)]
+        child = start_interpreter(argv, writer, subprocess.DEVNULL)
         os.close(writer)
         return Interpreter(child, reader, min(self.request["deadlineSeconds"], max(0.1, self.end - time.monotonic())))
 
@@ -411,9 +368,7 @@ class Interpreter:
             self.child.wait(self.seconds)
         except subprocess.TimeoutExpired:
             timed_out = True
-        end_group(self.child)
-        self.child.wait()
-        RUNNING.remove(self.child)
+        end_interpreter(self.child)
         self.drain.join(1)
         os.set_blocking(self.reader, False)
         try:
