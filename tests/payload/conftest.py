@@ -38,11 +38,12 @@ class Ended:
 
 @dataclass(frozen=True, kw_only=True)
 class Pod:
-    """What a pod gives its installer: a view of its own and, perhaps shared, a store."""
+    """What a pod gives its installer: a view of its own and, perhaps shared, a store; and who it runs as."""
 
     store: Path
     view: Path
     python: str
+    uid: int = 0
 
     def request(self, *requirements: str, **more: Any) -> Object:
         return {
@@ -68,6 +69,9 @@ class Pod:
     ) -> "subprocess.Popen[str]":
         self.view.mkdir(exist_ok=True)
         self.store.mkdir(exist_ok=True)
+        if self.uid:
+            os.chown(self.view, self.uid, self.uid)
+            self.store.chmod(0o777)
         environment = {name: value for name, value in os.environ.items() if not name.startswith(OWN_PREFIXES)}
         environment |= {
             "WHEELWARDEN_REQUEST": json.dumps(request),
@@ -77,7 +81,7 @@ class Pod:
         }
         program = ["-c", bootstrap("install.py")] if inline else [str(source)]
         return subprocess.Popen(
-            [self.python, "-I", *program], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [*argv_of_uid(self.uid), self.python, "-I", *program], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
     def end(self, process: "subprocess.Popen[str]") -> Ended:
@@ -90,6 +94,14 @@ class Pod:
         self, request: Object, *, source: Path = INSTALL, inline: bool = False, variables: Mapping[str, str] = NOTHING
     ) -> Ended:
         return self.end(self.start(request, source=source, inline=inline, variables=variables))
+
+
+def argv_of_uid(uid: int) -> list[str]:
+    """Runs what follows as another user, who may read and enter everything, as this checkout may be in root's home."""
+    if not uid:
+        return []
+    reading = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+    return ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *reading]
 
 
 def make_python(folder: Path) -> str:

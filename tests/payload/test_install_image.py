@@ -1,5 +1,6 @@
 """What the image has already: neither installed again nor hidden; and what the store keeps of older sets."""
 
+import errno
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.cluster import debian
 from tests.payload.conftest import Object, Pod, make_python
 from wheelwarden.payload import probe_argv
 
@@ -125,20 +127,56 @@ def test_a_set_that_is_used_again_is_young_again(pod: Pod, open_index: Object) -
     assert time.time() - (pod.store / key / "record.json").stat().st_mtime < DAY
 
 
-@pytest.fixture
-def small_pod(pod: Pod) -> Iterator[Pod]:
-    """A pod whose store is a volume of 1600 KiB, of which an older set takes 1200."""
+MIB = 1 << 20
+LEFT_BYTES = 400 << 10  # too little for idna and certifi with their bytecode
+
+
+def mount_sized(place: Path, _work: Path, total_bytes: int) -> None:
+    """A volume of its own: ENOSPC where it ends."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={total_bytes},mode=1777", "tmpfs", str(place)], check=True)
+
+
+def mount_with_quota(place: Path, work: Path, total_bytes: int) -> None:
+    """A quota on a file system with room enough: EDQUOT where it ends, and statvfs tells nothing of it."""
+    debian.ensure(["btrfs-progs"])
+    image = work / "quota.img"
+    with image.open("wb") as file:
+        file.truncate(4096 * MIB)  # sparse
+    for command in (
+        ["mkfs.btrfs", "--quiet", image],
+        ["mount", "-o", "loop", image, place],
+        ["btrfs", "quota", "enable", place],
+        ["btrfs", "subvolume", "create", place / "claim"],
+        ["btrfs", "qgroup", "limit", str(total_bytes), place / "claim"],
+        ["mount", "--bind", place / "claim", place],
+    ):
+        subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
+
+
+# A quota wants more room: btrfs counts what a change of its trees may need as used while it makes the change.
+LIMITS = {"size": (mount_sized, 1600 << 10), "quota": (mount_with_quota, 32 * MIB)}
+
+
+def unmount(place: Path) -> None:
+    while os.path.ismount(place):
+        subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.fixture(params=LIMITS)
+def small_pod(pod: Pod, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Pod]:
+    """A pod whose store is full but for a little: by its size, and by a quota."""
+    mount, total_bytes = LIMITS[request.param]
     pod.store.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1600k,mode=1777", "tmpfs", str(pod.store)], check=True)
     try:
+        mount(pod.store, tmp_path, total_bytes)
         older = pod.store / ("a" * 16 + "-cp311")
         older.mkdir()
-        (older / "blob").write_bytes(b"x" * 1200 * 1024)
+        (older / "blob").write_bytes(b"x" * (total_bytes - LEFT_BYTES))
         (older / "record.json").write_text("{}")
         age(pod.store, older.name, 2 * 3600)
         yield pod
     finally:
-        subprocess.run(["umount", str(pod.store)], check=True)
+        unmount(pod.store)
 
 
 def test_a_full_volume_is_cleared_of_what_no_pod_uses_and_the_installation_goes_on(
@@ -156,9 +194,49 @@ def test_a_full_volume_that_live_pods_use_is_a_clear_error_and_nothing_is_touche
     small_pod: Pod, open_index: Object
 ) -> None:
     request = small_pod.request("idna", "certifi", **open_index, keysInUse=["a" * 16], retentionSeconds=7 * DAY)
+    older = small_pod.store / ("a" * 16 + "-cp311")
+    before = (older / "blob").read_bytes()
     ended = small_pod.install(request)
     assert (ended.code, ended.result["error"]["class"]) == (1, "disk_full")
     assert "Increase cache.size" in ended.result["error"]["message"]
-    older = small_pod.store / ("a" * 16 + "-cp311")
-    assert (older / "blob").stat().st_size == 1200 * 1024
+    assert (older / "blob").read_bytes() == before
     assert list((small_pod.store / ".wheelwarden" / "staging").iterdir()) == []
+
+
+@pytest.fixture
+def pod_with_quota(pod: Pod, tmp_path: Path) -> Iterator[Pod]:
+    pod.store.mkdir()
+    try:
+        mount_with_quota(pod.store, tmp_path, 128 * MIB)
+        yield pod
+    finally:
+        unmount(pod.store)
+
+
+def fill(path: Path, left_bytes: int) -> None:
+    """Writes a file that leaves so much of its volume."""
+    size = 0
+    with path.open("wb", buffering=0) as file:
+        try:
+            while True:
+                size += file.write(b"x" * (256 << 10))
+        except OSError as error:
+            assert error.errno == errno.EDQUOT
+    if left_bytes:
+        path.unlink()
+        path.write_bytes(b"x" * (size - left_bytes))
+
+
+@pytest.mark.parametrize("left_bytes", [LEFT_BYTES, 0])
+def test_what_only_the_caches_hold_is_given_back_too(pod_with_quota: Pod, open_index: Object, left_bytes: int) -> None:
+    pod = pod_with_quota
+    older = pod.install(pod.request("numpy", **open_index)).result["key"]
+    age(pod.store, older, 2 * 3600)
+    used = pod.store / ("b" * 16 + "-cp311")
+    used.mkdir()
+    fill(used / "blob", left_bytes)
+    more = {"hash": "f" * 16, "keysInUse": ["b" * 16], "retentionSeconds": 7 * DAY}
+    ended = pod.install(pod.request("idna", "certifi", **{**open_index, **more}))
+    assert (ended.code, ended.result["error"]) == (0, None), ended.output
+    assert "The volume was full; what no pod uses is removed, trying again" in ended.output
+    assert {path.name for path in pod.store.iterdir()} == {".wheelwarden", used.name, ended.result["key"]}

@@ -265,11 +265,12 @@ class Installation:
 
     def obtain(self, started):
         """The record of the directory, by installing it or by waiting for the pod that does."""
-        # Sticky, so that nobody removes another uid's work; but a lock's heartbeat is rewritten by whoever holds it.
-        make_shared_folder(self.request["store"], 0o1777)  # a folder of its own on another owner's volume
-        for name, mode in (("", 0o1777), ("staging", 0o1777), ("locks", 0o777)):
-            make_shared_folder(os.path.join(self.folder, name), mode)
-        lock = self.open_lock()
+        try:
+            lock = self.open_lock()
+        except InstallError as error:
+            if error.kind != "disk_full" or not self.make_room():
+                raise
+            lock = self.open_lock()
         held = self.wait_for_lock(lock)
         if held == "made":
             return read_record(self.request, self.key)
@@ -288,6 +289,10 @@ class Installation:
         return os.path.join(self.folder, "locks", self.key)
 
     def open_lock(self):
+        # Sticky, so that nobody removes another uid's work; but a lock's heartbeat is rewritten by whoever holds it.
+        make_shared_folder(self.request["store"], 0o1777)  # a folder of its own on another owner's volume
+        for name, mode in (("", 0o1777), ("staging", 0o1777), ("locks", 0o777)):
+            make_shared_folder(os.path.join(self.folder, name), mode)
         try:
             descriptor = os.open(self.path_of_lock(), os.O_CREAT | os.O_RDWR, 0o666)
         except OSError as error:
@@ -384,14 +389,17 @@ class Installation:
         finally:
             remove_tree(staging)
         self.remove_stale_staging()
-        self.collect(pressed=is_short(usage_of(self.request["store"])))
+        if is_short(usage_of(self.request["store"])):
+            self.remove_dispensable()
+        else:
+            self.collect(max(RECENT_SECONDS, self.request.get("retentionSeconds", 0)))
         print("Installed {}".format(", ".join(self.result["installed"]) or "nothing: the image has it all"))
         return self.result
 
     def attempt_until_done(self, target):
         limit = max(1, self.request["retries"])
         environment = self.environment()
-        attempt = 0
+        attempt, cleared = 0, False
         while True:
             attempt += 1
             self.result["attempts"] = attempt
@@ -401,11 +409,11 @@ class Installation:
             except InstallError as error:
                 remove_tree(target)
                 os.makedirs(target)
-                if error.kind == "disk_full" and self.collect(pressed=True):
-                    print("The volume was full; what no pod uses is removed, trying again")
-                    sys.stdout.flush()
+                if error.kind == "disk_full" and not cleared and self.make_room():
+                    cleared = True
                     continue
-                if error.kind not in RETRIED or attempt >= limit:
+                may_pass = error.kind in RETRIED or (cleared and error.kind == "disk_full")  # room can be given late
+                if not may_pass or attempt >= limit:
                     raise
                 pause = min(2 ** (attempt - 1), LONGEST_PAUSE_SECONDS)
                 print("Attempt {} of {} failed ({}), trying again in {} s".format(attempt, limit, error.kind, pause))
@@ -472,12 +480,17 @@ class Installation:
         for name in ("PIP_CERT", "REQUESTS_CA_BUNDLE"):
             if environment.get(name) and not environment.get("SSL_CERT_FILE"):
                 environment["SSL_CERT_FILE"] = environment[name]
-        shared = self.has_room_for_caches()
-        cache = os.path.join(self.folder, "uv-cache") if shared else os.path.join(self.temporary, "uv-cache")
-        if not shared:
+        if self.has_room_for_caches():
+            make_shared_folder(os.path.dirname(self.shared_uv_cache()), 0o1777)
+            cache = self.shared_uv_cache()
+        else:
+            cache = os.path.join(self.temporary, "uv-cache")
             environment["UV_LINK_MODE"] = "copy"  # from another filesystem: nothing can be linked, and nobody is warned
         environment.update(UV_CACHE_DIR=cache, UV_NO_CONFIG="1", UV_INDEX_STRATEGY="first-index", UV_NO_PROGRESS="1",
                            UV_SYSTEM_CERTS="1", UV_PYTHON_DOWNLOADS="never", UV_KEYRING_PROVIDER="disabled")  # fmt: skip
+
+    def shared_uv_cache(self):
+        return os.path.join(self.folder, "uv-cache", str(os.getuid()))  # uv cannot use another uid's
 
     def has_room_for_caches(self):
         """Whether uv's cache and bytecode are kept in the store, for the sets to come."""
@@ -746,16 +759,48 @@ class Installation:
             except OSError:
                 pass
 
-    def collect(self, pressed):
-        """Removes directories that no live pod uses and nobody used lately; returns whether there were any.
+    def make_room(self):
+        """After a full volume: whether there may be room now."""
+        freed = self.remove_dispensable()
+        if freed:
+            print("The volume was full; what no pod uses is removed, trying again")
+            sys.stdout.flush()
+        return freed
 
-        Which pods live came with the request; where it did not, nothing is removed. `pressed`: the volume is short of
-        space, and an hour is long enough.
+    def remove_dispensable(self):
+        """Removes what can be had again: the caches, and sets that no pod uses. Returns whether there was any."""
+        bytecode = os.path.join(self.folder, "bytecode")
+        freed = os.path.isdir(bytecode)
+        remove_tree(bytecode)
+        freed = self.clean_uv_cache() or freed
+        sync_folder(self.folder)  # to rename needs some room too
+        freed = self.collect(RECENT_SECONDS) or freed
+        sync_folder(self.folder)
+        return freed
+
+    def clean_uv_cache(self):
+        """Has uv empty its cache, unless another installer is using it; returns whether that gave room."""
+        import subprocess
+
+        cache, uv = self.shared_uv_cache(), self.request["uv"]
+        environment = {"UV_CACHE_DIR": cache, "UV_NO_CONFIG": "1", "UV_LOCK_TIMEOUT": "5", "HOME": self.temporary}
+        try:
+            if not uv or not os.listdir(cache):
+                return False
+            done = subprocess.run([uv, "cache", "clean"], env=environment, stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)  # fmt: skip
+        except OSError:
+            return False  # no such cache
+        return done.returncode == 0
+
+    def collect(self, unused_seconds):
+        """Removes sets that no live pod uses and nobody used for so long; returns whether there were any.
+
+        Which pods live came with the request; where it did not, nothing is removed.
         """
         in_use = self.request.get("keysInUse")
         if in_use is None:
             return False
-        limit = RECENT_SECONDS if pressed else max(RECENT_SECONDS, self.request.get("retentionSeconds", 0))
         store, removed = self.request["store"], []
         for name in os.listdir(store):
             record = os.path.join(store, name, "record.json")
@@ -763,18 +808,16 @@ class Installation:
                 continue
             trash = os.path.join(self.folder, "staging", "trash-" + name)
             try:
-                if time.time() - os.stat(record).st_mtime < limit:
+                if time.time() - os.stat(record).st_mtime < unused_seconds:
                     continue
                 os.rename(os.path.join(store, name), trash)
-                if time.time() - os.stat(os.path.join(trash, "record.json")).st_mtime < limit:
+                if time.time() - os.stat(os.path.join(trash, "record.json")).st_mtime < unused_seconds:
                     os.rename(trash, os.path.join(store, name))  # claimed just now
                     continue
             except OSError:
                 continue
             remove_tree(trash)
             removed.append(name)
-        if pressed:
-            remove_tree(os.path.join(self.folder, "bytecode"))
         if removed:
             print("Removed from the volume, since no pod uses it: {}".format(", ".join(sorted(removed))))
         return bool(removed)
@@ -854,6 +897,18 @@ def link_or_copy(source, target):
             remove_file(target)  # half of it would be worse than none
             return False
     return True
+
+
+def sync_folder(path):
+    """A quota may count what was removed until the file system's next commit (btrfs: half a minute later)."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError:
+        pass
 
 
 def remove_file(path):
