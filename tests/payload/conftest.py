@@ -1,4 +1,7 @@
-"""A real package index on loopback, and installers run as subprocesses of the Debian interpreter, as in a pod."""
+"""A real package index on loopback, and installers run as subprocesses of the Debian interpreter, as in a pod.
+
+Stores are mounted, so these tests need the rights that the test cluster needs too.
+"""
 
 import json
 import os
@@ -68,10 +71,8 @@ class Pod:
         self, request: Object, *, source: Path = INSTALL, inline: bool = False, variables: Mapping[str, str] = NOTHING
     ) -> "subprocess.Popen[str]":
         self.view.mkdir(exist_ok=True)
-        self.store.mkdir(exist_ok=True)
         if self.uid:
             os.chown(self.view, self.uid, self.uid)
-            self.store.chmod(0o777)
         environment = {name: value for name, value in os.environ.items() if not name.startswith(OWN_PREFIXES)}
         environment |= {
             "WHEELWARDEN_REQUEST": json.dumps(request),
@@ -80,9 +81,8 @@ class Pod:
             **variables,
         }
         program = ["-c", bootstrap("install.py")] if inline else [str(source)]
-        return subprocess.Popen(
-            [*argv_of_uid(self.uid), self.python, "-I", *program], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        argv = [*argv_of_uid(self.uid), self.python, "-I", *program]
+        return subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def end(self, process: "subprocess.Popen[str]") -> Ended:
         output, _ = process.communicate(timeout=180)
@@ -116,9 +116,28 @@ def bare_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     return make_python(tmp_path_factory.mktemp("image"))
 
 
+def mount_sized(place: Path, total_bytes: int, *options: str) -> None:
+    """A volume of its own, in memory: ENOSPC where it ends."""
+    words = ",".join([f"size={total_bytes}", "mode=1777", *options])
+    subprocess.run(["mount", "-t", "tmpfs", "-o", words, "tmpfs", str(place)], check=True)
+
+
+def unmount(place: Path) -> None:
+    while os.path.ismount(place):
+        # Lazily: an installer that was killed may have left a process that still uses it.
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
 @pytest.fixture
-def pod(tmp_path: Path, bare_python: str) -> Pod:
-    return Pod(store=tmp_path / "store", view=tmp_path / "pod-0", python=bare_python)
+def pod(tmp_path: Path, bare_python: str) -> Iterator[Pod]:
+    """A pod whose store is a volume with room enough, however full this machine's disk is."""
+    store = tmp_path / "store"
+    store.mkdir()
+    mount_sized(store, 4 << 30)
+    try:
+        yield Pod(store=store, view=tmp_path / "pod-0", python=bare_python)
+    finally:
+        unmount(store)
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,15 @@
 """The installer's main job: one directory, made once, complete from the moment it has its name."""
 
 import json
+import marshal
 import signal
 import socket
 import stat
 import subprocess
 import threading
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.cluster import index
-from tests.payload.conftest import INSTALL, Object, Pod, make_python
+from tests.payload.conftest import INSTALL, NOTHING, Object, Pod, make_python, mount_sized
 
 
 def directories(store: Path) -> list[str]:
@@ -289,7 +292,6 @@ def test_on_another_owners_volume_all_lies_in_one_folder_and_the_owner_finds_its
     pod: Pod, open_index: Object
 ) -> None:
     pod.view.mkdir()
-    pod.store.mkdir()
     (pod.store / "six.py").write_text("of the owner's own installer")
     marker = pod.view / ".installed-owners"
     request = pod.request("six==1.16.0", **open_index, store=str(pod.store / ".wheelwarden"), ownersMarker=str(marker))
@@ -343,7 +345,6 @@ def test_kept_bytecode_of_other_files_is_not_taken(pod: Pod, open_index: Object)
 
 
 def test_what_cannot_be_kept_or_compiled_does_not_stop_the_installation(pod: Pod, open_index: Object) -> None:
-    pod.store.mkdir()
     (pod.store / ".wheelwarden").mkdir()
     (pod.store / ".wheelwarden" / "bytecode").write_text("in the way")
     ended = pod.install(pod.request("ww-broken==1.0", "six", **open_index))
@@ -381,15 +382,13 @@ def test_without_git_its_absence_is_told(pod: Pod, open_index: Object, tmp_path:
     assert "git" in ended.result["error"]["message"].lower()
 
 
-def make_wheel(folder: Path, name: str, **metadata: str) -> None:
-    """A wheel of one module, with more fields in its metadata."""
-    import zipfile
-
-    folder.mkdir()
+def make_wheel(folder: Path, name: str, modules: Mapping[str, str] = NOTHING, **metadata: str) -> None:
+    """A wheel of some modules, else of one that is empty, with more fields in its metadata."""
+    folder.mkdir(exist_ok=True)
     info = f"{name}-1.0.dist-info"
     fields = {"Metadata-Version": "2.1", "Name": name, "Version": "1.0", **metadata}
     files = {
-        f"{name}.py": "",
+        **(modules or {f"{name}.py": ""}),
         f"{info}/METADATA": "".join(f"{key.replace('_', '-')}: {value}\n" for key, value in fields.items()),
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
@@ -399,27 +398,58 @@ def make_wheel(folder: Path, name: str, **metadata: str) -> None:
             wheel.writestr(path, text)
 
 
+@contextmanager
+def index_of(folder: Path) -> Iterator[Object]:
+    """The part of a request that names an index of these wheels."""
+    running = index.start(folder, "127.0.0.1", folder.with_name("state"), open_port=0, private_port=0)
+    try:
+        yield {"indexUrl": running.open_url, "trustedHosts": [urlsplit(running.open_url).netloc]}
+    finally:
+        running.stop()
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_bytecode_is_of_the_source_beside_it_where_packages_bring_the_same_file(
+    pod: Pod, tmp_path: Path, installer: str
+) -> None:
+    for name in ("one", "two"):
+        modules = {"ww_both/common.py": f"brought_by = '{name}'\n", f"ww_both/{name}.py": ""}
+        make_wheel(tmp_path / "wheels", f"ww_{name}", modules)
+    with index_of(tmp_path / "wheels") as where:
+        for number, packages in enumerate([("ww-one", "ww-two"), ("ww-two",), ("ww-one",), ("ww-one", "ww-two")]):
+            ended = pod.install(pod.request(*packages, hash=str(number) * 16, installer=installer, **where))
+            site = pod.store / ended.result["key"] / "site-packages"
+            done = subprocess.run(
+                [pod.python, "-c", "from ww_both import common; print(common.brought_by, common.__cached__)"],
+                env={"PYTHONPATH": str(site)}, capture_output=True, text=True, check=True,
+            )  # fmt: skip
+            brought_by, cached = done.stdout.split()
+            assert (site / "ww_both" / "common.py").read_text() == f"brought_by = '{brought_by}'\n"
+            assert Path(cached).exists()
+
+
+def test_what_uv_unpacks_is_compiled_while_it_still_works(pod: Pod, open_index: Object) -> None:
+    ended = pod.install(pod.request("requests", **open_index))
+    folder = pod.store / ended.result["key"]
+    bytecode = list(folder.rglob("*.pyc"))
+    origins = {marshal.loads(path.read_bytes()[16:]).co_filename for path in bytecode}
+    assert len(origins) == len(bytecode) > 50
+    assert {"archive-v" in origin for origin in origins} == {True}
+    assert {path.name for path in folder.iterdir()} == {"site-packages", "record.json"}
+
+
 @pytest.mark.parametrize("installer", ["uv", "pip"])
 def test_a_package_for_another_python_is_told_as_that(pod: Pod, tmp_path: Path, installer: str) -> None:
     make_wheel(tmp_path / "wheels", "ww_future", Requires_Python=">=4")
-    running = index.start(tmp_path / "wheels", "127.0.0.1", tmp_path / "state", open_port=0, private_port=0)
-    try:
-        where = {"indexUrl": running.open_url, "trustedHosts": [urlsplit(running.open_url).netloc]}
+    with index_of(tmp_path / "wheels") as where:
         ended = pod.install(pod.request("ww-future", installer=installer, **where))
-    finally:
-        running.stop()
     assert (ended.code, ended.result["error"]["class"]) == (1, "python_incompatible"), ended.output
     assert "ww-future" in ended.result["error"]["message"]
 
 
 def test_a_volume_that_is_read_only_is_told_as_that(pod: Pod, open_index: Object) -> None:
-    """Mounts, so it needs the rights that `make e2e` needs too."""
-    pod.store.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", str(pod.store)], check=True)
-    try:
-        ended = pod.install(pod.request("six", **open_index))
-    finally:
-        subprocess.run(["umount", str(pod.store)], check=True)
+    mount_sized(pod.store, 1 << 20, "ro")
+    ended = pod.install(pod.request("six", **open_index))
     assert (ended.code, ended.result["error"]["class"], ended.result["attempts"]) == (1, "unknown", 0)
     assert "Cannot write to the package volume" in ended.result["error"]["message"]
     assert "Read-only file system" in ended.result["error"]["message"]

@@ -5,14 +5,13 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cluster import debian
-from tests.payload.conftest import Object, Pod, make_python
+from tests.payload.conftest import Object, Pod, make_python, mount_sized
 from wheelwarden.payload import probe_argv
 
 DAY = 86400.0
@@ -131,15 +130,10 @@ MIB = 1 << 20
 LEFT_BYTES = 400 << 10  # too little for idna and certifi with their bytecode
 
 
-def mount_sized(place: Path, _work: Path, total_bytes: int) -> None:
-    """A volume of its own: ENOSPC where it ends."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={total_bytes},mode=1777", "tmpfs", str(place)], check=True)
-
-
-def mount_with_quota(place: Path, work: Path, total_bytes: int) -> None:
+def mount_with_quota(place: Path, total_bytes: int) -> None:
     """A quota on a file system with room enough: EDQUOT where it ends, and statvfs tells nothing of it."""
     debian.ensure(["btrfs-progs"])
-    image = work / "quota.img"
+    image = place.with_name("quota.img")
     with image.open("wb") as file:
         file.truncate(4096 * MIB)  # sparse
     for command in (
@@ -157,26 +151,17 @@ def mount_with_quota(place: Path, work: Path, total_bytes: int) -> None:
 LIMITS = {"size": (mount_sized, 1600 << 10), "quota": (mount_with_quota, 32 * MIB)}
 
 
-def unmount(place: Path) -> None:
-    while os.path.ismount(place):
-        subprocess.run(["umount", str(place)], check=True)
-
-
 @pytest.fixture(params=LIMITS)
-def small_pod(pod: Pod, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Pod]:
+def small_pod(pod: Pod, request: pytest.FixtureRequest) -> Pod:
     """A pod whose store is full but for a little: by its size, and by a quota."""
     mount, total_bytes = LIMITS[request.param]
-    pod.store.mkdir()
-    try:
-        mount(pod.store, tmp_path, total_bytes)
-        older = pod.store / ("a" * 16 + "-cp311")
-        older.mkdir()
-        (older / "blob").write_bytes(b"x" * (total_bytes - LEFT_BYTES))
-        (older / "record.json").write_text("{}")
-        age(pod.store, older.name, 2 * 3600)
-        yield pod
-    finally:
-        unmount(pod.store)
+    mount(pod.store, total_bytes)
+    older = pod.store / ("a" * 16 + "-cp311")
+    older.mkdir()
+    (older / "blob").write_bytes(b"x" * (total_bytes - LEFT_BYTES))
+    (older / "record.json").write_text("{}")
+    age(pod.store, older.name, 2 * 3600)
+    return pod
 
 
 def test_a_full_volume_is_cleared_of_what_no_pod_uses_and_the_installation_goes_on(
@@ -204,24 +189,21 @@ def test_a_full_volume_that_live_pods_use_is_a_clear_error_and_nothing_is_touche
 
 
 @pytest.fixture
-def pod_with_quota(pod: Pod, tmp_path: Path) -> Iterator[Pod]:
-    pod.store.mkdir()
-    try:
-        mount_with_quota(pod.store, tmp_path, 128 * MIB)
-        yield pod
-    finally:
-        unmount(pod.store)
+def pod_with_quota(pod: Pod) -> Pod:
+    mount_with_quota(pod.store, 128 * MIB)
+    return pod
 
 
 def fill(path: Path, left_bytes: int) -> None:
-    """Writes a file that leaves so much of its volume."""
+    """Writes a file that leaves so much of its quota."""
     size = 0
     with path.open("wb", buffering=0) as file:
         try:
             while True:
                 size += file.write(b"x" * (256 << 10))
         except OSError as error:
-            assert error.errno == errno.EDQUOT
+            if error.errno != errno.EDQUOT:
+                raise
     if left_bytes:
         path.unlink()
         path.write_bytes(b"x" * (size - left_bytes))

@@ -535,15 +535,34 @@ class Installation:
         packages, options = self.request["packages"], ["--target", target]
         if changes is not None:
             packages, options = self.choose(*changes), [*options, "--no-deps"]
+        ahead = os.path.join(os.path.dirname(target), "ahead")
         if packages and by_uv:
-            self.run(self.uv_argv(*options, "--", *packages), environment, deadline)
+            wanted = set(changes[0]) if changes is not None else set()
+            self.install_by_uv(self.uv_argv(*options, "--", *packages), environment, deadline, wanted, ahead)
         elif packages:
             self.run(
                 self.pip_argv(*options, "--no-warn-script-location", "--no-compile", "--", *packages),
                 environment,
                 deadline,
             )
-        self.compile(target, deadline)
+        try:
+            self.compile(target, ahead, deadline)
+        finally:
+            remove_tree(ahead)
+
+    def install_by_uv(self, argv, environment, deadline, wanted, ahead):
+        """Installs; what uv unpacks of the distributions wanted is byte-compiled meanwhile, into `ahead`."""
+        import threading
+
+        ended, cache = threading.Event(), environment["UV_CACHE_DIR"]
+        compilers = Compilers(unpacked_sources(cache, archives_of(cache), wanted, ahead, ended))
+        try:
+            self.run(argv, environment, deadline)
+            ended.set()
+            compilers.finish(deadline)
+        finally:
+            ended.set()
+            compilers.end()
 
     def choose(self, added, replaced):
         """What is to be installed beside what the image has: exact requirements. Notes what the image provides.
@@ -629,8 +648,8 @@ class Installation:
         image = image_distributions()
         return added, {name: image[name] for name in added if name in image}
 
-    def compile(self, target, deadline):
-        """Byte-compiles what was installed, or takes it from an earlier set that held the very same distribution.
+    def compile(self, target, ahead, deadline):
+        """Byte-compiles what was installed and is not `ahead`, or takes it from a set that held the very same distribution.
 
         Nothing in a set ever changes, so the bytecode is not checked against its source at import (PEP 552). It is kept by
         distribution where uv's cache is kept too; a file is linked, so it costs its space once.
@@ -638,17 +657,25 @@ class Installation:
         kept = os.path.join(self.folder, "bytecode") if self.has_room_for_caches() else None
         if kept:
             make_shared_folder(kept, 0o1777)
-        waiting, fresh = [], []
-        for name, files in sorted(sources_by_distribution(target).items()):
-            place = kept and name and os.path.join(kept, digest_of(target, name, files))
+        sources = sources_by_distribution(target)
+        nobodys, waiting, fresh = sources.pop("", []), [], []
+        for name, files in sorted(sources.items()):
+            place = kept and os.path.join(kept, digest_of(target, name, files))
             if place and os.path.isdir(place):
-                files = [
+                missing = [
                     path for path in files if not link_or_copy(bytecode_in(place, path), bytecode_of(target, path))
                 ]
-            elif place:
-                fresh.append((place, files))
-            waiting += files
-        compile_files([os.path.join(target, path) for path in waiting], deadline)
+            else:
+                missing = take_bytecode(os.path.join(ahead, name), target, files)
+                if place:
+                    fresh.append((place, files))
+            waiting += missing
+        for path in nobodys:
+            remove_file(bytecode_of(target, path))  # it may have come with a folder, of another's source
+            waiting.append(path)
+        compilers = Compilers((os.path.join(target, path), bytecode_of(target, path)) for path in waiting)
+        compilers.finish(deadline)
+        compilers.end()
         for place, files in fresh:
             keep_bytecode(target, files, place)
 
@@ -823,22 +850,113 @@ class Installation:
         return bool(removed)
 
 
-# Compiles the files that its standard input names; what this Python cannot compile is left to fail when it is imported.
+# Byte-compiles what its standard input names: a source and the place for its bytecode, by turns. What this Python cannot
+# compile is left to fail when it is imported.
 COMPILER = """
 import py_compile, sys
-for line in sys.stdin:
+for source in iter(sys.stdin.readline, ""):
+    place = sys.stdin.readline()[:-1]
     try:
-        py_compile.compile(line[:-1], doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+        py_compile.compile(source[:-1], place, doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
     except (py_compile.PyCompileError, OSError, ValueError, RecursionError):
         pass
 """
 
 
-def sources_by_distribution(target):
-    """`{metadata folder: paths}` of the Python sources below target, by who brought them; "" for nobody's.
+class Compilers:
+    """Processes that byte-compile what `jobs` gives, (source, place for its bytecode) each, while it is still giving.
 
-    Without tests: few import them, and they are half of some packages.
+    As many as there are processors that we may use; few files do not start them all.
     """
+
+    def __init__(self, jobs):
+        import threading
+
+        self.workers = []  # type: list  # type: ignore[type-arg]
+        self.ended = False
+        self.feeder = threading.Thread(target=self.feed, args=(jobs,), daemon=True)
+        self.feeder.start()
+
+    def feed(self, jobs):
+        limit = min(len(os.sched_getaffinity(0)), 8)
+        try:
+            for number, job in enumerate(jobs):
+                if self.ended:
+                    break
+                if len(self.workers) < limit and number >= 25 * len(self.workers):
+                    self.workers.append(self.start())
+                text = "".join(path + "\n" for path in job)
+                worker = self.workers[number % len(self.workers)]
+                worker.stdin.write(text.encode(sys.getfilesystemencoding(), "surrogateescape"))
+        except OSError:
+            pass  # no more processes, or they were ended: what is missing is compiled later, or at its import
+        finally:
+            for worker in self.workers:
+                worker.stdin.close()
+
+    def start(self):
+        import subprocess
+
+        if self.ended:
+            raise BrokenPipeError
+        return subprocess.Popen([sys.executable, "-I", "-c", COMPILER], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL, bufsize=0, start_new_session=True)  # fmt: skip
+
+    def finish(self, deadline):
+        """Waits until all is compiled; what is not by the deadline is left out."""
+        import subprocess
+
+        self.feeder.join(max(0.1, deadline - time.monotonic()))
+        try:
+            for worker in self.workers:
+                wait_for(worker, deadline)
+        except subprocess.TimeoutExpired:
+            print("Byte-compiling was ended by the attempt's timeout: the first imports of some modules will be slower")
+
+    def end(self):
+        self.ended = True
+        for worker in self.workers:
+            worker.kill()
+        self.feeder.join()
+        for worker in self.workers:
+            worker.kill()
+            worker.wait()
+
+
+def archives_of(cache):
+    """The folders of uv's cache that hold an unpacked wheel each; a wheel is whole from the moment that its folder is there."""
+    import glob
+
+    return set(glob.glob(os.path.join(glob.escape(cache), "archive-v*", "*")))
+
+
+def unpacked_sources(cache, known, wanted, ahead, ended):
+    """(source, place for its bytecode) of the wheels wanted that come to uv's cache beside the known ones, until `ended`."""
+    last = False
+    while not last:
+        last = ended.is_set()
+        found = archives_of(cache) - known
+        known = known | found
+        for folder in sorted(found):
+            names = [name for name in os.listdir(folder) if name.endswith(".dist-info")]
+            if len(names) == 1 and normalised(names[0].partition("-")[0]) in wanted:
+                for path in sources_below(folder):
+                    yield os.path.join(folder, path), bytecode_of(os.path.join(ahead, names[0]), path)
+        ended.wait(0.02)
+
+
+def take_bytecode(ahead, target, files):
+    """Moves what was compiled ahead into its place, folder by folder; returns the files that have none yet."""
+    for folder in {os.path.dirname(path) for path in files}:
+        try:
+            os.rename(os.path.join(ahead, folder, "__pycache__"), os.path.join(target, folder, "__pycache__"))
+        except OSError:
+            pass  # nothing ahead, or others' bytecode is there already
+    return [path for path in files if not os.path.exists(bytecode_of(target, path))]
+
+
+def sources_by_distribution(target):
+    """`{metadata folder: paths}` of the Python sources below target, by who brought them; "" for nobody's, or for several's."""
     import csv
 
     owners = {}  # type: dict[str, str]
@@ -846,17 +964,25 @@ def sources_by_distribution(target):
         if name.endswith(".dist-info"):
             try:
                 with open(os.path.join(target, name, "RECORD"), encoding="utf-8", newline="") as file:
-                    owners.update((row[0], name) for row in csv.reader(file) if row)
+                    for row in csv.reader(file):
+                        if row:
+                            owners[row[0]] = name if row[0] not in owners else ""
             except (OSError, ValueError, csv.Error):
                 pass
     found = {}  # type: dict[str, list[str]]
+    for path in sources_below(target):
+        found.setdefault(owners.get(path, ""), []).append(path)
+    return found
+
+
+def sources_below(target):
+    """The Python sources below target. Without tests: few import them, and they are half of some packages."""
     for folder, folders, files in os.walk(target):
-        folders[:] = sorted(name for name in folders if name not in ("tests", "__pycache__"))
+        folders[:] = sorted(name for name in folders if name not in ("test", "tests", "__pycache__"))
         for name in sorted(files):
             path = os.path.relpath(os.path.join(folder, name), target)
             if name.endswith(".py") and "\n" not in path:
-                found.setdefault(owners.get(path, ""), []).append(path)
-    return found
+                yield path
 
 
 def digest_of(target, name, files):
@@ -918,30 +1044,6 @@ def remove_file(path):
         pass
 
 
-def compile_files(paths, deadline):
-    """Compiles with all the processors that we may use; what is not done by the deadline is left out."""
-    import subprocess
-
-    count = max(1, min(len(os.sched_getaffinity(0)), 8, len(paths) // 25))
-    workers = []
-    for index in range(count if paths else 0):
-        child = subprocess.Popen([sys.executable, "-I", "-c", COMPILER], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                                 stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
-        text = "".join(path + "\n" for path in paths[index::count])
-        workers.append((child, text.encode(sys.getfilesystemencoding(), "surrogateescape")))
-    try:
-        for child, names in workers:
-            feed(child, names)
-        for child, _ in workers:
-            wait_for(child, deadline)
-    except subprocess.TimeoutExpired:
-        print("Byte-compiling was ended by the attempt's timeout: the first imports of some modules will be slower")
-    finally:
-        for child, _ in workers:
-            child.kill()
-            child.wait()
-
-
 def wait_for(child, deadline):
     """The exit code of a child; raises subprocess.TimeoutExpired. Told by the kernel where it can: Popen.wait polls."""
     import select
@@ -956,20 +1058,6 @@ def wait_for(child, deadline):
     finally:
         os.close(descriptor)
     return child.wait(None if ended else 0)
-
-
-def feed(child, text):
-    """Hands a worker its list; it is read as it works, so this must not wait for it."""
-    import threading
-
-    def write():
-        try:
-            child.stdin.write(text)
-            child.stdin.close()
-        except OSError:
-            pass  # the worker ended
-
-    threading.Thread(target=write, daemon=True).start()
 
 
 def keep_bytecode(target, files, place):
