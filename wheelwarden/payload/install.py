@@ -22,7 +22,9 @@ POLL_SECONDS = 0.2
 STALE_STAGING_SECONDS = 86400
 RECENT_SECONDS = 3600  # what was claimed within the last hour is left alone, whatever else holds
 SHARED_CACHE_BYTES = 2 << 30  # a store of at least this size also keeps uv's cache
-ROOM_BYTES = 10 << 30  # with so much free a store is not short, whatever part of it that is: some are a node's whole disk
+ROOM_BYTES = (
+    10 << 30
+)  # with so much free a store is not short, whatever part of it that is: some are a node's whole disk
 LONGEST_PAUSE_SECONDS = 15
 IMAGE_ENTRIES = 10
 CAUSE_LIMIT = 500
