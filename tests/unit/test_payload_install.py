@@ -1,9 +1,11 @@
 """What the installer decides without a volume: the rest is in `tests/payload`."""
 
+import runpy
+from importlib import resources
+
 import pytest
 
-from wheelwarden.payload.install import is_short
-
+is_short = runpy.run_path(str(resources.files("wheelwarden.payload") / "install.py"))["is_short"]
 GIB = 1 << 30
 
 
