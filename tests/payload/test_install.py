@@ -80,7 +80,7 @@ def test_what_is_installed_is_byte_compiled_and_readable_by_other_uids(pod: Pod,
 
 def test_other_uids_install_into_the_same_store(pod: Pod, open_index: Object) -> None:
     requests = [("six", "a" * 16), ("idna", "b" * 16), ("six", "c" * 16)]
-    for (package, digest), uid in zip(requests, (1000, 2000, 0), strict=True):
+    for (package, digest), uid in zip(requests, (1000, 2000, 3000), strict=True):
         one = Pod(python=pod.python, store=pod.store, view=pod.view.with_name(f"pod-{uid}"), uid=uid)
         ended = one.install(one.request(package, **{**open_index, "hash": digest}))
         assert (ended.code, ended.result["outcome"], ended.result["warnings"]) == (0, "installed", []), ended.output
