@@ -202,16 +202,7 @@ def _owners(request: Request) -> list[Object]:
     assert request.packages is not None
     if not request.packages.cache.delete_claim:
         return []
-    return [
-        {
-            "apiVersion": request.kind.api_version,
-            "kind": request.kind.name,
-            "name": request.name,
-            "uid": request.uid,
-            "controller": False,
-            "blockOwnerDeletion": False,
-        }
-    ]
+    return [{**request.reference, "controller": False, "blockOwnerDeletion": False}]
 
 
 def _time(stamp: str) -> datetime.datetime:

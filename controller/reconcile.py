@@ -4,36 +4,33 @@ CR, its pods, its claim ──► plan (pure) ──► claim, pods' conditions,
 """
 
 import datetime
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from controller import plan
-from controller.manifests import cache_warnings, conditions_of, last_result, package_status, usage_of
+from controller.manifests import conditions_of, package_status, usage_of
 from controller.metrics import Metrics
 from controller.observe import installed_versions
 from controller.probe import Prober
+from controller.report import TYPES, Reporter, status_field
 from controller.settle import ClaimKeeper, Settled
-from controller.state import Key, PodState, ProbeOutcome, read_pod
+from controller.state import Key, PodState, read_pod
 from wheelwarden import names
-from wheelwarden.conditions import FALSE, TRUE, Condition, Reason, find, sum_up, written
-from wheelwarden.errors import Blocked, Conflict, Forbidden, Invalid, NotFound
+from wheelwarden.conditions import Condition, Reason, find, sum_up
+from wheelwarden.errors import Blocked, Conflict, Forbidden, NotFound
 from wheelwarden.events import Recorder
 from wheelwarden.kube import KASPRAPPS, NOTEBOOKS, PODS, STATEFUL_SETS, Cluster, Object
 from wheelwarden.policy import Policy
 from wheelwarden.request import Request, request_under
 from wheelwarden.rules import judge
 from wheelwarden.targets import KASPR_APP, KINDS, NOTEBOOK, is_alive, statefulset_name, wanted_replicas
-from wheelwarden.verify.results import write_results
 from wheelwarden.violations import Action
 
 LOGGER = logging.getLogger(__name__)
-TYPES: Final = (names.PACKAGES_INSTALLED, names.IMPORTS_VERIFIED)
 BLOCKED_SECONDS: Final = 30.0  # before an eviction that a budget forbade is tried again
 UNINJECTED_SECONDS: Final = 600.0  # between replacements for want of injection: the webhook may still be away
-RESTORE_SECONDS: Final = 60.0  # between two times that a condition which somebody dropped is put back
 PROBE_RETRY_SECONDS: Final = 30.0  # before a probe that could not run is tried again; doubled each time
 PROBE_RETRY_LIMIT: Final = 900.0
 OPERATOR_SECONDS: Final = 5.0  # that a KasprApp's operator has to show whether it installs packages itself
@@ -85,13 +82,12 @@ class Reconciler:
         self._monotonic = monotonic
         self._now = now
         self._again = again
+        self._reporter = Reporter(cluster, prober, recorder, metrics, monotonic=monotonic, now=now, again=again)
         self._claims = ClaimKeeper(cluster, recorder, now=now, again=again)
         self._replaced_uninjected: dict[Key, float] = {}
         self._probe_again: dict[Key, dict[str, Wait]] = {}
         self._claimless: set[Key] = set()
         self._looked: dict[Key, float] = {}
-        self._pruned: set[str] = set()
-        self._wrote: dict[Key, tuple[list[Condition], float]] = {}
 
     async def reconcile(self, key: Key) -> None:
         """Brings one object to where it should be. Raises KubeError where the API server refused: try again later."""
@@ -100,7 +96,7 @@ class Reconciler:
             obj = await self._cluster.get(resource, key.name, key.namespace)
         except NotFound:
             self._replaced_uninjected.pop(key, None)
-            self._wrote.pop(key, None)
+            self._reporter.forget(key)
             self._claimless.discard(key)
             self._looked.pop(key, None)
             self._probe_again.pop(key, None)
@@ -136,9 +132,9 @@ class Reconciler:
             settled = await self._claims.settle(request, pods, replicas, beside=beside)
         if kind is NOTEBOOK:
             # Before the pods: killed in between, the next of us finds no digest there and probes again.
-            await self._keep_last_result(key, request, obj, pods)
-        decided = await self._report_pods(key, request, pods, settled, beside=bool(beside))
-        before = (obj.get("status") or {}).get(_status_field(beside=bool(beside))) or {}
+            await self._reporter.keep_last_result(key, request, obj, pods)
+        decided = await self._reporter.report_pods(key, request, pods, settled, beside=bool(beside))
+        before = (obj.get("status") or {}).get(status_field(beside=bool(beside))) or {}
         usage = usage_of(request, pods, before, self._prober.usage(key))
         if request.packages is not None:
             self._metrics.show(key.name, key.namespace, request.packages, usage)
@@ -153,7 +149,7 @@ class Reconciler:
                     beside=bool(beside), own_image=bool(obj["spec"].get("image")),
                     observed=self._observed(request, pods, before), usage=usage,
                 )  # fmt: skip
-            await self._report_app(key, obj, summed, packages, beside=bool(beside))
+            await self._reporter.report_app(key, obj, summed, packages, beside=bool(beside))
         if not invalid:
             self._probe(key, request, pods)
             if kind is KASPR_APP:
@@ -184,95 +180,6 @@ class Reconciler:
         template = stateful["spec"]["template"]["spec"]
         return any(one.get("name") == names.INSTALL_CONTAINER for one in template.get("initContainers") or [])
 
-    async def _report_pods(
-        self, key: Key, request: Request, pods: Sequence[PodState], settled: Settled, *, beside: bool
-    ) -> dict[str, list[Condition]]:
-        """Writes the conditions of each pod where they changed; returns them by pod name."""
-        decided: dict[str, list[Condition]] = {}
-        notes = cache_warnings(request, settled.claim) if request.packages is not None and not beside else []
-        for pod in pods:
-            outcome = self._prober.outcome(pod)
-            found = [
-                plan.packages_condition(request, pod, settled.hindrance, notes, outcome),
-                plan.imports_condition(request, pod, outcome),
-            ]
-            decided[pod.name] = [condition for condition in found if condition is not None]
-            if not pod.deleting:
-                await self._write_pod(key, request, pod, decided[pod.name], outcome)
-        return decided
-
-    async def _write_pod(
-        self,
-        key: Key,
-        request: Request,
-        pod: PodState,
-        conditions: Sequence[Condition],
-        outcome: ProbeOutcome | None,
-    ) -> None:
-        changed = [condition for condition in conditions if find(pod.conditions, condition.type) != condition]
-        patch: Object = {}
-        if changed:
-            stamp = self._stamp()
-            patch["status"] = {"conditions": [written(condition, pod.conditions, stamp) for condition in changed]}
-        # A probe that could not run leaves no digest: it is tried again.
-        if outcome is not None and outcome.report is not None and outcome.digest != pod.probed:
-            marks = {names.POD_PROBED_ANNOTATION: outcome.digest}
-            marks[names.POD_RESULTS_ANNOTATION] = write_results(outcome.report, self._stamp())
-            patch["metadata"] = {"annotations": marks}
-        if not patch:
-            return
-        patch.setdefault("metadata", {})["uid"] = pod.uid  # a pod of the same name that came since is another
-        try:
-            await self._cluster.patch(PODS, pod.name, patch, key.namespace, subresource="status", style="strategic")
-        except (NotFound, Conflict):
-            return
-        except Invalid as error:  # how the API server refuses another uid in a patch
-            if "metadata.uid" not in error.message:
-                raise
-            return
-        for condition in changed:
-            before = find(pod.conditions, condition.type)
-            await self._tell(key, request, pod, condition, before, outcome)
-
-    async def _tell(
-        self,
-        key: Key,
-        request: Request,
-        pod: PodState,
-        condition: Condition,
-        before: Condition | None,
-        outcome: ProbeOutcome | None,
-    ) -> None:
-        """Counts and tells one transition, after it was written."""
-        result = pod.installer.result if pod.installer else None
-        moved = before is None or (before.status, before.reason) != (condition.status, condition.reason)
-        if condition.type == names.PACKAGES_INSTALLED and moved and result is not None:
-            failed = condition.status == FALSE and result.outcome == "failed"
-            if failed or (condition.status == TRUE and result.outcome == "installed"):
-                error = result.error_class if failed else ""
-                self._metrics.count_install(
-                    key.name,
-                    key.namespace,
-                    seconds=result.install_seconds,
-                    attempts=result.attempts,
-                    error_class=error,
-                )
-        if condition.type == names.IMPORTS_VERIFIED and outcome is not None:
-            for module in outcome.report.results if outcome.report else ():
-                self._metrics.count_import(
-                    key.name, key.namespace, module.module, seconds=module.seconds, reason=module.reason
-                )
-            if outcome.report is None:
-                self._metrics.verification_errors.labels(Reason.PROBE_FAILED).inc()
-        if not moved or condition.status not in (TRUE, FALSE):
-            return
-        type_ = "Normal" if condition.status == TRUE else "Warning"
-        about = {"apiVersion": "v1", "kind": "Pod", "name": pod.name, "uid": pod.uid}
-        await self._recorder.record(about, key.namespace, type_, condition.reason, condition.message)
-        if request.kind is KASPR_APP:  # the Notebook's controller issues its pod's events on the Notebook again
-            text = f"Pod {pod.name}: {condition.message}"
-            await self._recorder.record(_about(request), key.namespace, type_, condition.reason, text)
-
     def _probe(self, key: Key, request: Request, pods: Sequence[PodState]) -> None:
         """Starts the probes that are due; one that could not run is tried again after a while, each time a longer one."""
         uids = {pod.uid for pod in pods}
@@ -297,50 +204,6 @@ class Reconciler:
         if waits:
             self._probe_again[key] = waits
 
-    async def _report_app(
-        self, key: Key, obj: Object, summed: list[Condition], packages: Object | None, *, beside: bool
-    ) -> None:
-        """Writes a KasprApp's conditions and what they say of its packages, once and only where they changed.
-
-        Where the operator installs the packages itself, `status.pythonPackages` is the operator's, and ours is
-        `status.wheelwarden`.
-        """
-        now_there = conditions_of(obj)
-        changed = [condition for condition in summed if find(now_there, condition.type) != condition]
-        kept = {condition.type for condition in summed}
-        dropped = [type_ for type_ in TYPES if type_ not in kept and find(now_there, type_)]
-        status: Object = {}
-        if changed or dropped:
-            if self._is_too_soon(key, summed):
-                self._again(key, RESTORE_SECONDS)
-            else:
-                stamp = self._stamp()
-                foreign = [entry for entry in now_there if entry.get("type") not in TYPES]
-                status["conditions"] = [
-                    *foreign,
-                    *(written(condition, now_there, stamp) for condition in summed if condition in changed),
-                    *(
-                        entry
-                        for entry in now_there
-                        if any(entry.get("type") == c.type for c in summed if c not in changed)
-                    ),
-                ]
-        fields = {_status_field(beside=beside): packages}
-        if not beside:
-            fields.setdefault(_status_field(beside=True), None)  # of a time when somebody else installed
-        for field, wanted in fields.items():
-            value = wanted and {name: part for name, part in wanted.items() if name not in self._pruned}
-            before = (obj.get("status") or {}).get(field)
-            if value != before:
-                gone = dict.fromkeys(set(before or {}) - set(value or {}))
-                status[field] = None if value is None else {**gone, **value}
-        if status:
-            patch = {"metadata": {"resourceVersion": obj["metadata"]["resourceVersion"]}, "status": status}
-            after = await self._cluster.patch(KASPRAPPS, key.name, patch, key.namespace, subresource="status")
-            self._notice_pruned(status, after)
-            if "conditions" in status:
-                self._wrote[key] = (summed, self._monotonic())
-
     def _observed(self, request: Request, pods: Sequence[PodState], before: Mapping[str, Any]) -> list[str]:
         """What was found of another owner's packages: by the probe that just ended, else as the status has it."""
         for pod in pods:
@@ -358,20 +221,6 @@ class Reconciler:
             self._looked[key] = self._monotonic()
             self._prober.look(key, ready)
 
-    def _notice_pruned(self, written_status: Mapping[str, Any], after: Object) -> None:
-        """Remembers fields that the operator's CRD does not know: writing them again and again would change nothing."""
-        for field in ("pythonPackages", "wheelwarden"):
-            kept = (after.get("status") or {}).get(field) or {}
-            lost = {name for name, part in (written_status.get(field) or {}).items() if part is not None} - set(kept)
-            if lost - self._pruned:
-                LOGGER.info("the CRD of KasprApp does not keep status.%s of %s", ", ".join(sorted(lost)), field)
-                self._pruned |= lost
-
-    def _is_too_soon(self, key: Key, summed: list[Condition]) -> bool:
-        """Whether just this was written within the last minute: then somebody dropped it, and may do so again."""
-        wrote = self._wrote.get(key)
-        return wrote is not None and wrote[0] == summed and self._monotonic() - wrote[1] < RESTORE_SECONDS
-
     def _sum_up(
         self,
         request: Request,
@@ -387,24 +236,6 @@ class Reconciler:
         if request.wanted:
             summed.append(_summed(names.IMPORTS_VERIFIED, pods, decided))
         return summed
-
-    async def _keep_last_result(self, key: Key, request: Request, obj: Object, pods: Sequence[PodState]) -> None:
-        """Keeps what was found out in an annotation: stopping a Notebook empties its status."""
-        for pod in pods:
-            outcome = self._prober.outcome(pod)
-            if outcome is None or outcome.report is None or outcome.digest != plan.probe_digest(request, pod):
-                continue
-            result = pod.installer.result if pod.installer else None
-            fresh = {
-                "hash": pod.hash,
-                "installed": list(result.installed) if result else [],
-                "imports": plan.module_names(outcome),
-            }
-            if {**last_result(obj), "time": None} == {**fresh, "time": None}:
-                continue
-            text = json.dumps({**fresh, "time": self._stamp()}, separators=(",", ":"))
-            patch = {"metadata": {"annotations": {names.LAST_RESULT_ANNOTATION: text}}}
-            await self._cluster.patch(NOTEBOOKS, key.name, patch, key.namespace)
 
     async def _replace(
         self,
@@ -438,10 +269,7 @@ class Reconciler:
             return
         text = f"Pod {due.pod.name} is made anew: {due.reason}"
         LOGGER.info("%s/%s: %s", key.namespace, key.name, text)
-        await self._recorder.record(_about(request), key.namespace, "Normal", "PodReplaced", text)
-
-    def _stamp(self) -> str:
-        return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        await self._recorder.record(request.reference, key.namespace, "Normal", "PodReplaced", text)
 
 
 def _summed(type_: str, pods: Sequence[PodState], decided: Mapping[str, Sequence[Condition]]) -> Condition:
@@ -452,21 +280,3 @@ def _summed(type_: str, pods: Sequence[PodState], decided: Mapping[str, Sequence
         if condition.type == type_ and not pod.deleting
     ]
     return sum_up(type_, found)
-
-
-def _status_field(*, beside: bool) -> str:
-    """Where a KasprApp's status tells of its packages (design, section 5, ruling 1)."""
-    return "wheelwarden" if beside else "pythonPackages"
-
-
-def _about(request: Request) -> dict[str, str]:
-    return {
-        "apiVersion": request.kind.api_version,
-        "kind": request.kind.name,
-        "name": request.name,
-        "uid": request.uid,
-    }
-
-
-def _key_of(request: Request) -> Key:
-    return Key(request.kind.name, request.namespace, request.name)

@@ -142,13 +142,7 @@ class ClaimKeeper:
 
     async def _tell(self, request: Request, type_: str, reason: str, text: str) -> None:
         LOGGER.info("%s/%s: %s", request.namespace, request.name, text)
-        about = {
-            "apiVersion": request.kind.api_version,
-            "kind": request.kind.name,
-            "name": request.name,
-            "uid": request.uid,
-        }
-        await self._recorder.record(about, request.namespace, type_, reason, text)
+        await self._recorder.record(request.reference, request.namespace, type_, reason, text)
 
 
 def _asked_of(claim: Mapping[str, Any]) -> str | None:

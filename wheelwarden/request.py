@@ -69,6 +69,11 @@ class Request:
         """Whether there is anything to do: packages to install or imports to prove."""
         return self.packages is not None or bool(self.verify_imports)
 
+    @property
+    def reference(self) -> dict[str, str]:
+        """The object as its events and its claim name it (the common part of core/v1 ObjectReference and OwnerReference)."""
+        return {"apiVersion": self.kind.api_version, "kind": self.kind.name, "name": self.name, "uid": self.uid}
+
 
 def read_request(obj: Mapping[str, Any]) -> tuple[Request | None, list[Violation]]:
     """Reads one object, and says what is wrong with the shape of its request.
