@@ -155,6 +155,21 @@ def test_what_a_module_prints_or_does_at_its_end_disturbs_nothing(tmp_path: Path
     assert by_name["vanishes"].error == "the import ended the interpreter with exit code 0"
 
 
+def test_whatever_an_error_says_it_is_told_in_short(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        long="raise ImportError('x' * 200_000)",
+        strange=r"raise ImportError('a \udcff b \0 c \n last')",
+        silent="raise ImportError",
+    )
+    report = probe(ask(tmp_path, "long", "strange", "silent", deadlineSeconds=5))
+    assert {result.module: (result.reason, result.error) for result in report.results} == {
+        "long": ("ImportFailed", "ImportError: " + "x" * 287),
+        "strange": ("ImportFailed", "ImportError: a \\udcff b \0 c \n last"),
+        "silent": ("ImportFailed", "ImportError"),
+    }
+
+
 def test_a_module_over_its_deadline_is_ended_with_all_its_children(tmp_path: Path) -> None:
     write(
         tmp_path,

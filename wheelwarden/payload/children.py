@@ -3,6 +3,7 @@
 Part of each payload that imports it: `wheelwarden.payload.read` puts it there.
 """
 
+import _thread
 import os
 import signal
 import subprocess
@@ -21,7 +22,8 @@ def end_in_time(request, *signals):
         threading.Thread(target=end_with_asker, daemon=True).start()
     signal.alarm(int(request["totalSeconds"]) + 5)
     for number in (signal.SIGALRM,) + signals:
-        signal.signal(number, lambda *_: give_up())
+        # By a thread of its own: the signal may interrupt the start of an interpreter, which has to come to its end first.
+        signal.signal(number, lambda *_: _thread.start_new_thread(give_up, ()))
 
 
 def end_with_asker():
@@ -35,8 +37,7 @@ def end_with_asker():
 
 
 def give_up():
-    # For good, so that nothing is started any more; in vain where a signal interrupts a start.
-    STARTING.acquire(timeout=1)
+    STARTING.acquire(timeout=10)  # for good, so that nothing is started any more
     for child in list(RUNNING):
         end_group(child)
     os._exit(124)

@@ -7,6 +7,7 @@ gone. The request and the answer are in docs/architecture.md.
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -27,7 +28,7 @@ UNLIMITED_BYTES = 1 << 60
 INSPECTED_FILES = 500  # of one distribution: enough to tell versions apart, and no long read
 
 # What the fresh interpreter runs. It drops the working directory from sys.path before it imports anything, and reports on
-# a descriptor of its own, since the module may print what it likes.
+# a descriptor of its own, since the module may print what it likes: without json, so that it imports no more than it has to.
 CHILD = r"""
 import sys
 try:
@@ -52,13 +53,15 @@ def main(name, descriptor):
         import traceback
         report["seconds"] = time.perf_counter() - start
         text = traceback.format_exception_only(type(error), error)[-1].strip()
-        report["error"] = text
+        report["error"] = text[:1000]  # a pipe holds only so much
         report["reason"] = reason(error, text, module)
         traceback.print_exc()
     report.setdefault("seconds", time.perf_counter() - start)
-    import json, os
+    import os
     sys.stdout.flush()
-    os.write(descriptor, json.dumps(report).encode())
+    fields = ["1" if report["ok"] else "", repr(report["seconds"])]
+    fields += [report[name] or "" for name in ("file", "reason", "error")]
+    os.write(descriptor, "\0".join(fields).encode("utf-8", "backslashreplace"))
     os._exit(0 if report["ok"] else 1)
 def reason(error, text, module):
     if "partially initialized module" in text or "circular import" in text:
@@ -141,7 +144,8 @@ def try_all(modules, seconds, end):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        while thread.is_alive():
+            thread.join(1)  # looked at now and then: a signal that comes just before we sleep is seen at the next look
     if faults:
         raise faults[0]
     for index, name in enumerate(modules):
@@ -192,15 +196,30 @@ def wait_for(child, seconds):
     A container that runs out of memory may be killed as a whole: proving must never do that.
     """
     end = time.monotonic() + seconds
-    while True:
-        try:
-            child.wait(max(0.0, min(POLL_SECONDS, end - time.monotonic())))
-            return None
-        except subprocess.TimeoutExpired:
+    try:
+        descriptor = os.pidfd_open(child.pid)  # the kernel tells at once; Popen.wait looks now and then
+    except (AttributeError, OSError):  # Python 3.8, or a kernel or sandbox without it
+        descriptor = -1
+    try:
+        while not has_ended(child, descriptor, max(0.0, min(POLL_SECONDS, end - time.monotonic()))):
             if time.monotonic() >= end:
                 return "ProbeTimeout"
             if is_short_of_memory():
                 return "OutOfMemory"
+        return None
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def has_ended(child, descriptor, seconds):
+    if descriptor >= 0:
+        return bool(select.select([descriptor], [], [], seconds)[0])
+    try:
+        child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def is_short_of_memory():
@@ -260,7 +279,11 @@ def read_report(reader):
     """What the interpreter reported, None where it ended without a word."""
     os.set_blocking(reader, False)
     try:
-        return json.loads(os.read(reader, CHILD_LIMIT_BYTES).decode())
+        ok, seconds, file, reason, error = os.read(reader, CHILD_LIMIT_BYTES).decode().split("\0", 4)
+        return {
+            "ok": bool(ok), "seconds": float(seconds), "file": file or None, "reason": reason or None,
+            "error": None if ok else error,
+        }  # fmt: skip
     except (ValueError, BlockingIOError):
         return None
 
