@@ -317,6 +317,12 @@ def compiled(site_packages: Path) -> dict[str, tuple[int, bytes]]:
     }
 
 
+def printed(pod: Pod, site_packages: Path, code: str) -> list[str]:
+    """The words that some code prints with these packages."""
+    argv, environment = [pod.python, "-c", code], {"PYTHONPATH": str(site_packages)}
+    return subprocess.run(argv, env=environment, capture_output=True, text=True, check=True).stdout.split()
+
+
 @pytest.mark.parametrize("installer", ["uv", "pip"])
 def test_bytecode_is_made_once_for_all_sets_and_never_checked_again(
     pod: Pod, open_index: Object, installer: str
@@ -335,11 +341,7 @@ def test_kept_bytecode_of_other_files_is_not_taken(pod: Pod, open_index: Object)
     pod.install(pod.request("six==1.16.0", hash="a" * 16, **open_index))
     ended = pod.install(pod.request("six==1.17.0", hash="b" * 16, **open_index))
     site = pod.store / ended.result["key"] / "site-packages"
-    done = subprocess.run(
-        [pod.python, "-c", "import six; print(six.__version__, six.__cached__)"],
-        env={"PYTHONPATH": str(site)}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    version, cached = done.stdout.split()
+    version, cached = printed(pod, site, "import six; print(six.__version__, six.__cached__)")
     assert version == "1.17.0"
     assert Path(cached).exists()
 
@@ -419,11 +421,9 @@ def test_bytecode_is_of_the_source_beside_it_where_packages_bring_the_same_file(
         for number, packages in enumerate([("ww-one", "ww-two"), ("ww-two",), ("ww-one",), ("ww-one", "ww-two")]):
             ended = pod.install(pod.request(*packages, hash=str(number) * 16, installer=installer, **where))
             site = pod.store / ended.result["key"] / "site-packages"
-            done = subprocess.run(
-                [pod.python, "-c", "from ww_both import common; print(common.brought_by, common.__cached__)"],
-                env={"PYTHONPATH": str(site)}, capture_output=True, text=True, check=True,
-            )  # fmt: skip
-            brought_by, cached = done.stdout.split()
+            brought_by, cached = printed(
+                pod, site, "from ww_both import common; print(common.brought_by, common.__cached__)"
+            )
             assert (site / "ww_both" / "common.py").read_text() == f"brought_by = '{brought_by}'\n"
             assert Path(cached).exists()
 
