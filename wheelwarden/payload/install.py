@@ -22,9 +22,7 @@ POLL_SECONDS = 0.2
 STALE_STAGING_SECONDS = 86400
 RECENT_SECONDS = 3600  # what was claimed within the last hour is left alone, whatever else holds
 SHARED_CACHE_BYTES = 2 << 30  # a store of at least this size also keeps uv's cache
-ROOM_BYTES = (
-    10 << 30
-)  # with so much free a store is not short, whatever part of it that is: some are a node's whole disk
+ROOM_BYTES = 10 << 30  # with so much free a store is not short: some are a node's whole disk
 LONGEST_PAUSE_SECONDS = 15
 IMAGE_ENTRIES = 10
 CAUSE_LIMIT = 500
@@ -539,16 +537,13 @@ class Installation:
         if changes is not None:
             packages, options = self.choose(*changes), [*options, "--no-deps"]
         ahead = os.path.join(os.path.dirname(target), "ahead")
-        if packages and by_uv:
-            wanted = set(changes[0]) if changes is not None else set()
-            self.install_by_uv(self.uv_argv(*options, "--", *packages), environment, deadline, wanted, ahead)
-        elif packages:
-            self.run(
-                self.pip_argv(*options, "--no-warn-script-location", "--no-compile", "--", *packages),
-                environment,
-                deadline,
-            )
         try:
+            if packages and by_uv:
+                wanted = set(changes[0]) if changes is not None else set()
+                self.install_by_uv(self.uv_argv(*options, "--", *packages), environment, deadline, wanted, ahead)
+            elif packages:
+                options += ["--no-warn-script-location", "--no-compile"]
+                self.run(self.pip_argv(*options, "--", *packages), environment, deadline)
             self.compile(target, ahead, deadline)
         finally:
             remove_tree(ahead)
@@ -950,12 +945,16 @@ def unpacked_sources(cache, known, wanted, ahead, ended):
 
 def take_bytecode(ahead, target, files):
     """Moves what was compiled ahead into its place, folder by folder; returns the files that have none yet."""
+    taken = set()
     for folder in {os.path.dirname(path) for path in files}:
         try:
             os.rename(os.path.join(ahead, folder, "__pycache__"), os.path.join(target, folder, "__pycache__"))
+            taken.add(folder)
         except OSError:
             pass  # nothing ahead, or others' bytecode is there already
-    return [path for path in files if not os.path.exists(bytecode_of(target, path))]
+    return [
+        path for path in files if os.path.dirname(path) not in taken or not os.path.exists(bytecode_of(target, path))
+    ]
 
 
 def sources_by_distribution(target):
