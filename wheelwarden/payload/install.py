@@ -24,6 +24,10 @@ RECENT_SECONDS = 3600  # what was claimed within the last hour is left alone, wh
 SHARED_CACHE_BYTES = 2 << 30  # a store of at least this size also keeps uv's cache
 ROOM_BYTES = 10 << 30  # with so much free a store is not short: some are a node's whole disk
 LONGEST_PAUSE_SECONDS = 15
+COMPILER_MEBIBYTES = (
+    48  # that one compiling process takes at most, as measured with the largest modules of pandas and scipy
+)
+OWN_MEBIBYTES = 64  # and we with uv beside them
 IMAGE_ENTRIES = 10
 CAUSE_LIMIT = 500
 SECRET_VARIABLES = ("PYPI_USERNAME", "PYPI_PASSWORD", "PYPI_NETRC")
@@ -864,7 +868,7 @@ for source in iter(sys.stdin.readline, ""):
 class Compilers:
     """Processes that byte-compile what `jobs` gives, (source, place for its bytecode) each, while it is still giving.
 
-    As many as there are processors that we may use; few files do not start them all.
+    Few files do not start as many as there may be.
     """
 
     def __init__(self, jobs):
@@ -876,7 +880,7 @@ class Compilers:
         self.feeder.start()
 
     def feed(self, jobs):
-        limit = min(len(os.sched_getaffinity(0)), 8)
+        limit = compilers_at_once()
         try:
             for number, job in enumerate(jobs):
                 if self.ended:
@@ -919,6 +923,26 @@ class Compilers:
         for worker in self.workers:
             worker.kill()
             worker.wait()
+
+
+def compilers_at_once(cgroup="/sys/fs/cgroup"):
+    """One for each processor that we may use, at most eight, and no more than the container's limits carry (cgroup v2)."""
+    count = min(len(os.sched_getaffinity(0)), 8)
+    quota, _, period = read_text(os.path.join(cgroup, "cpu.max")).partition(" ")
+    if quota.isdigit() and period.isdigit():
+        count = min(count, -(-int(quota) // int(period)))
+    limit = read_text(os.path.join(cgroup, "memory.max"))
+    if limit.isdigit():
+        count = min(count, ((int(limit) >> 20) - OWN_MEBIBYTES) // COMPILER_MEBIBYTES)
+    return max(1, count)
+
+
+def read_text(path):
+    try:
+        with open(path) as file:
+            return file.read().strip()
+    except OSError:
+        return ""
 
 
 def archives_of(cache):
