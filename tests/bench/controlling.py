@@ -19,11 +19,10 @@ from controller.claims import build_claim
 from controller.plan import probe_digest
 from controller.state import read_pod
 from tests.bench.admission import free_port
-from tests.bench.api import running_api_server
 from tests.bench.figures import Figure
 from tests.bench.machine import cpu_seconds, peak_megabytes, resident_megabytes
 from tests.bench.reviews import make_review
-from tests.cluster.apiserver import ApiServer
+from tests.cluster.apiserver import ApiServer, running_api_server
 from wheelwarden import names
 from wheelwarden.hashing import compute_packages_hash
 from wheelwarden.kube import CLAIMS, NAMESPACES, NOTEBOOKS, PODS, SERVICE_ACCOUNTS, Cluster, Object

@@ -21,11 +21,10 @@ from urllib.parse import urlsplit
 import yaml
 
 from tests.bench import admission
-from tests.bench.api import running_api_server
 from tests.bench.figures import Figure
 from tests.bench.reviews import make_review
 from tests.cluster import artifacts, binaries
-from tests.cluster.apiserver import ApiServer
+from tests.cluster.apiserver import ApiServer, running_api_server
 
 HOOK: Final = Path(__file__).parent / "hook"
 VARIANTS: Final = ("none", "go", "policy", "ours")

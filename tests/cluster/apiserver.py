@@ -4,12 +4,14 @@ import contextlib
 import os
 import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tests.cluster import artifacts, binaries
 from tests.cluster.pki import Pki, make_pki
 from tests.cluster.processes import Processes
 
+CRDS = artifacts.REPOSITORY / "tests" / "standins" / "crds"
 SERVICE_CIDR = "10.96.0.0/16"
 
 
@@ -71,6 +73,20 @@ class ApiServer:
             self.kubectl("get", "namespace", "default")
             return True
         return False
+
+
+@contextlib.contextmanager
+def running_api_server(state: Path) -> Iterator[ApiServer]:
+    """One with the stand-ins' CRDs, for as long as the block runs; `state` is made."""
+    state.mkdir()
+    server = ApiServer(binaries.prepare_api_server(artifacts.CACHE), state)
+    try:
+        server.start()
+        server.kubectl("apply", "-f", str(CRDS))
+        server.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
+        yield server
+    finally:
+        server.stop()
 
 
 class KubectlError(Exception):

@@ -13,12 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.cluster import artifacts, images, index, namespaces, volumes
-from tests.cluster.apiserver import KubectlError
+from tests.cluster.apiserver import CRDS, KubectlError
 from tests.cluster.node import ADDRESS, Node
 from tests.cluster.processes import ComponentError
 
 CHART = artifacts.REPOSITORY / "charts" / "wheelwarden"
-CRDS = artifacts.REPOSITORY / "tests" / "standins" / "crds"
 RELEASE = "wheelwarden"
 NAMESPACE = "wheelwarden-system"
 

@@ -5,26 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import artifacts, binaries
-from tests.cluster.apiserver import ApiServer
+from tests.cluster.apiserver import ApiServer, running_api_server
 from tests.integration.standin_objects import make_namespace
 from tests.integration.webhook_installation import Installation, Process, installed
 from wheelwarden.kube import KASPRAPPS, NAMESPACES, NOTEBOOKS, Cluster
-
-CRDS = artifacts.REPOSITORY / "tests" / "standins" / "crds"
 
 
 @pytest.fixture(scope="session")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """The running API server; `kubeconfig`, `kubectl(…)`, `stop_server()` and `start_server()` are what tests use."""
-    server = ApiServer(binaries.prepare_api_server(artifacts.CACHE), Path(tmp_path_factory.mktemp("api")))
-    try:
-        server.start()
-        server.kubectl("apply", "-f", str(CRDS))
-        server.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
+    with running_api_server(tmp_path_factory.mktemp("api") / "state") as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture

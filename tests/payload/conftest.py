@@ -7,7 +7,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -151,4 +154,51 @@ def running_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningI
 @pytest.fixture
 def open_index(running_index: RunningIndex) -> Object:
     """The part of a request that names the open index."""
-    return {"indexUrl": running_index.open_url, "trustedHosts": [urlsplit(running_index.open_url).netloc]}
+    return naming(running_index)
+
+
+def naming(running: RunningIndex) -> Object:
+    return {"indexUrl": running.open_url, "trustedHosts": [urlsplit(running.open_url).netloc]}
+
+
+def make_wheel(folder: Path, name: str, modules: Mapping[str, str] = NOTHING, **metadata: str) -> None:
+    """A wheel of some modules, else of one that is empty, with more fields in its metadata."""
+    folder.mkdir(exist_ok=True)
+    info = f"{name}-1.0.dist-info"
+    fields = {"Metadata-Version": "2.1", "Name": name, "Version": "1.0", **metadata}
+    files = {
+        **(modules or {f"{name}.py": ""}),
+        f"{info}/METADATA": "".join(f"{key.replace('_', '-')}: {value}\n" for key, value in fields.items()),
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"])
+    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
+        for path, text in {**files, f"{info}/RECORD": record}.items():
+            wheel.writestr(path, text)
+
+
+@contextmanager
+def index_of(folder: Path) -> Iterator[Object]:
+    """The part of a request that names an index of these wheels."""
+    running = index.start(folder, "127.0.0.1", folder.with_name("state"), open_port=0, private_port=0)
+    try:
+        yield naming(running)
+    finally:
+        running.stop()
+
+
+def is_there(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except OSError:
+        return False
+
+
+def soon(holds: Callable[[], bool]) -> bool:
+    """Whether it comes to hold: what was killed may need a moment to go."""
+    limit = time.monotonic() + 10
+    while not holds():
+        if time.monotonic() > limit:
+            return False
+        time.sleep(0.05)
+    return True

@@ -1,23 +1,19 @@
 """The installer's main job: one directory, made once, complete from the moment it has its name."""
 
 import json
-import marshal
 import signal
 import socket
 import stat
 import subprocess
 import threading
-import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.cluster import index
-from tests.payload.conftest import INSTALL, NOTHING, Object, Pod, make_python, mount_sized
+from tests.payload.conftest import INSTALL, Object, Pod, index_of, make_python, make_wheel
 
 
 def directories(store: Path) -> list[str]:
@@ -310,50 +306,6 @@ def test_on_another_owners_volume_all_lies_in_one_folder_and_the_owner_finds_its
     assert found["duration"].endswith("s")
 
 
-def compiled(site_packages: Path) -> dict[str, tuple[int, bytes]]:
-    """By name: inode and flags (PEP 552) of each file of bytecode."""
-    return {
-        path.name.split(".")[0]: (path.stat().st_ino, path.read_bytes()[4:8]) for path in site_packages.rglob("*.pyc")
-    }
-
-
-def printed(pod: Pod, site_packages: Path, code: str) -> list[str]:
-    """The words that some code prints with these packages."""
-    argv, environment = [pod.python, "-c", code], {"PYTHONPATH": str(site_packages)}
-    return subprocess.run(argv, env=environment, capture_output=True, text=True, check=True).stdout.split()
-
-
-@pytest.mark.parametrize("installer", ["uv", "pip"])
-def test_bytecode_is_made_once_for_all_sets_and_never_checked_again(
-    pod: Pod, open_index: Object, installer: str
-) -> None:
-    first = pod.install(pod.request("six", hash="a" * 16, installer=installer, **open_index))
-    other = Pod(python=pod.python, store=pod.store, view=pod.view.with_name("pod-1"))
-    second = other.install(other.request("six", "ww-twoface", hash="b" * 16, installer=installer, **open_index))
-    old = compiled(pod.store / first.result["key"] / "site-packages")
-    new = compiled(pod.store / second.result["key"] / "site-packages")
-    assert old["six"] == new["six"]
-    assert {flags for _, flags in new.values()} == {b"\x01\x00\x00\x00"}
-    assert "six" in new
-
-
-def test_kept_bytecode_of_other_files_is_not_taken(pod: Pod, open_index: Object) -> None:
-    pod.install(pod.request("six==1.16.0", hash="a" * 16, **open_index))
-    ended = pod.install(pod.request("six==1.17.0", hash="b" * 16, **open_index))
-    site = pod.store / ended.result["key"] / "site-packages"
-    version, cached = printed(pod, site, "import six; print(six.__version__, six.__cached__)")
-    assert version == "1.17.0"
-    assert Path(cached).exists()
-
-
-def test_what_cannot_be_kept_or_compiled_does_not_stop_the_installation(pod: Pod, open_index: Object) -> None:
-    (pod.store / ".wheelwarden").mkdir()
-    (pod.store / ".wheelwarden" / "bytecode").write_text("in the way")
-    ended = pod.install(pod.request("ww-broken==1.0", "six", **open_index))
-    assert (ended.code, ended.result["outcome"]) == (0, "installed")
-    assert "six" in compiled(pod.store / ended.result["key"] / "site-packages")
-
-
 # pip's own parser takes no `name @ git+file://…`, for want of a host; people's references have one.
 @pytest.mark.parametrize(
     ("installer", "form"), [("uv", "ww-from-git @ {}"), ("uv", "{}#egg=ww-from-git"), ("pip", "{}#egg=ww-from-git")]
@@ -384,60 +336,6 @@ def test_without_git_its_absence_is_told(pod: Pod, open_index: Object, tmp_path:
     assert "git" in ended.result["error"]["message"].lower()
 
 
-def make_wheel(folder: Path, name: str, modules: Mapping[str, str] = NOTHING, **metadata: str) -> None:
-    """A wheel of some modules, else of one that is empty, with more fields in its metadata."""
-    folder.mkdir(exist_ok=True)
-    info = f"{name}-1.0.dist-info"
-    fields = {"Metadata-Version": "2.1", "Name": name, "Version": "1.0", **metadata}
-    files = {
-        **(modules or {f"{name}.py": ""}),
-        f"{info}/METADATA": "".join(f"{key.replace('_', '-')}: {value}\n" for key, value in fields.items()),
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"])
-    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
-        for path, text in {**files, f"{info}/RECORD": record}.items():
-            wheel.writestr(path, text)
-
-
-@contextmanager
-def index_of(folder: Path) -> Iterator[Object]:
-    """The part of a request that names an index of these wheels."""
-    running = index.start(folder, "127.0.0.1", folder.with_name("state"), open_port=0, private_port=0)
-    try:
-        yield {"indexUrl": running.open_url, "trustedHosts": [urlsplit(running.open_url).netloc]}
-    finally:
-        running.stop()
-
-
-@pytest.mark.parametrize("installer", ["uv", "pip"])
-def test_bytecode_is_of_the_source_beside_it_where_packages_bring_the_same_file(
-    pod: Pod, tmp_path: Path, installer: str
-) -> None:
-    for name in ("one", "two"):
-        modules = {"ww_both/common.py": f"brought_by = '{name}'\n", f"ww_both/{name}.py": ""}
-        make_wheel(tmp_path / "wheels", f"ww_{name}", modules)
-    with index_of(tmp_path / "wheels") as where:
-        for number, packages in enumerate([("ww-one", "ww-two"), ("ww-two",), ("ww-one",), ("ww-one", "ww-two")]):
-            ended = pod.install(pod.request(*packages, hash=str(number) * 16, installer=installer, **where))
-            site = pod.store / ended.result["key"] / "site-packages"
-            brought_by, cached = printed(
-                pod, site, "from ww_both import common; print(common.brought_by, common.__cached__)"
-            )
-            assert (site / "ww_both" / "common.py").read_text() == f"brought_by = '{brought_by}'\n"
-            assert Path(cached).exists()
-
-
-def test_what_uv_unpacks_is_compiled_while_it_still_works(pod: Pod, open_index: Object) -> None:
-    ended = pod.install(pod.request("requests", **open_index))
-    folder = pod.store / ended.result["key"]
-    bytecode = list(folder.rglob("*.pyc"))
-    origins = {marshal.loads(path.read_bytes()[16:]).co_filename for path in bytecode}
-    assert len(origins) == len(bytecode) > 50
-    assert {"archive-v" in origin for origin in origins} == {True}
-    assert {path.name for path in folder.iterdir()} == {"site-packages", "record.json"}
-
-
 @pytest.mark.parametrize("installer", ["uv", "pip"])
 def test_a_package_for_another_python_is_told_as_that(pod: Pod, tmp_path: Path, installer: str) -> None:
     make_wheel(tmp_path / "wheels", "ww_future", Requires_Python=">=4")
@@ -445,11 +343,3 @@ def test_a_package_for_another_python_is_told_as_that(pod: Pod, tmp_path: Path, 
         ended = pod.install(pod.request("ww-future", installer=installer, **where))
     assert (ended.code, ended.result["error"]["class"]) == (1, "python_incompatible"), ended.output
     assert "ww-future" in ended.result["error"]["message"]
-
-
-def test_a_volume_that_is_read_only_is_told_as_that(pod: Pod, open_index: Object) -> None:
-    mount_sized(pod.store, 1 << 20, "ro")
-    ended = pod.install(pod.request("six", **open_index))
-    assert (ended.code, ended.result["error"]["class"], ended.result["attempts"]) == (1, "unknown", 0)
-    assert "Cannot write to the package volume" in ended.result["error"]["message"]
-    assert "Read-only file system" in ended.result["error"]["message"]

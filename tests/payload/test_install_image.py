@@ -1,20 +1,15 @@
-"""What the image has already: neither installed again nor hidden; and what the store keeps of older sets."""
+"""What the image has already: neither installed again nor hidden."""
 
-import errno
 import json
 import os
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster import debian
-from tests.payload.conftest import Object, Pod, make_python, mount_sized
+from tests.payload.conftest import Object, Pod, make_python
 from wheelwarden.payload import probe_argv
-
-DAY = 86400.0
 
 
 @pytest.fixture
@@ -88,137 +83,3 @@ def test_another_image_gets_a_directory_of_its_own(pod: Pod, image: str, open_in
     second = with_six.install(with_six.request("six>=1.16", **open_index))
     assert first.result["key"] != second.result["key"]
     assert (len(first.result["installed"]), second.result["installed"]) == (1, [])
-
-
-def age(store: Path, key: str, seconds: float) -> None:
-    stamp = time.time() - seconds
-    os.utime(store / key / "record.json", (stamp, stamp))
-
-
-def test_older_sets_go_after_the_retention_but_none_that_a_live_pod_uses(pod: Pod, open_index: Object) -> None:
-    keys = {}
-    for number, requirement in enumerate(["six==1.16.0", "ww-twoface", "idna", "certifi"]):
-        request = pod.request(requirement, **{**open_index, "hash": f"{number}" * 16})
-        keys[requirement] = pod.install(request).result["key"]
-    age(pod.store, keys["six==1.16.0"], 8 * DAY)
-    age(pod.store, keys["ww-twoface"], 8 * DAY)
-    age(pod.store, keys["idna"], 6 * DAY)
-    more = {"hash": "f" * 16, "keysInUse": ["1" * 16], "retentionSeconds": 7 * DAY}
-    ended = pod.install(pod.request("urllib3", **open_index, **more))
-    left = {path.name for path in pod.store.iterdir() if not path.name.startswith(".")}
-    assert left == {keys["ww-twoface"], keys["idna"], keys["certifi"], ended.result["key"]}
-    assert f"Removed from the volume, since no pod uses it: {keys['six==1.16.0']}" in ended.output
-
-
-def test_nothing_goes_where_nobody_said_which_pods_live(pod: Pod, open_index: Object) -> None:
-    old = pod.install(pod.request("six==1.16.0", **open_index)).result["key"]
-    age(pod.store, old, 100 * DAY)
-    pod.install(pod.request("idna", **{**open_index, "hash": "f" * 16, "keysInUse": None}))
-    assert (pod.store / old).is_dir()
-
-
-def test_a_set_that_is_used_again_is_young_again(pod: Pod, open_index: Object) -> None:
-    request = pod.request("six==1.16.0", **open_index)
-    key = pod.install(request).result["key"]
-    age(pod.store, key, 100 * DAY)
-    again = Pod(python=pod.python, store=pod.store, view=pod.view.with_name("pod-1"))
-    assert again.install(request).result["outcome"] == "reused"
-    assert time.time() - (pod.store / key / "record.json").stat().st_mtime < DAY
-
-
-MIB = 1 << 20
-LEFT_BYTES = 400 << 10  # too little for idna and certifi with their bytecode
-
-
-def mount_with_quota(place: Path, total_bytes: int) -> None:
-    """A quota on a file system with room enough: EDQUOT where it ends, and statvfs tells nothing of it."""
-    debian.ensure(["btrfs-progs"])
-    image = place.with_name("quota.img")
-    with image.open("wb") as file:
-        file.truncate(4096 * MIB)  # sparse
-    for command in (
-        ["mkfs.btrfs", "--quiet", image],
-        ["mount", "-o", "loop", image, place],
-        ["btrfs", "quota", "enable", place],
-        ["btrfs", "subvolume", "create", place / "claim"],
-        ["btrfs", "qgroup", "limit", str(total_bytes), place / "claim"],
-        ["mount", "--bind", place / "claim", place],
-    ):
-        subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
-
-
-# A quota wants more room: btrfs counts what a change of its trees may need as used while it makes the change.
-LIMITS = {"size": (mount_sized, 1600 << 10), "quota": (mount_with_quota, 32 * MIB)}
-
-
-@pytest.fixture(params=LIMITS)
-def small_pod(pod: Pod, request: pytest.FixtureRequest) -> Pod:
-    """A pod whose store is full but for a little: by its size, and by a quota."""
-    mount, total_bytes = LIMITS[request.param]
-    mount(pod.store, total_bytes)
-    older = pod.store / ("a" * 16 + "-cp311")
-    older.mkdir()
-    (older / "blob").write_bytes(b"x" * (total_bytes - LEFT_BYTES))
-    (older / "record.json").write_text("{}")
-    age(pod.store, older.name, 2 * 3600)
-    return pod
-
-
-def test_a_full_volume_is_cleared_of_what_no_pod_uses_and_the_installation_goes_on(
-    small_pod: Pod, open_index: Object
-) -> None:
-    request = small_pod.request("idna", "certifi", **open_index, keysInUse=[], retentionSeconds=7 * DAY)
-    ended = small_pod.install(request)
-    assert (ended.code, ended.result["error"]) == (0, None), ended.output
-    assert ended.result["attempts"] == 2
-    assert "The volume was full; what no pod uses is removed, trying again" in ended.output
-    assert {path.name for path in small_pod.store.iterdir()} == {".wheelwarden", ended.result["key"]}
-
-
-def test_a_full_volume_that_live_pods_use_is_a_clear_error_and_nothing_is_touched(
-    small_pod: Pod, open_index: Object
-) -> None:
-    request = small_pod.request("idna", "certifi", **open_index, keysInUse=["a" * 16], retentionSeconds=7 * DAY)
-    older = small_pod.store / ("a" * 16 + "-cp311")
-    before = (older / "blob").read_bytes()
-    ended = small_pod.install(request)
-    assert (ended.code, ended.result["error"]["class"]) == (1, "disk_full")
-    assert "Increase cache.size" in ended.result["error"]["message"]
-    assert (older / "blob").read_bytes() == before
-    assert list((small_pod.store / ".wheelwarden" / "staging").iterdir()) == []
-
-
-@pytest.fixture
-def pod_with_quota(pod: Pod) -> Pod:
-    mount_with_quota(pod.store, 128 * MIB)
-    return pod
-
-
-def fill(path: Path, left_bytes: int) -> None:
-    """Writes a file that leaves so much of its quota."""
-    size = 0
-    with path.open("wb", buffering=0) as file:
-        try:
-            while True:
-                size += file.write(b"x" * (256 << 10))
-        except OSError as error:
-            if error.errno != errno.EDQUOT:
-                raise
-    if left_bytes:
-        path.unlink()
-        path.write_bytes(b"x" * (size - left_bytes))
-
-
-@pytest.mark.parametrize("left_bytes", [LEFT_BYTES, 0])
-def test_what_only_the_caches_hold_is_given_back_too(pod_with_quota: Pod, open_index: Object, left_bytes: int) -> None:
-    pod = pod_with_quota
-    older = pod.install(pod.request("numpy", **open_index)).result["key"]
-    age(pod.store, older, 2 * 3600)
-    used = pod.store / ("b" * 16 + "-cp311")
-    used.mkdir()
-    fill(used / "blob", left_bytes)
-    more = {"hash": "f" * 16, "keysInUse": ["b" * 16], "retentionSeconds": 7 * DAY}
-    ended = pod.install(pod.request("idna", "certifi", **{**open_index, **more}))
-    assert (ended.code, ended.result["error"]) == (0, None), ended.output
-    assert "The volume was full; what no pod uses is removed, trying again" in ended.output
-    assert {path.name for path in pod.store.iterdir()} == {".wheelwarden", used.name, ended.result["key"]}

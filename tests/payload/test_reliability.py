@@ -4,12 +4,12 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.payload.conftest import soon
 from tests.payload.test_probe import DEBIAN, OTHERS
 from wheelwarden.payload import probe_argv
 from wheelwarden.verify.reliability import CHECKS, Check, Profile, parse_reliability
@@ -188,10 +188,7 @@ def test_nothing_is_left_running_when_it_is_told_to_stop(tmp_path: Path, payload
         else:
             process.stdin.close()
         assert process.wait(20) == 124, process.stdout and process.stdout.read()
-    limit = time.monotonic() + 10  # what was killed may need a moment to go
-    while time.monotonic() < limit and _running(module):
-        time.sleep(0.05)
-    assert _running(module) == []
+    assert soon(lambda: _running(module) == []), _running(module)
 
 
 def _running(module: str) -> list[Path]:

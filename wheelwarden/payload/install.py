@@ -24,9 +24,7 @@ RECENT_SECONDS = 3600  # what was claimed within the last hour is left alone, wh
 SHARED_CACHE_BYTES = 2 << 30  # a store of at least this size also keeps uv's cache
 ROOM_BYTES = 10 << 30  # with so much free a store is not short: some are a node's whole disk
 LONGEST_PAUSE_SECONDS = 15
-COMPILER_MEBIBYTES = (
-    48  # that one compiling process takes at most, as measured with the largest modules of pandas and scipy
-)
+COMPILER_MEBIBYTES = 48  # of one compiling process at most, as measured with the largest modules of pandas and scipy
 OWN_MEBIBYTES = 64  # and we with uv beside them
 IMAGE_ENTRIES = 10
 CAUSE_LIMIT = 500

@@ -196,30 +196,28 @@ def wait_for(child, seconds):
     A container that runs out of memory may be killed as a whole: proving must never do that.
     """
     end = time.monotonic() + seconds
+    while not has_ended(child, max(0.0, min(POLL_SECONDS, end - time.monotonic()))):
+        if time.monotonic() >= end:
+            return "ProbeTimeout"
+        if is_short_of_memory():
+            return "OutOfMemory"
+    return None
+
+
+def has_ended(child, seconds):
+    """Whether it ends within so many seconds. Told by the kernel where it can: Popen.wait looks now and then."""
     try:
-        descriptor = os.pidfd_open(child.pid)  # the kernel tells at once; Popen.wait looks now and then
+        descriptor = os.pidfd_open(child.pid)
     except (AttributeError, OSError):  # Python 3.8, or a kernel or sandbox without it
-        descriptor = -1
+        try:
+            child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
     try:
-        while not has_ended(child, descriptor, max(0.0, min(POLL_SECONDS, end - time.monotonic()))):
-            if time.monotonic() >= end:
-                return "ProbeTimeout"
-            if is_short_of_memory():
-                return "OutOfMemory"
-        return None
-    finally:
-        if descriptor >= 0:
-            os.close(descriptor)
-
-
-def has_ended(child, descriptor, seconds):
-    if descriptor >= 0:
         return bool(select.select([descriptor], [], [], seconds)[0])
-    try:
-        child.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
+    finally:
+        os.close(descriptor)
 
 
 def is_short_of_memory():
