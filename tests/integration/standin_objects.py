@@ -34,6 +34,8 @@ CONDITION = {
     "lastProbeTime": "2026-01-31T10:30:00Z",
     "lastTransitionTime": "2026-01-31T10:30:00Z",
 }
+# The same on a KasprApp: its kind wants the generation in each condition, and knows no time of a probe.
+APP_CONDITION = {key: value for key, value in CONDITION.items() if key != "lastProbeTime"} | {"observedGeneration": 1}
 
 Found = TypeVar("Found")
 

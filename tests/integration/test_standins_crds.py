@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.standin_objects import CONDITION, apply_crds, kaspr_app, make_namespace, notebook
+from tests.integration.standin_objects import APP_CONDITION, CONDITION, apply_crds, kaspr_app, make_namespace, notebook
 from wheelwarden.errors import Invalid
 from wheelwarden.kube import KASPRAPPS, NAMESPACES, NOTEBOOKS, Cluster
 
@@ -60,7 +60,7 @@ async def test_a_notebooks_status_must_have_its_conditions(cluster: Cluster, nam
         )
 
 
-async def test_unknown_fields_of_python_packages_are_pruned_and_cache_enabled_gets_no_default(
+async def test_unknown_fields_of_python_packages_are_pruned_and_a_cache_is_off_unless_it_is_switched_on(
     cluster: Cluster, namespace: str
 ) -> None:
     asked = {"packages": ["six"], "bogus": 1, "cache": {"bogus": 1}, "credentials": {"secretRef": {"name": "pypi"}}}
@@ -68,7 +68,7 @@ async def test_unknown_fields_of_python_packages_are_pruned_and_cache_enabled_ge
     assert made["spec"]["config"] == {"any": "thing"}
     assert made["spec"]["pythonPackages"] == {
         "packages": ["six"],
-        "cache": {"type": "pvc", "size": "256Mi", "accessMode": "ReadWriteMany", "deleteClaim": True},
+        "cache": {"type": "pvc", "enabled": False, "accessMode": "ReadWriteMany"},
         "credentials": {"secretRef": {"name": "pypi", "usernameKey": "username", "passwordKey": "password"}},
     }
 
@@ -77,6 +77,7 @@ async def test_unknown_fields_of_python_packages_are_pruned_and_cache_enabled_ge
     ("asked", "field"),
     [
         ({"packages": "six"}, "spec.pythonPackages.packages"),
+        ({"packages": None}, "spec.pythonPackages.packages"),
         ({"indexUrl": "ftp://packages.example.com"}, "spec.pythonPackages.indexUrl"),
         ({"extraIndexUrls": ["packages.example.com"]}, "spec.pythonPackages.extraIndexUrls[0]"),
         ({"credentials": {"secretRef": {}}}, "spec.pythonPackages.credentials.secretRef.name"),
@@ -84,17 +85,18 @@ async def test_unknown_fields_of_python_packages_are_pruned_and_cache_enabled_ge
         ({"installPolicy": {"timeout": 59}}, "spec.pythonPackages.installPolicy.timeout"),
         ({"installPolicy": {"onFailure": "shrug"}}, "spec.pythonPackages.installPolicy.onFailure"),
         ({"cache": {"type": "s3"}}, "spec.pythonPackages.cache.type"),
+        ({"cache": {"accessMode": "ReadWriteOnce"}}, "spec.pythonPackages.cache.accessMode"),
     ],
 )
 async def test_what_the_operators_schema_forbids_is_refused(
     cluster: Cluster, namespace: str, asked: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(Invalid) as refused:
-        await cluster.create(KASPRAPPS, kaspr_app("one", pythonPackages=asked), namespace)
+        await cluster.create(KASPRAPPS, kaspr_app("one", pythonPackages={"packages": ["six"], **asked}), namespace)
     assert field in refused.value.message
 
 
-@pytest.mark.parametrize("field", ["bootstrapServers", "authentication", "replicas", "storage"])
+@pytest.mark.parametrize("field", ["bootstrapServers", "authentication"])
 async def test_a_kaspr_app_needs_what_its_operator_needs(cluster: Cluster, namespace: str, field: str) -> None:
     body = kaspr_app("one")
     del body["spec"][field]
@@ -106,8 +108,7 @@ async def test_a_kaspr_apps_status_keeps_foreign_keys_and_prunes_inside_python_p
     cluster: Cluster, namespace: str
 ) -> None:
     await cluster.create(KASPRAPPS, kaspr_app("one"), namespace)
-    reported = {
-        "state": "Ready",
+    kept = {
         "hash": "abc",
         "installed": ["six==1.17.0"],
         "cacheMode": "shared-pvc",
@@ -115,12 +116,34 @@ async def test_a_kaspr_apps_status_keeps_foreign_keys_and_prunes_inside_python_p
         "installDuration": "45s",
         "installedBy": "one-app-0",
         "warnings": ["full"],
-        "cacheUsage": {"totalBytes": 10, "usedBytes": 5, "availableBytes": 5, "usagePercent": 50.5},
     }
-    status = {"pythonPackages": {**reported, "bogus": 1}, "wheelwarden": {"bogus": 1}, "conditions": [CONDITION]}
+    pruned = {
+        "state": "Ready",
+        "error": "none",
+        "errorType": "network",
+        "indexUrl": "https://packages.example.com/simple",
+        "authentication": {"enabled": True},
+        "cacheUsage": {"usedBytes": 5},
+    }
+    ours = {"any": {"thing": 1}}
+    told = {**APP_CONDITION, "lastProbeTime": "2026-01-31T10:30:00Z"}
+    status = {"pythonPackages": {**kept, **pruned}, "wheelwarden": ours, "conditions": [told]}
     written = await cluster.patch(KASPRAPPS, "one", {"status": status}, namespace, subresource="status")
-    assert written["status"] == {
-        "pythonPackages": reported,
-        "wheelwarden": {"bogus": 1},
-        "conditions": [CONDITION],
-    }
+    assert written["status"] == {"pythonPackages": kept, "wheelwarden": ours, "conditions": [APP_CONDITION]}
+
+
+@pytest.mark.parametrize("field", ["status", "reason", "lastTransitionTime", "observedGeneration"])
+async def test_a_kaspr_apps_condition_is_refused_where_a_field_is_missing(
+    cluster: Cluster, namespace: str, field: str
+) -> None:
+    await cluster.create(KASPRAPPS, kaspr_app("one"), namespace)
+    told = {key: value for key, value in APP_CONDITION.items() if key != field}
+    with pytest.raises(Invalid, match=rf"status\.conditions\[0\]\.{field}: Required value"):
+        await cluster.patch(KASPRAPPS, "one", {"status": {"conditions": [told]}}, namespace, subresource="status")
+
+
+async def test_a_kaspr_apps_conditions_are_a_map_by_their_type(cluster: Cluster, namespace: str) -> None:
+    await cluster.create(KASPRAPPS, kaspr_app("one"), namespace)
+    twice = {"status": {"conditions": [APP_CONDITION, APP_CONDITION]}}
+    with pytest.raises(Invalid, match=r"status\.conditions\[1\]: Duplicate value"):
+        await cluster.patch(KASPRAPPS, "one", twice, namespace, subresource="status")

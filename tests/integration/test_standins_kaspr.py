@@ -6,9 +6,17 @@ from typing import Any
 
 import pytest
 
-from tests.integration.standin_objects import CONDITION, apply_crds, kaspr_app, make_namespace, running_standins, until
+from tests.integration.standin_objects import (
+    APP_CONDITION,
+    apply_crds,
+    kaspr_app,
+    make_namespace,
+    running_standins,
+    until,
+)
 from tests.standins import kaspr
-from wheelwarden.kube import KASPRAPPS, NAMESPACES, SERVICES, STATEFUL_SETS, Cluster, Object
+from wheelwarden.errors import NotFound
+from wheelwarden.kube import CLAIMS, KASPRAPPS, NAMESPACES, SERVICES, STATEFUL_SETS, Cluster, Object
 
 LABELS = {
     "kaspr.io/cluster": "demo",
@@ -16,8 +24,13 @@ LABELS = {
     "kaspr.io/kind": "KasprApp",
     "kaspr.io/app": "demo",
 }
-READY = {"type": "Ready", "status": "True", "reason": "AllPodsReady", "message": "0 of 0 pods ready"}
-PROGRESSING = {"type": "Progressing", "status": "False", "reason": "Reconciled", "message": ""}
+READY = {
+    "type": "Ready", "status": "True", "reason": "Healthy", "message": "The app is ready", "observedGeneration": 1,
+}  # fmt: skip
+PROGRESSING = {
+    "type": "Progressing", "status": "False", "reason": "ReconcileComplete", "message": "0 of 0 members are ready",
+    "observedGeneration": 1,
+}  # fmt: skip
 THEN, NOW = "2026-01-31T10:00:00Z", "2026-01-31T10:30:00Z"
 
 
@@ -133,13 +146,13 @@ async def test_conditions_are_rewritten_from_an_old_snapshot_and_other_status_ke
         return app if app.get("status") else None
 
     mine = (await until(reported))["status"]["conditions"]
-    status = {"conditions": [*mine, CONDITION], "wheelwarden": {"a": "b"}, "pythonPackages": {"hash": "abc"}}
+    status = {"conditions": [*mine, APP_CONDITION], "wheelwarden": {"a": "b"}, "pythonPackages": {"hash": "abc"}}
     written = await cluster.patch(KASPRAPPS, "demo", {"status": status}, namespace, subresource="status")
     version = written["metadata"]["resourceVersion"]
     watch = cluster.watch(KASPRAPPS, namespace, resource_version=version)
     changes = [event.object["status"] async for event in _first(watch, 2)]
     # Dropped by the snapshot from before it was written, then brought back by the one after.
-    assert [change["conditions"] for change in changes] == [mine, [*mine, CONDITION]]
+    assert [change["conditions"] for change in changes] == [mine, [*mine, APP_CONDITION]]
     assert [[change["wheelwarden"], change["pythonPackages"]] for change in changes] == [
         [{"a": "b"}, {"hash": "abc"}],
         [{"a": "b"}, {"hash": "abc"}],
@@ -156,11 +169,90 @@ async def _first(events: AsyncIterator[Any], count: int) -> AsyncIterator[Any]:
                 return
 
 
+def demo(*, annotations: dict[str, str] | None = None, **spec: Any) -> Object:
+    """A KasprApp `demo` as the API server gives it."""
+    app = kaspr_app("demo", **spec)
+    app["metadata"] |= {"namespace": "shop", "uid": "u-1", "generation": 1, "annotations": annotations or {}}
+    return app
+
+
 def test_rewritten_conditions_keep_their_times_and_take_the_others_from_the_snapshot() -> None:
     old = [{**READY, "lastTransitionTime": THEN}, {**PROGRESSING, "status": "True", "lastTransitionTime": THEN}]
-    app = kaspr_app("demo", replicas=0) | {"status": {"conditions": [*old, {**CONDITION, "reason": "New"}]}}
-    assert kaspr.rewrite_conditions(app, None, [*old, CONDITION], now=NOW) == [
-        {**READY, "lastTransitionTime": THEN},
+    app = demo(replicas=0) | {"status": {"conditions": [*old, {**APP_CONDITION, "reason": "New"}]}}
+    assert kaspr.rewrite_conditions(app, None, [*old, APP_CONDITION], now=NOW) == [
         {**PROGRESSING, "lastTransitionTime": NOW},
-        CONDITION,
+        {**READY, "lastTransitionTime": THEN},
+        APP_CONDITION,
     ]
+
+
+def installer_pod(name: str, digest: str, state: Object) -> Object:
+    env = [{"name": "PACKAGES_HASH", "value": digest}]
+    return {
+        "metadata": {"name": name},
+        "spec": {"initContainers": [{"name": "install-packages", "env": env}]},
+        "status": {"initContainerStatuses": [{"name": "install-packages", "state": state}]},
+    }
+
+
+def test_the_last_words_of_a_failed_installer_are_the_operators_message() -> None:
+    app = demo(annotations={kaspr.INSTALLS: "true"}, pythonPackages={"packages": ["six"], "cache": {"enabled": True}})
+    pods = [
+        installer_pod("demo-app-0", "older", {"terminated": {"exitCode": 0}}),
+        installer_pod(
+            "demo-app-1", kaspr.hash_packages(app), {"terminated": {"exitCode": 1, "message": "no such name"}}
+        ),
+    ]
+    told = kaspr.rewrite_conditions(app, None, [], now=NOW, pods=pods)[-1]
+    assert told == {
+        "type": "PythonPackagesReady", "status": "False", "reason": "InstallationFailed", "message": "no such name",
+        "lastTransitionTime": NOW, "observedGeneration": 1,
+    }  # fmt: skip
+
+
+def test_settings_of_the_installer_reach_it_after_the_operators_own() -> None:
+    key = {"name": "deploy-key", "mountPath": "/var/run/secrets/deploy-key", "readOnly": True}
+    volume = {"name": "deploy-key", "secret": {"secretName": "deploy-key"}}
+    command = {"name": "GIT_SSH_COMMAND", "value": "ssh -i /var/run/secrets/deploy-key/id"}
+    app = demo(
+        annotations={kaspr.INSTALLS: "true"},
+        pythonPackages={"packages": ["six"], "cache": {"enabled": True}},
+        template={
+            "pod": {"volumes": [volume]},
+            "pythonPackagesInitContainer": {"env": [command], "volumeMounts": [key]},
+        },
+    )
+    pod = kaspr.build_template(app)["spec"]
+    [installer] = pod["initContainers"]
+    own = {"name": "demo-app-packages", "mountPath": "/opt/kaspr/packages"}
+    assert installer["env"][-1] == command
+    assert installer["volumeMounts"] == [own, key]
+    claim = {"name": "demo-app-packages", "persistentVolumeClaim": {"claimName": "demo-app-python-packages"}}
+    assert pod["volumes"][1:] == [volume, claim]
+    assert pod["containers"][0]["volumeMounts"][-1] == {**own, "readOnly": True}
+
+
+@pytest.mark.parametrize("cache", [{}, {"cache": {"enabled": False, "size": "1Gi"}}], ids=["no word", "switched off"])
+def test_without_a_cache_each_pod_of_the_operator_installs_for_itself(cache: Object) -> None:
+    app = demo(annotations={kaspr.INSTALLS: "true"}, pythonPackages={"packages": ["six"], **cache})
+    pod = kaspr.build_template(app)["spec"]
+    assert pod["volumes"][-1] == {"name": "demo-app-packages", "emptyDir": {}}
+    assert "PACKAGES_HASH" not in [variable["name"] for variable in pod["initContainers"][0]["env"]]
+    assert kaspr.describe_packages(app, "") == {
+        "cacheMode": "ephemeral", "installed": ["six"], "warnings": [kaspr.EPHEMERAL_WARNING],
+    }  # fmt: skip
+
+
+async def test_an_operator_under_load_makes_its_claim_long_before_its_statefulset(
+    cluster: Cluster, namespace: str
+) -> None:
+    marks = {kaspr.INSTALLS: "true", kaspr.DELAY: "3600"}
+    app = kaspr_app("demo", pythonPackages={"packages": ["six"], "cache": {"enabled": True}})
+    app["metadata"]["annotations"] = marks
+    await cluster.create(KASPRAPPS, app, namespace)
+    await until(lambda: cluster.get(SERVICES, "demo-app", namespace))
+    await cluster.get(CLAIMS, "demo-app-python-packages", namespace)
+    with pytest.raises(NotFound):
+        await cluster.get(STATEFUL_SETS, "demo-app", namespace)
+    await cluster.patch(KASPRAPPS, "demo", {"metadata": {"annotations": {kaspr.DELAY: "0"}}}, namespace)
+    await until(lambda: cluster.get(STATEFUL_SETS, "demo-app", namespace))

@@ -1,7 +1,8 @@
 """What the public Kaspr operator (v0.18.51) makes of a KasprApp, as far as Wheelwarden meets it: decisions only.
 
-The pod runs nothing but `sleep`, unless `spec.podTemplate` (of this stand-in alone) says otherwise. The annotation
-`INSTALLS` (of this stand-in alone, too) makes it an operator of 0.14 or later for that app: with an installer of its own.
+The pod runs nothing but `sleep`, unless `spec.podTemplate` (of this stand-in alone) says otherwise. Two annotations of
+this stand-in alone: `INSTALLS` makes it an operator of 0.14 or later for that app, with an installer of its own, and
+`DELAY` makes it an operator under load, which needs that many seconds to the app's StatefulSet.
 """
 
 import copy
@@ -16,9 +17,10 @@ from wheelwarden.kube import Object
 APP_LABEL = "kaspr.io/app"
 CONTAINER = "kaspr"
 DEFAULT_IMAGE = "registry.example.com/kaspr:0.18.51"
-OWN_CONDITIONS = ("Ready", "Progressing")
+OWN_CONDITIONS = ("Ready", "Progressing", "PythonPackagesReady")
 PORT = 6065
 INSTALLS = "standins.example.com/installs-packages"
+DELAY = "standins.example.com/statefulset-delay-seconds"
 INSTALLER = "install-packages"
 PACKAGES_PATH = "/opt/kaspr/packages"
 # What the real one does, its weaknesses included: pip --target into the live folder without cleaning up, markers of older
@@ -34,6 +36,14 @@ if python3 -m pip install --no-cache-dir --disable-pip-version-check --target "$
 fi
 test "$ON_FAILURE" = allow
 """
+# Without a volume of its own there is no marker, and each start installs again.
+EPHEMERAL_SCRIPT = """
+python3 -m pip install --no-cache-dir --disable-pip-version-check --target "$PACKAGES_PATH" $PIP_OPTIONS $PACKAGES ||
+  test "$ON_FAILURE" = allow
+"""
+EPHEMERAL_WARNING = "Ephemeral storage: each pod installs again when it starts"
+# What a waiting installer says when it has failed and is started again.
+_FAILING = ("CrashLoopBackOff", "Error", "ErrImagePull", "ImagePullBackOff")
 # Lists that a drift check compares by length: additions are drift, defaults of the API server are not.
 _OWNED_LISTS = ("initContainers", "containers", "volumes")
 
@@ -102,12 +112,10 @@ def build_template(app: Object) -> Object:
         "volumes": [{"name": f"{component}-storage", "emptyDir": {}}],
     }
     if installs_packages(app):
-        mount = {"name": f"{component}-packages", "mountPath": PACKAGES_PATH}
-        pod["initContainers"] = [{**build_installer(app), "image": main["image"], "volumeMounts": [mount]}]
-        pod["volumes"].append(
-            {"name": mount["name"], "persistentVolumeClaim": {"claimName": build_claim(app)["metadata"]["name"]}}
-        )
-        main["volumeMounts"].append(mount)
+        pod["initContainers"] = [{**build_installer(app), "image": main["image"]}]
+        pod["volumes"] += _read_template(app, "pod").get("volumes") or []
+        pod["volumes"].append(build_packages_volume(app))
+        main["volumeMounts"].append({"name": f"{component}-packages", "mountPath": PACKAGES_PATH, "readOnly": True})
         main["env"].append({"name": "PYTHONPATH", "value": f"{PACKAGES_PATH}:${{PYTHONPATH}}"})
     over = copy.deepcopy(spec.get("podTemplate") or {})
     over_spec = over.get("spec") or {}
@@ -128,6 +136,16 @@ def installs_packages(app: Object) -> bool:
     return asked and bool((app["spec"].get("pythonPackages") or {}).get("packages"))
 
 
+def keeps_packages(app: Object) -> bool:
+    """Whether the operator makes a volume for them; without a word about it, it does not."""
+    cache = app["spec"]["pythonPackages"].get("cache") or {}
+    return bool(cache.get("enabled")) and cache.get("type", "pvc") == "pvc"
+
+
+def read_delay_seconds(app: Object) -> float:
+    return float((app["metadata"].get("annotations") or {}).get(DELAY, 0))
+
+
 def hash_packages(app: Object) -> str:
     """The operator's own name of a set of packages; not ours."""
     asked = app["spec"]["pythonPackages"]
@@ -141,14 +159,31 @@ def build_installer(app: Object) -> Object:
         options += ["--trusted-host", host]
     values = {
         "PACKAGES_PATH": PACKAGES_PATH,
-        "PACKAGES_HASH": hash_packages(app),
+        **({"PACKAGES_HASH": hash_packages(app)} if keeps_packages(app) else {}),
         "PACKAGES": " ".join(asked["packages"]),
         "PACKAGES_JSON": json.dumps(asked["packages"]),
         "PIP_OPTIONS": " ".join(options),
         "ON_FAILURE": (asked.get("installPolicy") or {}).get("onFailure", "block"),
     }
     env = [{"name": name, "value": value} for name, value in values.items()]
-    return {"name": INSTALLER, "command": ["/bin/bash", "-c"], "args": [INSTALL_SCRIPT], "env": env}
+    # The user's own settings of this container reach it as they are, after the operator's.
+    theirs = _read_template(app, "pythonPackagesInitContainer")
+    mount = {"name": f"{component_name(app)}-packages", "mountPath": PACKAGES_PATH}
+    return {
+        "name": INSTALLER,
+        "command": ["/bin/bash", "-c"],
+        "args": [INSTALL_SCRIPT if keeps_packages(app) else EPHEMERAL_SCRIPT],
+        "env": [*env, *(theirs.get("env") or [])],
+        "volumeMounts": [mount, *(theirs.get("volumeMounts") or [])],
+        "resources": asked.get("resources") or {},
+    }
+
+
+def build_packages_volume(app: Object) -> Object:
+    source: Object = {"emptyDir": {}}
+    if keeps_packages(app):
+        source = {"persistentVolumeClaim": {"claimName": build_claim(app)["metadata"]["name"]}}
+    return {"name": f"{component_name(app)}-packages", **source}
 
 
 def build_claim(app: Object) -> Object:
@@ -165,30 +200,55 @@ def build_claim(app: Object) -> Object:
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
 
 
-def find_installed_pod(app: Object, pods: Sequence[Object]) -> str | None:
-    """The pod that is asked for its marker: any one whose container of that name and hash ended well."""
+def find_installer(app: Object, pods: Sequence[Object]) -> tuple[str, Object] | None:
+    """The pod that the operator looks at, and the state of its installer: one of the present hash before any other."""
+    found = []
     for pod in pods:
         specs = [one for one in pod["spec"].get("initContainers") or [] if one["name"] == INSTALLER]
         hashes = [env.get("value") for one in specs for env in one.get("env") or [] if env["name"] == "PACKAGES_HASH"]
         statuses = (pod.get("status") or {}).get("initContainerStatuses") or []
-        ended = [one["state"].get("terminated") or {} for one in statuses if one["name"] == INSTALLER]
-        if hash_packages(app) in hashes and [one.get("exitCode") for one in ended] == [0]:
-            name: str = pod["metadata"]["name"]
-            return name
-    return None
+        stale = hash_packages(app) not in hashes
+        found += [(stale, pod["metadata"]["name"], one) for one in statuses if one["name"] == INSTALLER]
+    if not found:
+        return None
+    _, name, state = min(found, key=lambda one: one[0])
+    return name, state
 
 
-def read_marker(app: Object, text: str) -> Object:
-    """`status.pythonPackages`, as the operator makes it of its marker; an empty text: there is none."""
-    status: Object = {"hash": hash_packages(app), "cacheMode": "ReadWriteMany"}
-    if not text:
-        return status | {"warnings": ["Installation completed but marker file not found"]}
-    marker = json.loads(text)
+def judge_installer(state: Object | None) -> tuple[str, str, str]:
+    """Status, reason and message of the condition `PythonPackagesReady`; the container's last words are its message."""
+    now = (state or {}).get("state") or {}
+    ended = now.get("terminated")
+    if ended and ended.get("exitCode") == 0:
+        return "True", "PackagesInstalled", "The packages are installed"
+    if not ended and (now.get("waiting") or {}).get("reason") in _FAILING:
+        ended = ((state or {}).get("lastState") or {}).get("terminated") or now["waiting"]
+    if ended:
+        return "False", "InstallationFailed", ended.get("message") or "The installation failed"
+    return "False", "Installing", "The packages are being installed"
+
+
+def describe_packages(app: Object, marker: str | None) -> Object:
+    """`status.pythonPackages` as the operator makes it.
+
+    `marker` is the text of the marker in the pod, empty where there is none; None as long as no installer ended well.
+    """
+    keeps = keeps_packages(app)
+    status: Object = {"cacheMode": "persistent" if keeps else "ephemeral"}
+    if keeps:
+        status["hash"] = hash_packages(app)
+    if marker is None:
+        return status
+    if not keeps:
+        return status | {"installed": app["spec"]["pythonPackages"]["packages"], "warnings": [EPHEMERAL_WARNING]}
+    if not marker:
+        return status | {"warnings": ["The installer ended well and left no marker"]}
+    told = json.loads(marker)
     return status | {
-        "installed": marker["packages"],
-        "lastInstallTime": marker["install_time"],
-        "installDuration": marker["duration"],
-        "installedBy": marker["pod_name"],
+        "installed": told["packages"],
+        "lastInstallTime": told["install_time"],
+        "installDuration": told["duration"],
+        "installedBy": told["pod_name"],
     }
 
 
@@ -223,32 +283,49 @@ def has_drifted(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 
 
 def rewrite_conditions(
-    app: Object, statefulset: Object | None, snapshot: Sequence[Object], *, now: str
+    app: Object, statefulset: Object | None, snapshot: Sequence[Object], *, now: str, pods: Sequence[Object] = ()
 ) -> list[Object]:
-    """The whole `status.conditions`: the operator's own, made anew, and the others as the old snapshot had them."""
+    """The whole `status.conditions`: the operator's own from what it sees, the others as the old snapshot had them."""
     wanted = app["spec"].get("replicas", 1)
     ready = ((statefulset or {}).get("status") or {}).get("readyReplicas", 0)
-    complete = ready >= wanted
-    mine = [
-        _condition(
-            "Ready", complete, "AllPodsReady" if complete else "PodsNotReady", f"{ready} of {wanted} pods ready"
-        ),
-        _condition("Progressing", not complete, "Reconciled" if complete else "RollingOut", ""),
-    ]
+    mine = {
+        "Progressing": ("True", "Reconciling", f"{ready} of {wanted} members are ready"),
+        "Ready": ("False", "NotReady", "The app is not ready"),
+    }
+    if ready >= wanted:
+        mine = {
+            "Progressing": ("False", "ReconcileComplete", f"{ready} of {wanted} members are ready"),
+            "Ready": ("True", "Healthy", "The app is ready"),
+        }
+    if installs_packages(app):
+        found = find_installer(app, pods)
+        mine["PythonPackagesReady"] = judge_installer(found[1] if found else None)
     old = {item["type"]: item for item in read_conditions(app)}
-    for condition in mine:
-        before = old.get(condition["type"], {})
-        same = before.get("status") == condition["status"]
-        condition["lastTransitionTime"] = before.get("lastTransitionTime", now) if same else now
-    return [*mine, *(item for item in snapshot if item["type"] not in OWN_CONDITIONS)]
+    conditions = [_condition(app, kind, told, old=old.get(kind, {}), now=now) for kind, told in mine.items()]
+    return [*conditions, *(item for item in snapshot if item["type"] not in OWN_CONDITIONS)]
 
 
 def read_conditions(app: Object) -> list[Object]:
     return list((app.get("status") or {}).get("conditions") or [])
 
 
-def _condition(kind: str, status: bool, reason: str, message: str) -> Object:
-    return {"type": kind, "status": str(status), "reason": reason, "message": message}
+def _condition(app: Object, kind: str, told: tuple[str, str, str], *, old: Object, now: str) -> Object:
+    status, reason, message = told
+    same = old.get("status") == status
+    return {
+        "type": kind,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": old.get("lastTransitionTime", now) if same else now,
+        "observedGeneration": app["metadata"]["generation"],
+    }
+
+
+def _read_template(app: Object, part: str) -> Object:
+    """A part of `spec.template`, empty where there is none."""
+    found: Object = (app["spec"].get("template") or {}).get(part) or {}
+    return found
 
 
 def _metadata(app: Object) -> Object:

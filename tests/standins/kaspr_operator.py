@@ -55,7 +55,7 @@ class KasprOperator:
         if app["metadata"].get("deletionTimestamp"):
             return
         component = decide.component_name(app)
-        if decide.installs_packages(app):
+        if decide.installs_packages(app) and decide.keeps_packages(app):
             with contextlib.suppress(AlreadyExists):
                 await self._cluster.create(CLAIMS, decide.build_claim(app), namespace)
         try:
@@ -65,6 +65,9 @@ class KasprOperator:
         try:
             live = await self._cluster.get(STATEFUL_SETS, component, namespace)
         except NotFound:
+            if (delay := _left_of_delay(app)) > 0:
+                asyncio.get_running_loop().call_later(delay, self._loop.add, key)
+                return
             live = await self._cluster.create(STATEFUL_SETS, decide.build_statefulset(app), namespace)
         if patch := decide.build_drift_patch(app, live):
             await self._cluster.patch(STATEFUL_SETS, component, patch, namespace, style="json")
@@ -83,27 +86,34 @@ class KasprOperator:
             statefulset = await self._cluster.get(STATEFUL_SETS, decide.component_name(app), namespace)
         except NotFound:
             statefulset = None
-        conditions = decide.rewrite_conditions(app, statefulset, self._snapshots.get(uid, []), now=_now())
+        installs = decide.installs_packages(app)
+        pods = await self._list_pods(app) if installs else []
+        conditions = decide.rewrite_conditions(app, statefulset, self._snapshots.get(uid, []), now=_now(), pods=pods)
         self._snapshots[uid] = decide.read_conditions(app)
         status: Object = {"status": {"conditions": conditions}}
-        if decide.installs_packages(app):
-            status["status"]["pythonPackages"] = await self._read_marker(app)
-        if conditions != decide.read_conditions(app) or "pythonPackages" in status["status"]:
+        if installs:
+            status["status"]["pythonPackages"] = decide.describe_packages(app, await self._read_marker(app, pods))
+        if conditions != decide.read_conditions(app) or installs:
             await self._cluster.patch(KASPRAPPS, name, status, namespace, subresource="status")
 
-    async def _read_marker(self, app: Object) -> Object | None:
-        """What the marker says that one pod has; None while there is no such pod."""
+    async def _list_pods(self, app: Object) -> list[Object]:
         namespace, name = own_key(app)
-        pods = (await self._cluster.list(PODS, namespace, labels=f"{decide.APP_LABEL}={name}")).items
-        pod = decide.find_installed_pod(app, pods)
-        if pod is None:
+        return list((await self._cluster.list(PODS, namespace, labels=f"{decide.APP_LABEL}={name}")).items)
+
+    async def _read_marker(self, app: Object, pods: list[Object]) -> str | None:
+        """The text of the marker in the pod whose installer ended well; None while there is no such pod."""
+        found = decide.find_installer(app, pods)
+        if found is None or decide.judge_installer(found[1])[0] != "True":
             return None
+        if not decide.keeps_packages(app):
+            return ""
         marker = f"{decide.PACKAGES_PATH}/.installed-{decide.hash_packages(app)}"
+        namespace, _ = own_key(app)
         try:
-            done = await self._cluster.exec(pod, namespace, decide.CONTAINER, ["cat", marker], timeout_seconds=10)
+            done = await self._cluster.exec(found[0], namespace, decide.CONTAINER, ["cat", marker], timeout_seconds=10)
         except KubeError:
             return None
-        return decide.read_marker(app, done.stdout if done.exit_code == 0 else "")
+        return done.stdout if done.exit_code == 0 else ""
 
     async def _every(self, seconds: float, act: Callable[[Object], Awaitable[None]]) -> None:
         while True:
@@ -124,6 +134,12 @@ class KasprOperator:
                     continue  # it is gone, or the next round comes
                 except KubeError as error:
                     print(f"kaspr operator: {'/'.join(own_key(app))}: {error}", file=sys.stderr, flush=True)
+
+
+def _left_of_delay(app: Object) -> float:
+    """Seconds until the StatefulSet of this app may be made."""
+    made = datetime.fromisoformat(app["metadata"]["creationTimestamp"])
+    return decide.read_delay_seconds(app) - (datetime.now(UTC) - made).total_seconds()
 
 
 def _now() -> str:
