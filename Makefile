@@ -45,8 +45,17 @@ check: setup ## fast: lint, types, layers, unit tests
 integration: setup ## property and payload tests, the real API server, the chart
 	@$(BIN)/python -m pytest -q tests/property tests/payload tests/integration tests/chart
 
+# The real CRDs as data, beside the repository; tests/integration compares the stand-ins' with them.
+REAL_CRDS ?= ../shared/upstream/crds
+export REAL_CRDS
+# What runs on them too: the story of both kinds, and the scenarios. Equal structures need no second run of everything.
+ON_REAL_CRDS = tests/e2e/test_kasprapp.py tests/e2e/test_notebook.py tests/e2e/test_scenarios.py
 e2e: setup ## a real node: kubelet, containerd, package indexes with passwords, the helm release
 	@$(BIN)/python -m tests.cluster run -- $(BIN)/python -m pytest -q tests/e2e
+	@if [ -d "$(REAL_CRDS)" ]; then \
+	  echo "the story and the scenarios on the real CRDs of $(REAL_CRDS)"; \
+	  $(BIN)/python -m tests.cluster run --crds "$(REAL_CRDS)" -- $(BIN)/python -m pytest -q $(ON_REAL_CRDS); \
+	else echo "the real CRDs are not at hand ($(REAL_CRDS)): nothing ran on them"; fi
 	@$(BIN)/python -m tests.cluster run --bare -- $(BIN)/python -m pytest -q tests/stranger
 	@$(BIN)/python -m pytest -q tests/harness
 

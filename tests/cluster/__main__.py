@@ -1,4 +1,4 @@
-"""`python -m tests.cluster run [--bare] [--no-standins] -- COMMAND…`: COMMAND on a fresh cluster, and nothing left.
+"""`python -m tests.cluster run [OPTION…] -- COMMAND…`: COMMAND on a fresh cluster, and nothing left.
 
 `python -m tests.cluster build` only fills the caches.
 """
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.cluster import artifacts, binaries, debian, images, namespaces, node, packages, runs, sources
+from tests.cluster import apiserver, artifacts, binaries, debian, images, namespaces, node, packages, runs, sources
 from tests.cluster.inside import Plan
 
 LOGS = artifacts.REPOSITORY / "build" / "cluster-logs"
@@ -25,6 +25,13 @@ def main() -> int:
     run.add_argument("--bare", action="store_true", help="the node, indexes and volumes only: no CRDs, no chart")
     run.add_argument("--no-standins", action="store_true", help="without the stand-in workload controllers")
     run.add_argument(
+        "--crds",
+        type=Path,
+        default=apiserver.CRDS,
+        metavar="DIR",
+        help="where the KasprApp and Notebook kinds are taken from (default: the stand-ins')",
+    )
+    run.add_argument(
         "--keep-logs",
         type=Path,
         default=LOGS,
@@ -37,7 +44,8 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, end)
     try:
-        plan = prepare(getattr(arguments, "bare", False), getattr(arguments, "no_standins", False))
+        crds = apiserver.find_crds(getattr(arguments, "crds", apiserver.CRDS))
+        plan = prepare(getattr(arguments, "bare", False), getattr(arguments, "no_standins", False), crds)
         if arguments.verb == "build":
             return 0
         return run_cluster(plan, arguments.command, arguments.keep_logs)
@@ -49,7 +57,7 @@ def main() -> int:
         return 130
 
 
-def prepare(bare: bool, no_standins: bool) -> Plan:
+def prepare(bare: bool, no_standins: bool, crds: Sequence[Path]) -> Plan:
     """Builds and fetches everything; needs the network and root. The plan still lacks state, cgroup and command."""
     if os.geteuid() != 0:
         raise debian.MissingPackagesError("the test cluster makes namespaces, bridges and mounts: run it as root")
@@ -65,6 +73,7 @@ def prepare(bare: bool, no_standins: bool) -> Plan:
         images=(str(made.pause), str(made.python), str(made.wheelwarden)),
         bare=bare,
         standins=not no_standins,
+        crds=tuple(str(path.resolve()) for path in crds),
         command=(),
     )
 

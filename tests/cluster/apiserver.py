@@ -4,14 +4,17 @@ import contextlib
 import os
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+
+import yaml
 
 from tests.cluster import artifacts, binaries
 from tests.cluster.pki import Pki, make_pki
 from tests.cluster.processes import Processes
 
 CRDS = artifacts.REPOSITORY / "tests" / "standins" / "crds"
+KINDS = ("kasprapps.kaspr.io", "notebooks.kubeflow.org")
 SERVICE_CIDR = "10.96.0.0/16"
 
 
@@ -82,8 +85,7 @@ def running_api_server(state: Path) -> Iterator[ApiServer]:
     server = ApiServer(binaries.prepare_api_server(artifacts.CACHE), state)
     try:
         server.start()
-        server.kubectl("apply", "-f", str(CRDS))
-        server.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
+        apply_crds(server.kubectl, [str(path) for path in find_crds(CRDS)])
         yield server
     finally:
         server.stop()
@@ -91,6 +93,22 @@ def running_api_server(state: Path) -> Iterator[ApiServer]:
 
 class KubectlError(Exception):
     """kubectl failed; the message is the command and what it said."""
+
+
+def find_crds(folder: Path) -> list[Path]:
+    """The files of a folder that define KasprApp and Notebook. Raises BuildError where it has not both."""
+    found = {yaml.safe_load(path.read_text())["metadata"]["name"]: path for path in sorted(folder.glob("*.yaml"))}
+    if missing := [name for name in KINDS if name not in found]:
+        raise artifacts.BuildError(f"{folder} has no definition of {' and '.join(missing)}")
+    return [found[name] for name in KINDS]
+
+
+def apply_crds(kubectl: Callable[..., str], files: Sequence[str]) -> None:
+    """Makes the kinds and waits until they are served."""
+    named = [word for file in files for word in ("-f", file)]
+    # By the server: what a client remembers of a large kind would not fit into its annotation.
+    kubectl("apply", "--server-side", *named)
+    kubectl("wait", "--for=condition=Established", "--timeout=60s", *named)
 
 
 def kubectl(programs: Path, kubeconfig: Path, words: Sequence[str], *, stdin: str | None = None) -> str:

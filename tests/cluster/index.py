@@ -1,8 +1,9 @@
 """A real package index for the test cluster: pypiserver, open over http and with a password over https.
 
-Both serve the same folder. The private one has a certificate of the tests' own authority, which the stand-in base image
-trusts. The servers run in a process of their own that ends with the one that started it; its logs are in `state`:
-`index.log` (what went wrong), `index-open.log` and `index-private.log` (one line for each request, never a header).
+Both serve the same folder, the private one all of it but `PRIVATE_LACKS`, with a certificate of the tests' own authority,
+which the stand-in base image trusts. The servers run in a process of their own that ends with the one that started it; its
+logs are in `state`: `index.log` (what went wrong), `index-open.log` and `index-private.log` (one line for each request, never
+a header).
 
 By hand: `python -m tests.cluster.index --folder FOLDER --address 127.0.0.1`
 """
@@ -21,6 +22,8 @@ from tests.cluster import artifacts, authority
 USER = "wheelwarden"
 # Every printable ASCII character that quoting, URLs, shells, Kubernetes' $(…) or netrc could trip over.
 PASSWORD = r"""p@ss:w/rd #%&?$(x)$$|'"\;{}<>~=+!"""
+# What the private index has not, so that there is something to fetch from the one after it.
+PRIVATE_LACKS = "ww-slow"
 # A name for pods that map it to the address by `hostAliases`.
 HOST_NAME = "package-index.example.com"
 
@@ -92,6 +95,7 @@ def start(
         "key": str(key.absolute()),
         "user": USER,
         "password": PASSWORD,
+        "privateLacks": PRIVATE_LACKS,
     }
     with log.open("ab") as stream:
         process = subprocess.Popen(

@@ -43,7 +43,7 @@ def main() -> None:
     servers = []
     for app, port, log in (
         (opened, settings["openPort"], settings["openLog"]),
-        (private, settings["privatePort"], settings["privateLog"]),
+        (_Without(private, settings["privateLacks"]), settings["privatePort"], settings["privateLog"]),
     ):
         server = wsgi.Server((address, port), _AccessLog(app, Path(log)), numthreads=_THREADS)
         servers.append(server)
@@ -58,6 +58,20 @@ def main() -> None:
     sys.stdin.read()
     for server in servers:
         server.stop()
+
+
+class _Without:
+    """WSGI middleware: an index that does not know one of the names."""
+
+    def __init__(self, app: type_wsgi, name: str) -> None:
+        self._app = app
+        self._path = f"/simple/{name}/"
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == self._path:
+            start_response("404 Not Found", [("Content-Type", "text/plain")])
+            return [b"no such package"]
+        return self._app(environ, start_response)
 
 
 class _AccessLog:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.cluster import artifacts, images, index, namespaces, volumes
-from tests.cluster.apiserver import CRDS, KubectlError
+from tests.cluster.apiserver import KubectlError, apply_crds
 from tests.cluster.node import ADDRESS, Node
 from tests.cluster.processes import ComponentError
 
@@ -33,6 +33,7 @@ class Plan:
     images: tuple[str, ...]
     bare: bool
     standins: bool
+    crds: tuple[str, ...]
     command: tuple[str, ...]
 
     def to_json(self) -> str:
@@ -41,7 +42,7 @@ class Plan:
     @classmethod
     def from_json(cls, text: str) -> "Plan":
         fields = json.loads(text)
-        return cls(**fields | {"images": tuple(fields["images"]), "command": tuple(fields["command"])})
+        return cls(**fields | {name: tuple(fields[name]) for name in ("images", "crds", "command")})
 
 
 def main(text: str) -> int:
@@ -99,8 +100,7 @@ def storage_classes_there(node: Node) -> bool:
 def install(plan: Plan, node: Node, environment: dict[str, str]) -> None:
     """CRDs, stand-ins and the chart."""
     with told("Installing the chart" + (" and the stand-ins" if plan.standins else "")):
-        node.kubectl("apply", "-f", str(CRDS))
-        node.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
+        apply_crds(node.kubectl, plan.crds)
         if plan.standins:
             module: list[str | Path] = [sys.executable, "-m", "tests.standins", "--kubeconfig", node.kubeconfig]
             node.processes.start("standins", module, cwd=artifacts.REPOSITORY)

@@ -50,7 +50,7 @@ def _local_cluster() -> tuple[Narrator, Setting]:
     narrator = Narrator(kubectl=["kubectl"], namespace=NAMESPACE)
     narrator.run("create", "namespace", NAMESPACE, show=False)
     host = urlsplit(index_url).netloc
-    return narrator, Setting(image=image, index_url=index_url, index_host=host, access_mode="ReadWriteMany")
+    return narrator, Setting(image=image, index_url=index_url, index_host=host)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -66,8 +66,6 @@ def current_cluster(image: str, workload_image: str, namespace: str) -> Iterator
                 image=workload_image or image,
                 index_url=f"http://{host}/simple/",
                 index_host=host,
-                # All pods of a single node can share a ReadWriteOnce volume, and few small clusters have ReadWriteMany.
-                access_mode="ReadWriteMany" if len(nodes) > 1 else "ReadWriteOnce",
             ),
         )
         # The workloads go while their controllers still run.

@@ -78,8 +78,9 @@ EXPECTED: Mapping[int, Sequence[str]] = {
         r"^keeper-app-python-packages +Bound",
     ),
     7: (
+        r'accessMode: Unsupported value: "ReadWriteOnce"',
         r"^fallback-app-python-packages +Bound +\S+ +256Mi +RWO +rwo-only",
-        r"^single-app-python-packages +Bound +\S+ +256Mi +RWO +rwo-only",
+        r"^single-python-packages +Bound +\S+ +256Mi +RWO +rwo-only",
         r"^sized-app-python-packages +Bound +\S+ +1Gi +RWX +standard",
         r'"cacheMode": "pvc"',
         r'"The volume is ReadWriteOnce, since ReadWriteMany cannot be had: ',
@@ -171,6 +172,7 @@ EXPECTED: Mapping[int, Sequence[str]] = {
     ),
     17: (
         r"Both image and pythonPackages specified - packages will be added to custom image",
+        r'"warnings": \[\s+"Both image and pythonPackages specified',
         r"^/usr/lib/python3/dist-packages/pip/__init__\.py /packages/site-packages/six\.py$",
     ),
     18: (
@@ -198,11 +200,11 @@ EXPECTED: Mapping[int, Sequence[str]] = {
             r'^kasprop_package_custom_index_enabled\{app_name="broken",namespace="default"\} 1\.0$',
             r'^kasprop_package_custom_index_enabled\{app_name="offline",namespace="default"\} 1\.0$',
             r'^kasprop_package_custom_index_enabled\{app_name="unknown",namespace="default"\} 1\.0$',
-            r'^kasprop_package_cache_usage_percent\{app_name="broken",namespace="default"\} \d',
             r'^package_verification_total\{package="ww_broken",result="failure"\} ',
             r'^package_verification_errors_total\{error_type="ImportFailed"\} ',
         ),
-        r"^wheelwarden_leader 1\.0$",
+        r'"cacheUsage": \{',
+        together(r"^wheelwarden_leader 1\.0$", r"^wheelwarden_leader 0\.0$"),
         r"^wheelwarden_admission_reviews_total\{",
     ),
     20: (
@@ -212,19 +214,30 @@ EXPECTED: Mapping[int, Sequence[str]] = {
         r"PackagesInstalled=True Installed: .*ww-native==1\.0",
         r'"authentication": \{\s+"enabled": true,\s+"secretName": "production-pypi-creds"',
         r'"cacheMode": "shared-pvc"',
-        r'"extraIndexUrls": \[',
-        r'"indexUrl": "https://',
-        r'"installDuration": "',
+        r'"cacheUsage": \{\s+"availableBytes": \d+,\s+"totalBytes": \d+,\s+"usagePercent": \d+\.?\d*,\s+"usedBytes": \d+\s+\}',
+        r'"extraIndexUrls": \[\s+"https://\S+:8444/simple/"\s+\]',
+        r'"hash": "[0-9a-f]{24}"',
+        r'"indexUrl": "https://\S+:8443/simple/"',
+        r'"installDuration": "(\d+m)?\d+s"',
+        rf'"installed": \[\s+("{PINNED}",\s+)+"ww-native==1\.0"\s+\]',
         r'"installedBy": "enterprise-app-[012]"',
         STAMP,
         r'"state": "Ready"',
+        r'"warnings": \[',
         r"^42$",
         r"^(?P<desk>desk [0-9a-f-]{36})$",
         r"PackagesInstalled=True Installed: 3 of 3 pods .*ww-slow==1\.0",
         r"PackagesInstalled=False RestartRequired: ",
         r"^(?P=desk)$",
         r"^Pod enterprise-app-2 is made anew.*\nPod enterprise-app-1 is made anew.*\nPod enterprise-app-0 is made anew",
+        rf'"installed": \[\s+("{PINNED}",\s+)+"ww-slow==1\.0"\s+\]',
+        r"^GET /packages/ww_slow$",
         together(
+            *(
+                rf'^kasprop_package_{kind}_enabled\{{app_name="{name}",namespace="default"\}} 1\.0$'
+                for kind in ("auth", "custom_index")
+                for name in ("desk", "enterprise")
+            ),
             r'^kasprop_package_install_total\{app_name="desk",namespace="default",result="success"\} 1\.0$',
             r'^kasprop_package_install_total\{app_name="enterprise",namespace="default",result="success"\} 2\.0$',
         ),
@@ -235,12 +248,14 @@ EXPECTED: Mapping[int, Sequence[str]] = {
 NEVER: Mapping[int, Sequence[str]] = {
     1: (MARKER + r"\n.*" + MARKER,),
     2: (MARKER + r"\n.*" + MARKER, r"^ready pods: 0?$"),
+    19: (r"leader 1\.0$[\s\S]*leader 1\.0$",),
+    20: (r"^GET /packages/(?!ww_slow$)", r"^kasprop_package_install_errors_total"),
     13: (r"Attempt 2 of 2 failed .*trying again", r"failed \(package_not_found\), trying again"),
 }
 
 # The commands that are meant to fail; of every other one the tests hear.
 MEANT_TO_FAIL: Mapping[int, Sequence[str]] = {
-    7: (r"^(app sized 1|kubectl apply -f -)$",),
+    7: (r"^(app (narrow|sized) 1|kubectl apply -f -)$",),
     11: (r"^grep -cF ",),
     12: (r"^(app plain 1|kubectl apply -f -)$",),
     18: (r"^(app refused 1|kubectl apply -f -)$",),
@@ -261,5 +276,19 @@ def check_usage(output: str) -> None:
     assert float(percent) == pytest.approx(100 * int(used) / int(total), abs=0.1)
 
 
+def check_metrics_of_usage(output: str) -> None:
+    """Scenario 19: the numbers of the metrics are those of the status."""
+    status = {kind: float(value) for kind, value in re.findall(r'"(\w+)": ([\d.]+)', output)}
+    metrics = {
+        f"{kind}Bytes": float(value)
+        for kind, value in re.findall(
+            r'^kasprop_package_cache_usage_bytes\{app_name="broken",.*type="(\w+)"\} (\S+)$', output, re.MULTILINE
+        )
+    }
+    percent = r'^kasprop_package_cache_usage_percent\{app_name="broken",namespace="default"\} (\S+)$'
+    [metrics["usagePercent"]] = map(float, re.findall(percent, output, re.MULTILINE))
+    assert metrics == {name: status[name] for name in ("totalBytes", "usedBytes", "availableBytes", "usagePercent")}
+
+
 # What takes more than a pattern.
-CHECKS: Mapping[int, Callable[[str], None]] = {14: check_usage}
+CHECKS: Mapping[int, Callable[[str], None]] = {14: check_usage, 19: check_metrics_of_usage}

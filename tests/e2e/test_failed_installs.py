@@ -27,11 +27,7 @@ def test_a_package_that_is_nowhere_is_reported_and_its_mend_heals(
     if kind == "kasprapp":
         status = wait_for(
             "the status says so too",
-            lambda: (
-                found
-                if (found := workspace.get(kind, "typo")["status"].get("pythonPackages", {})).get("state") == "Failed"
-                else None
-            ),
+            lambda: found if (found := workspace.packages_status("typo")).get("state") == "Failed" else None,
         )
         assert status["errorType"] == "package_not_found"
     workspace.apply(workspace.workload(kind, "typo", packages(indexes.open_url, "six")))

@@ -15,7 +15,7 @@ def app(
     workspace: Workspace, name: str, asked: dict[str, Any], *, install: str = "", replicas: int = 1
 ) -> dict[str, Any]:
     annotations = {INSTALLS: "true", **({INSTALL: install} if install else {})}
-    return workspace.app(name, asked, replicas=replicas, annotations=annotations)
+    return workspace.app(name, {"cache": {"enabled": True}, **asked}, replicas=replicas, annotations=annotations)
 
 
 def status(workspace: Workspace, name: str, field: str) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def test_an_observed_app_is_proven_and_its_owners_lies_are_told(workspace: Works
     assert init_names(pod) == ["install-packages"]
     assert "wheelwarden.dev/packages-hash" not in pod["metadata"].get("annotations", {})
     claim = workspace.get("pvc", "orders-app-python-packages")
-    assert "app.kubernetes.io/managed-by" not in claim["metadata"]["labels"]
+    assert claim["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "kaspr-operator"
     ours = wait_for("our own status", lambda: status(workspace, "orders", "wheelwarden") or None)
     assert (ours["state"], ours["installed"], ours["cacheMode"]) == ("Ready", ["six==1.16.0"], "shared-pvc")
 
@@ -93,7 +93,7 @@ def test_a_taken_over_installer_serves_its_owner_too(workspace: Workspace, index
     ours = status(workspace, "taken", "wheelwarden")
     assert (ours["state"], ours["cacheMode"]) == ("Ready", "shared-pvc")
     claim = workspace.get("pvc", "taken-app-python-packages")
-    assert "app.kubernetes.io/managed-by" not in claim["metadata"]["labels"]
+    assert claim["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "kaspr-operator"
 
     # Its owner rolls the pods when the packages change; the old set is not in the way of the new one.
     asked = packages(indexes.open_url, "six==1.17.0")

@@ -148,15 +148,16 @@ def test_a_notebook_is_made_by_its_controller_with_the_annotations_of_its_sideca
         "notebooks.opendatahub.io/auth-sidecar-memory-limit": "128Mi",
     }
     marks = [word for key, value in annotations.items() for word in ("--auth-annotation", f"{key}={value}")]
-    process = bench.start(
-        bench.image, "--notebook", "--packages", "json", "--name", "lab", *SERVE, *marks, "-o", "json"
+    # Kept, so that there is something to look at however fast the command is.
+    done = bench.run(
+        bench.image, "--notebook", "--packages", "json", "--name", "lab", *SERVE, *marks, "-o", "json", "--keep"
     )
-    pod = bench.wait_for_pod()
+    assert (done.code, done.record["kind"], done.record["status"]) == (0, "Notebook", "Ready")
+    pod = bench.get("pod", "lab-0")
     assert bench.get("notebook", "lab")["metadata"]["annotations"] == annotations
     assert pod["metadata"]["labels"]["notebook-name"] == "lab"
     assert [volume for volume in pod["spec"]["volumes"] if not {"emptyDir", "projected"} & set(volume)] == []
-    done = bench.finish(process)
-    assert (done.code, done.record["kind"], done.record["status"]) == (0, "Notebook", "Ready")
+    bench.kubectl("delete", "notebook", "lab")
 
 
 def test_a_notebook_whose_pod_gets_a_generated_name_is_found(bench: Bench) -> None:

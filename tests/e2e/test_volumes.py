@@ -5,7 +5,7 @@ from typing import Any
 from tests.e2e.conftest import Indexes
 from tests.e2e.workspace import IMPORTS_VERIFIED, PACKAGES_INSTALLED, Workspace, packages, wait_for
 
-ONE_NODE = {"storageClass": "rwo-only"}
+ONE_NODE = {"enabled": True, "storageClass": "rwo-only"}
 STORE = "wheelwarden-store"
 
 
@@ -29,11 +29,7 @@ def test_one_replica_falls_back_to_a_volume_of_one_node(workspace: Workspace, in
     reason += "storage class rwo-only supports ReadWriteOnce only"
     status = wait_for(
         "the status tells of it",
-        lambda: (
-            found
-            if (found := workspace.get("kasprapp", "single")["status"]["pythonPackages"])["cacheMode"] == "pvc"
-            else None
-        ),
+        lambda: found if (found := workspace.packages_status("single")).get("cacheMode") == "pvc" else None,
     )
     assert (status["cacheMode"], status["warnings"][0]) == ("pvc", reason)
     assert events(workspace, "single")["CacheFallback"] == reason
@@ -45,7 +41,7 @@ def test_several_replicas_fall_back_to_installing_for_themselves(workspace: Work
     workspace.wait_condition("kasprapp", "several", IMPORTS_VERIFIED, "True")
     pods = workspace.pods("kaspr.io/app=several")
     assert [store_of(pod) for pod in pods] == [{"emptyDir": {}}] * 2
-    status = workspace.get("kasprapp", "several")["status"]["pythonPackages"]
+    status = workspace.packages_status("several")
     assert status["cacheMode"] == "emptyDir"
     assert (
         "Each pod installs for itself, since the claim several-app-python-packages cannot be used"
@@ -78,5 +74,4 @@ def test_a_strangers_claim_is_neither_used_nor_touched(workspace: Workspace, ind
     assert {**before, "volumeName": after["spec"]["volumeName"]} == after["spec"]
     assert "ownerReferences" not in after["metadata"]
     assert "belongs to somebody else" in events(workspace, "taken")["ClaimConflict"]
-    status = workspace.get("kasprapp", "taken")["status"]["pythonPackages"]
-    assert status["cacheMode"] == "emptyDir"
+    assert workspace.packages_status("taken")["cacheMode"] == "emptyDir"

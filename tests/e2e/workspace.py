@@ -93,6 +93,11 @@ class Workspace:
             "spec": spec,
         }
 
+    def packages_status(self, name: str) -> Object:
+        """What we say of a KasprApp's packages; its kind has no room for all of it under `pythonPackages`."""
+        found: Object = (self.get("kasprapp", name).get("status") or {}).get("wheelwarden") or {}
+        return found
+
     def workload(self, kind: str, name: str, asked: Mapping[str, Any]) -> Object:
         """A KasprApp or a Notebook that asks for the same."""
         return self.app(name, asked) if kind == "kasprapp" else self.notebook(name, asked)

@@ -11,8 +11,8 @@ import yaml
 
 from tests.integration.standin_objects import CRDS, ROOT
 
-# The real CRDs as data, beside the repository; $WHEELWARDEN_REAL_CRDS names another folder.
-REAL = Path(os.environ.get("WHEELWARDEN_REAL_CRDS") or ROOT.parent / "shared" / "upstream" / "crds")
+# The real CRDs as data, beside the repository; $REAL_CRDS names another folder, as it does for `make e2e`.
+REAL = Path(os.environ.get("REAL_CRDS") or ROOT.parent / "shared" / "upstream" / "crds")
 ABSENT = f"the real CRDs are not at hand: nothing was compared (looked in {REAL})"
 STANDINS = {
     definition["metadata"]["name"]: definition

@@ -20,6 +20,7 @@ DEFAULT_IMAGE = "registry.example.com/kaspr:0.18.51"
 OWN_CONDITIONS = ("Ready", "Progressing", "PythonPackagesReady")
 PORT = 6065
 INSTALLS = "standins.example.com/installs-packages"
+FINALIZER = "kopf.zalando.org/KopfFinalizerMarker"
 DELAY = "standins.example.com/statefulset-delay-seconds"
 INSTALLER = "install-packages"
 PACKAGES_PATH = "/opt/kaspr/packages"
@@ -117,6 +118,7 @@ def build_template(app: Object) -> Object:
         pod["volumes"].append(build_packages_volume(app))
         main["volumeMounts"].append({"name": f"{component}-packages", "mountPath": PACKAGES_PATH, "readOnly": True})
         main["env"].append({"name": "PYTHONPATH", "value": f"{PACKAGES_PATH}:${{PYTHONPATH}}"})
+        main["env"].append({"name": "PACKAGES_HASH", "value": hash_packages(app)})  # so that a change rolls the pods
     over = copy.deepcopy(spec.get("podTemplate") or {})
     over_spec = over.get("spec") or {}
     containers = over_spec.pop("containers", [])
@@ -190,7 +192,9 @@ def build_claim(app: Object) -> Object:
     cache = app["spec"]["pythonPackages"].get("cache") or {}
     metadata = _metadata(app)
     metadata["name"] = f"{component_name(app)}-python-packages"
-    metadata["labels"] = {**metadata["labels"], "kaspr.io/component": "python-packages"}
+    metadata["labels"] |= {"kaspr.io/component": "python-packages", "app.kubernetes.io/managed-by": "kaspr-operator"}
+    if cache.get("deleteClaim") is False:
+        del metadata["ownerReferences"]
     spec: Object = {
         "accessModes": [cache.get("accessMode", "ReadWriteMany")],
         "resources": {"requests": {"storage": cache.get("size", "256Mi")}},
@@ -221,10 +225,11 @@ def judge_installer(state: Object | None) -> tuple[str, str, str]:
     ended = now.get("terminated")
     if ended and ended.get("exitCode") == 0:
         return "True", "PackagesInstalled", "The packages are installed"
-    if not ended and (now.get("waiting") or {}).get("reason") in _FAILING:
-        ended = ((state or {}).get("lastState") or {}).get("terminated") or now["waiting"]
     if ended:
         return "False", "InstallationFailed", ended.get("message") or "The installation failed"
+    if (now.get("waiting") or {}).get("reason") in _FAILING:
+        last = ((state or {}).get("lastState") or {}).get("terminated") or now["waiting"]
+        return "False", "InstallationFailed", f"Installation failed: {last.get('message') or 'it is tried again'}"
     return "False", "Installing", "The packages are being installed"
 
 

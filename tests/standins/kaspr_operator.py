@@ -52,12 +52,14 @@ class KasprOperator:
             app = await self._cluster.get(KASPRAPPS, name, namespace)
         except NotFound:
             return
-        if app["metadata"].get("deletionTimestamp"):
+        deleting = "deletionTimestamp" in app["metadata"]
+        if deleting or decide.installs_packages(app):
+            await self._put_finalizer(app, there=not deleting)
+        if deleting:
             return
         component = decide.component_name(app)
-        if decide.installs_packages(app) and decide.keeps_packages(app):
-            with contextlib.suppress(AlreadyExists):
-                await self._cluster.create(CLAIMS, decide.build_claim(app), namespace)
+        if decide.installs_packages(app):
+            await self._put_claim(app)
         try:
             await self._cluster.get(SERVICES, component, namespace)
         except NotFound:
@@ -73,6 +75,25 @@ class KasprOperator:
             await self._cluster.patch(STATEFUL_SETS, component, patch, namespace, style="json")
         if app["metadata"]["uid"] not in self._snapshots:
             await self._rewrite_conditions(app)
+
+    async def _put_finalizer(self, app: Object, *, there: bool) -> None:
+        """As its framework does: from the first moment on, until the deletion is seen."""
+        before = app["metadata"].get("finalizers") or []
+        wanted = [*(one for one in before if one != decide.FINALIZER), *([decide.FINALIZER] if there else [])]
+        if wanted != before and (there is not (decide.FINALIZER in before)):
+            namespace, name = own_key(app)
+            await self._cluster.patch(KASPRAPPS, name, {"metadata": {"finalizers": wanted}}, namespace)
+
+    async def _put_claim(self, app: Object) -> None:
+        """Makes the volume; where none is wanted, one of that name is deleted, whoever made it."""
+        namespace, _ = own_key(app)
+        claim = decide.build_claim(app)
+        if decide.keeps_packages(app):
+            with contextlib.suppress(AlreadyExists):
+                await self._cluster.create(CLAIMS, claim, namespace)
+        else:
+            with contextlib.suppress(NotFound):
+                await self._cluster.delete(CLAIMS, claim["metadata"]["name"], namespace)
 
     async def _replace_lists(self, app: Object) -> None:
         patch = decide.build_replacements(app)
