@@ -58,6 +58,22 @@ def test_the_folder_holds_every_example_with_its_twin() -> None:
     assert "secrets/pypi-credentials.yaml" in secrets
 
 
+def test_the_public_index_is_a_variable_that_the_readme_explains() -> None:
+    text = (FOLDER / "public-index.yaml.in").read_text()
+    assert set(re.findall(r"\$\{(\w+)\}", text)) == {"PUBLIC_INDEX_HOST"}
+    assert "envsubst '$PUBLIC_INDEX_HOST' < examples/python-packages/public-index.yaml.in" in README
+    filled = yaml.safe_load(text.replace("${PUBLIC_INDEX_HOST}", "mirror.example.com"))
+    assert judge(filled) == []
+    assert filled["spec"]["pythonPackages"]["extraIndexUrls"] == ["https://mirror.example.com/simple"]
+
+
+def test_a_cache_of_an_app_is_switched_on_since_its_kind_would_switch_it_off() -> None:
+    caches = {file.stem: load(file)["spec"].get("pythonPackages", {}).get("cache") for file in FOLDER.glob("*.yaml")}
+    assert {name: cache["enabled"] for name, cache in caches.items() if cache} == {
+        "with-cache-config": True, "install-policy": True, "enterprise-complete": True,
+    }  # fmt: skip
+
+
 def test_every_file_is_in_the_readme_and_nothing_else_is() -> None:
     files = {str(file.relative_to(FOLDER)) for file in FOLDER.rglob("*.yaml")}
     assert set(re.findall(r"`((?:secrets/)?[a-z-]+\.yaml)`", README)) == files
