@@ -108,6 +108,8 @@ def apply_crds(kubectl: Callable[..., str], files: Sequence[str]) -> None:
     named = [word for file in files for word in ("-f", file)]
     # By the server: what a client remembers of a large kind would not fit into its annotation.
     kubectl("apply", "--server-side", *named)
+    # On a busy machine a definition has no conditions at all yet, and a wait for one of them would end with an error.
+    kubectl("wait", "--for=jsonpath={.status.conditions}", "--timeout=60s", *named)
     kubectl("wait", "--for=condition=Established", "--timeout=60s", *named)
 
 

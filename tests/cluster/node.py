@@ -101,7 +101,12 @@ class Node:
             self._programs / "kube-scheduler",
             f"--kubeconfig={self._pki.kubeconfig('scheduler')}",
         ]
-        self.processes.start("kube-scheduler", [*scheduler, "--leader-elect=false", "--bind-address=127.0.0.1"])
+        # It may try a pod before its own cache has seen that the claim is bound, and use up the event for it (Kubernetes
+        # issue 93552). A busy machine meets that, and the pod would then be left alone for five minutes.
+        left_alone = "--pod-max-in-unschedulable-pods-duration=15s"
+        self.processes.start(
+            "kube-scheduler", [*scheduler, "--leader-elect=false", "--bind-address=127.0.0.1", left_alone]
+        )
 
     def _start_containerd(self) -> None:
         folder = self._state / "cd"

@@ -42,7 +42,7 @@ LAXER = {
     )
 }
 # The CRD's own schema comes first.
-REFUSED_BY_SCHEMA = {"cache-type", "install-on-failure", "index-url"}
+REFUSED_BY_SCHEMA = {"cache-access-mode", "cache-type", "install-on-failure", "index-url"}
 # Where the example of the table needs a policy, or the CRD's schema comes first with it.
 OTHER_EXAMPLES = {
     "packages-limit": f"{{packages: [{', '.join(['six'] * 501)}]}}",
