@@ -26,8 +26,10 @@ EXPECTED: Mapping[int, Sequence[str]] = {
         r"^basic-app-python-packages +Bound",
         r"^/packages/site-packages/requests/__init__\.py \d",
         r"/packages/\.installed-(?P<hash>[0-9a-f]{24})$",  # one: see NEVER
-        r"ImportsVerified=True ImportsSucceeded: 1 of 1 pods",
-        r"PackagesInstalled=True Installed: 1 of 1 pods",
+        together(
+            r"ImportsVerified=True ImportsSucceeded: 1 of 1 pods",
+            r"PackagesInstalled=True Installed: 1 of 1 pods",
+        ),
         r'"hash": "(?P=hash)"',
         r'"state": "Ready"',
     ),
@@ -209,9 +211,11 @@ EXPECTED: Mapping[int, Sequence[str]] = {
     ),
     20: (
         r"^notebook\.kubeflow\.org/desk condition met$",
-        r"ImportsVerified=True ImportsSucceeded: 3 of 3 pods",
-        r"PackagesInstalled=True Installed: 3 of 3 pods",
-        r"PackagesInstalled=True Installed: .*ww-native==1\.0",
+        together(
+            r"ImportsVerified=True ImportsSucceeded: 3 of 3 pods",
+            r"PackagesInstalled=True Installed: 3 of 3 pods",
+        ),
+        r"PackagesInstalled=True Installed: Installed [^\n]*ww-native==1\.0",
         r'"authentication": \{\s+"enabled": true,\s+"secretName": "production-pypi-creds"',
         r'"cacheMode": "shared-pvc"',
         r'"cacheUsage": \{\s+"availableBytes": \d+,\s+"totalBytes": \d+,\s+"usagePercent": \d+\.?\d*,\s+"usedBytes": \d+\s+\}',

@@ -125,20 +125,24 @@ def test_every_example_is_installed_and_its_imports_are_proven(
         write_packages(folder, examples, private=name == "private")
     running = index.start(folders["private"], address, tmp_path / "state", open_port=0, private_port=0)
     try:
-        with mirror(folders["mirror"], address) as mirror_url:
-            private_url = running.private_url.rstrip("/")
-            hosts = {
-                "https://pypi.example.com/simple": private_url,
-                "https://artifacts.example.com/pypi/simple": private_url,
-                "https://mirror.example.com/simple": mirror_url,
-                "https://${PUBLIC_INDEX_HOST}/simple": mirror_url,
-                "pypi.example.com": urlsplit(private_url).netloc,  # in trustedHosts
-            }
+        with mirror(folders["mirror"], address) as mirror_url, mirror(folders["private"], address) as open_url:
+
+            def hosts(example: Object) -> Mapping[str, str]:
+                # The same packages with a password, and without one where the example has none.
+                ours = running.private_url.rstrip("/") if "credentials" in asked_of(example) else open_url
+                return {
+                    "https://pypi.example.com/simple": ours,
+                    "https://artifacts.example.com/pypi/simple": ours,
+                    "https://mirror.example.com/simple": mirror_url,
+                    "https://${PUBLIC_INDEX_HOST}/simple": mirror_url,
+                    "pypi.example.com": urlsplit(ours).netloc,  # in trustedHosts
+                }
+
             for name in ("pypi-credentials", "production-pypi-creds"):
                 values = {"username": running.user, "password": running.password}
                 body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values}
                 workspace.apply(body)
-            applied = {name: localize(example, workspace, hosts) for name, example in examples.items()}
+            applied = {name: localize(example, workspace, hosts(example)) for name, example in examples.items()}
             for obj in applied.values():
                 workspace.apply(obj)
             installed = {name: _wait_until_installed(workspace, obj) for name, obj in applied.items()}
