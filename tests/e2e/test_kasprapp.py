@@ -82,6 +82,13 @@ def test_a_changed_spec_rolls_the_pods_one_by_one(workspace: Workspace, indexes:
 
     wait_for("both pods have the new version", rolled)
     workspace.wait_condition("kasprapp", "rolling", PACKAGES_INSTALLED, "True")
+    generation = workspace.get("kasprapp", "rolling")["metadata"]["generation"]
+
+    def current() -> bool | None:
+        told = [workspace.condition("kasprapp", "rolling", type_) for type_ in (PACKAGES_INSTALLED, IMPORTS_VERIFIED)]
+        return True if [(one or {}).get("observedGeneration") for one in told] == [generation] * 2 else None
+
+    wait_for("both conditions are of this generation", current)
     assert workspace.python("rolling-app-0", "import ww_versions; print(ww_versions.__version__)") == "2.0"
     reasons = {event["reason"] for event in workspace.get("events")["items"]}
     assert "PodReplaced" in reasons
