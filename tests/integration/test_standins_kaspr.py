@@ -1,6 +1,7 @@
 """The stand-in Kaspr operator does to us what the real one was seen to do."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -31,6 +32,7 @@ PROGRESSING = {
     "type": "Progressing", "status": "False", "reason": "ReconcileComplete", "message": "0 of 0 members are ready",
     "observedGeneration": 1,
 }  # fmt: skip
+QUIET_SECONDS = 5  # ten times what the operator of these tests waits between two rewrites
 THEN, NOW = "2026-01-31T10:00:00Z", "2026-01-31T10:30:00Z"
 
 
@@ -147,10 +149,12 @@ async def test_conditions_are_rewritten_from_an_old_snapshot_and_other_status_ke
 
     mine = (await until(reported))["status"]["conditions"]
     status = {"conditions": [*mine, APP_CONDITION], "wheelwarden": {"a": "b"}, "pythonPackages": {"hash": "abc"}}
-    written = await cluster.patch(KASPRAPPS, "demo", {"status": status}, namespace, subresource="status")
-    version = written["metadata"]["resourceVersion"]
-    watch = cluster.watch(KASPRAPPS, namespace, resource_version=version)
-    changes = [event.object["status"] async for event in _first(watch, 2)]
+    changes: list[Object] = []
+    # A write between the operator's own look and its write is lost to it for good, as with the real one: then once more.
+    while len(changes) < 2:
+        written = await cluster.patch(KASPRAPPS, "demo", {"status": status}, namespace, subresource="status")
+        watch = cluster.watch(KASPRAPPS, namespace, resource_version=written["metadata"]["resourceVersion"])
+        changes = [event.object["status"] async for event in _first(watch, 2)]
     # Dropped by the snapshot from before it was written, then brought back by the one after.
     assert [change["conditions"] for change in changes] == [mine, [*mine, APP_CONDITION]]
     assert [[change["wheelwarden"], change["pythonPackages"]] for change in changes] == [
@@ -160,13 +164,15 @@ async def test_conditions_are_rewritten_from_an_old_snapshot_and_other_status_ke
 
 
 async def _first(events: AsyncIterator[Any], count: int) -> AsyncIterator[Any]:
-    async with asyncio.timeout(60):
-        async for event in events:
-            if event.type != "BOOKMARK":
-                yield event
-                count -= 1
-            if not count:
-                return
+    """The first changes, or fewer where no more come."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(QUIET_SECONDS):
+            async for event in events:
+                if event.type != "BOOKMARK":
+                    yield event
+                    count -= 1
+                if not count:
+                    return
 
 
 def demo(*, annotations: dict[str, str] | None = None, **spec: Any) -> Object:

@@ -81,7 +81,8 @@ class Loop:
                     self._point(source, item)
                 await self._watch(source, listing.resource_version)
             except KubeError as error:
-                if not isinstance(error, Unreachable | NotFound) and error.status != 410:
+                # 410: list again; 429: the API server is making room for a kind that was changed.
+                if not isinstance(error, Unreachable | NotFound) and error.status not in (410, 429):
                     print(f"{self._name}: {source.resource.plural}: {error}", file=sys.stderr, flush=True)
                 await asyncio.sleep(RETRY_SECONDS)
 
