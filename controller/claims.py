@@ -22,6 +22,8 @@ from wheelwarden.targets import KASPR_APP, annotations_of, claim_name, mapping_i
 # What provisioners say of an access mode that they cannot give (CSI's MULTI_NODE_MULTI_WRITER, local-path, cloud disks).
 _MODE: Final = re.compile(r"access ?mode|ReadWrite(Once|Many)|\b(RWX|RWO)\b|multi.?node|multiple nodes", re.IGNORECASE)
 FAILURES: Final = ("ProvisioningFailed", "FailedBinding")
+# The volume is made once a pod that uses the claim has a node (volumeBindingMode: WaitForFirstConsumer).
+WAITS_FOR_POD: Final = ("WaitForFirstConsumer", "WaitForPodScheduled")
 # A failure that says nothing of access modes may pass: quotas are raised, provisioners come back.
 PATIENCE_SECONDS: Final = 120.0
 REASON_LENGTH: Final = 400
@@ -41,7 +43,8 @@ class ClaimPlan:
         anew: a body to create as soon as the deleted one is gone.
         mark: annotations to set.
         conflict: why it is not used: it is a stranger's.
-        pending: why it is not bound yet; empty where it is, or nobody said.
+        pending: a failure that keeps it from being bound; empty where there is none.
+        warnings: what of it is not as asked for and cannot be changed any more.
     """
 
     create: Mapping[str, Any] | None = None
@@ -52,6 +55,15 @@ class ClaimPlan:
     mark: Mapping[str, str] | None = None
     conflict: str = ""
     pending: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClaimEvent:
+    """What somebody said of a claim: an Event's reason and message."""
+
+    reason: str
+    message: str
 
 
 def plan_claim(
@@ -96,23 +108,59 @@ def plan_claim(
         text = "the volume can be mounted by one node only, and there are several replicas now"
         mark = _given_up(claim, text)
     size = request.packages.cache.size
-    has = claim["spec"]["resources"]["requests"]["storage"]
     owners = _owners(request)
     return ClaimPlan(
-        grow=size if parse_quantity(size) > parse_quantity(has) else "",
+        grow=size if parse_quantity(size) > parse_quantity(_size(claim)) else "",
         owners=owners if owners != list(claim["metadata"].get("ownerReferences") or []) else None,
         mark=mark,
+        warnings=tuple(_unchangeable(request, claim)),
     )
+
+
+def _unchangeable(request: Request, claim: Mapping[str, Any]) -> list[str]:
+    """What was asked for after the claim was bound and that the API server never changes."""
+    assert request.packages is not None
+    name, cache = claim["metadata"]["name"], request.packages.cache
+    remedy = "To have it recreated, remove the packages until the claim is gone, or delete it while no pod uses it."
+    found = []
+    if annotations_of(claim).get(names.CLAIM_ASKED_ANNOTATION, asked(request)) != asked(request):
+        modes = ", ".join(claim["spec"].get("accessModes") or [])
+        class_ = claim["spec"].get("storageClassName") or "none"
+        wanted = f"{cache.access_mode} and storage class {cache.storage_class or 'the default'}"
+        found.append(
+            f"The claim {name} keeps access mode {modes} and storage class {class_}, though {wanted} are asked for: "
+            f"a bound claim cannot change them. {remedy}"
+        )
+    if parse_quantity(cache.size) < parse_quantity(_size(claim)):
+        found.append(
+            f"The claim {name} keeps its size {_size(claim)}, though {cache.size} is asked for: a bound claim cannot shrink. "
+            f"{remedy}"
+        )
+    return found
+
+
+def _size(claim: Mapping[str, Any]) -> str:
+    return str(claim["spec"]["resources"]["requests"]["storage"])
 
 
 def _plan_pending(
     request: Request, claim: Mapping[str, Any], *, replicas: int, failures: Sequence[str], now: datetime.datetime
 ) -> ClaimPlan:
+    assert request.packages is not None
     annotations = annotations_of(claim)
-    if annotations.get(names.CLAIM_ASKED_ANNOTATION, asked(request)) != asked(request):
-        # It was never bound, so what is asked for now can still be had.
-        return ClaimPlan(delete=claim["metadata"]["uid"], anew=build_claim(request))
     mode = annotations.get(names.CACHE_MODE_ANNOTATION)
+    # It was never bound, so what is asked for now can still be had.
+    if annotations.get(names.CLAIM_ASKED_ANNOTATION, asked(request)) != asked(request):
+        return ClaimPlan(delete=claim["metadata"]["uid"], anew=build_claim(request))
+    if parse_quantity(request.packages.cache.size) != parse_quantity(_size(claim)):
+        anew = build_claim(request)
+        if mode == SINGLE:  # that ReadWriteMany cannot be had has nothing to do with the size
+            anew["spec"]["accessModes"] = ["ReadWriteOnce"]
+            anew["metadata"]["annotations"] |= {
+                names.CACHE_MODE_ANNOTATION: SINGLE,
+                names.CACHE_FALLBACK_ANNOTATION: annotations.get(names.CACHE_FALLBACK_ANNOTATION, ""),
+            }
+        return ClaimPlan(delete=claim["metadata"]["uid"], anew=anew)
     if mode == EMPTY or not failures:
         return ClaimPlan()
     text = failures[-1][:REASON_LENGTH]
@@ -152,6 +200,46 @@ def wants_claim(request: Request) -> bool:
 def is_pending(claim: Mapping[str, Any]) -> bool:
     """Whether a claim was never bound to a volume."""
     return bool(mapping_in(claim, "status").get("phase", "Pending") == "Pending")
+
+
+def describe_wait(name: str, claim: Mapping[str, Any] | None, events: Sequence[ClaimEvent] | None) -> str:
+    """The state of a claim that a pod waits for, and why; empty where it is bound: then the pod waits for something else.
+
+    Args:
+        name: of the claim.
+        claim: None where there is none.
+        events: about it, the latest last; None where they may not be read.
+    """
+    if claim is None:
+        return f"The claim {name} does not exist."
+    if "deletionTimestamp" in claim["metadata"]:
+        return f"The claim {name} is being deleted."
+    phase = mapping_in(claim, "status").get("phase", "Pending")
+    if phase == "Bound":
+        return ""
+    if phase == "Lost":
+        return f"The claim {name} is Lost: its volume is gone. Delete the claim."
+    since = claim["metadata"].get("creationTimestamp", "")
+    return f"The claim {name} is {phase} since {since}: {_why(events)}"
+
+
+def _why(events: Sequence[ClaimEvent] | None) -> str:
+    if events is None:
+        return "why is not known, its events may not be read."
+    if not events:
+        return "no provisioner has answered. See `kubectl get storageclass`."
+    failures = [event for event in events if event.reason in FAILURES]
+    text = (failures or events)[-1].message[:REASON_LENGTH].rstrip()
+    return text if text.endswith(".") else f"{text}."
+
+
+def can_be_used(claim: Mapping[str, Any], events: Sequence[ClaimEvent] | None) -> bool:
+    """Whether a pod that is scheduled now can have the claim: it is bound, or only waits for a pod."""
+    if "deletionTimestamp" in claim["metadata"]:
+        return False
+    if mapping_in(claim, "status").get("phase") == "Bound":
+        return True
+    return is_pending(claim) and bool(events) and events is not None and events[-1].reason in WAITS_FOR_POD
 
 
 def conflict_text(claim: Mapping[str, Any]) -> str:

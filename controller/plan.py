@@ -27,7 +27,7 @@ from wheelwarden.verify.results import ModuleResult
 SHOWN_MODULES: Final = 5  # failing modules that a message names
 
 # While one of these holds for a pod of the new request, no other pod is taken.
-UNDECIDED: Final = frozenset({Reason.WAITING_FOR_POD, Reason.INSTALLING, Reason.PROBING})
+UNDECIDED: Final = frozenset({Reason.WAITING_FOR_POD, Reason.INSTALLING, Reason.PROBING, Reason.ROLLOUT_PENDING})
 
 # Reasons for which the kubelet cannot start a container, with what to do.
 KUBELET_REASONS: Final = frozenset(
@@ -62,25 +62,63 @@ def packages_condition(
         return None
     if hindrance is not None and hindrance.reason == Reason.INVALID_SPEC:
         return hindrance
+    if (found := _of_replacement(request, pod)) is not None:
+        return found
     if is_observed(request, pod):
+        if _waits(pod) and hindrance is not None:
+            return hindrance
         return observed_condition(request, pod, outcome, probe_digest(request, pod))
     if not pod.injected:
         return _packages(
             FALSE,
             Reason.NOT_INJECTED,
             "This pod was made without the installer: the webhook was away, or does not see this namespace. "
-            f"Delete pod {pod.name} to have it made anew with its packages.",
+            f"Delete pod {pod.name} to have it recreated with its packages.",
         )
-    if pod.hash != request.packages_hash and pod.ready:
-        return _packages(
-            FALSE,
-            Reason.RESTART_REQUIRED,
-            f"The packages changed after pod {pod.name} was made; it keeps the old set until it is made anew. "
-            f"Restart it when it suits (kubectl delete pod {pod.name}).",
-        )
-    if hindrance is not None and pod.installer is not None and pod.installer.phase == "waiting":
+    if hindrance is not None and _waits(pod):
         return hindrance
     return _of_installer(pod.installer or Installer(phase="waiting"), request, notes)
+
+
+def _of_replacement(request: Request, pod: PodState) -> Condition | None:
+    """What is to be said of a pod that is to be replaced, or was in vain; None where what it has is to be judged."""
+    if pod.outdated and (pod.ready or not pod.injected) and not _exit_code(pod):
+        return _packages(UNKNOWN, Reason.ROLLOUT_PENDING, pod.outdated)
+    if pod.came_back:
+        return _packages(
+            FALSE,
+            Reason.NOT_INJECTED,
+            f"Pod {pod.name} was recreated to get the installer and came back without it: the webhook is away, or does not "
+            "see this namespace. It is tried again, with growing pauses. See the webhook's log, and whether the namespace "
+            "is excluded.",
+        )
+    if pod.injected and pod.hash != request.packages_hash and pod.ready:
+        return _restart(pod, f"The packages changed after pod {pod.name} was made; it keeps the old set")
+    if pod.foreign_installer and request.packages is not None and _is_taken_over_by_hand(request):
+        text = f"Pod {pod.name} was made before Wheelwarden took over; it keeps what its operator installed"
+        return _restart(pod, text)
+    return None
+
+
+def _is_taken_over_by_hand(request: Request) -> bool:
+    return request.install == "managed" and request.rollout == "manual"
+
+
+def _restart(pod: PodState, text: str) -> Condition:
+    return _packages(
+        FALSE,
+        Reason.RESTART_REQUIRED,
+        f"{text} until it is restarted. Restart it when it suits (kubectl delete pod {pod.name}).",
+    )
+
+
+def _exit_code(pod: PodState) -> int:
+    """Of the installer: not 0 where it failed, so that there is more to say of the pod than that it is outdated."""
+    return (pod.installer.exit_code or 0) if pod.installer else 0
+
+
+def _waits(pod: PodState) -> bool:
+    return pod.installer is not None and pod.installer.phase == "waiting"
 
 
 def _of_installer(installer: Installer, request: Request, notes: Sequence[str]) -> Condition:
@@ -129,7 +167,7 @@ def probe_digest(request: Request, pod: PodState) -> str:
 
 def needs_probe(request: Request, pod: PodState) -> bool:
     """Whether this pod is to be probed: it runs, something is to be proven, and it was not for this digest."""
-    if not pod.ready or pod.deleting or pod.probed == probe_digest(request, pod):
+    if not pod.ready or pod.deleting or pod.outdated or pod.probed == probe_digest(request, pod):
         return False
     return bool(request.verify_imports) or _has_derivable(request, pod)
 
@@ -147,6 +185,8 @@ def imports_condition(request: Request, pod: PodState, outcome: ProbeOutcome | N
     digest = probe_digest(request, pod)
     if outcome is not None and outcome.digest == digest:
         return _of_outcome(outcome)
+    if pod.outdated and pod.ready and pod.probed != digest:
+        return _imports(UNKNOWN, Reason.ROLLOUT_PENDING, "The imports are tried in the pod that replaces this one.")
     if pod.ready and not request.verify_imports and _failed(pod):
         text = "The packages are not installed, so nothing of them can be imported: see PackagesInstalled."
         return _imports(FALSE, Reason.MODULE_NOT_FOUND, text)
@@ -229,7 +269,7 @@ def distributions(packages: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Replacement:
-    """A pod to be made anew: `evict` honours disruption budgets, otherwise the pod serves nobody and is deleted."""
+    """A pod to be recreated: `evict` honours disruption budgets, otherwise the pod serves nobody and is deleted."""
 
     pod: PodState
     evict: bool

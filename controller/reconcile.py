@@ -6,34 +6,35 @@ CR, its pods, its claim ──► plan (pure) ──► claim, pods' conditions,
 import datetime
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from controller import plan
+from controller import plan, rollout
+from controller.backoff import Backoff
 from controller.manifests import conditions_of, package_status, usage_of
 from controller.metrics import Metrics
 from controller.observe import installed_versions
+from controller.owner import InstallOwner, observed_generation
+from controller.ownership import OwnerKeeper, View
 from controller.probe import Prober
 from controller.report import TYPES, Reporter, status_field
 from controller.settle import ClaimKeeper, Settled
 from controller.state import Key, PodState, read_pod
 from wheelwarden import names
 from wheelwarden.conditions import Condition, Reason, find, sum_up
-from wheelwarden.errors import Blocked, Conflict, Forbidden, NotFound
+from wheelwarden.errors import Blocked, Conflict, NotFound
 from wheelwarden.events import Recorder
-from wheelwarden.kube import KASPRAPPS, NOTEBOOKS, PODS, STATEFUL_SETS, Cluster, Object
+from wheelwarden.kube import KASPRAPPS, NOTEBOOKS, PODS, Cluster, Object
 from wheelwarden.policy import Policy
 from wheelwarden.request import Request, request_under
 from wheelwarden.rules import judge
-from wheelwarden.targets import KASPR_APP, KINDS, NOTEBOOK, is_alive, statefulset_name, wanted_replicas
+from wheelwarden.targets import KASPR_APP, KINDS, NOTEBOOK, is_alive, wanted_replicas
 from wheelwarden.violations import Action
 
 LOGGER = logging.getLogger(__name__)
 BLOCKED_SECONDS: Final = 30.0  # before an eviction that a budget forbade is tried again
-UNINJECTED_SECONDS: Final = 600.0  # between replacements for want of injection: the webhook may still be away
 PROBE_RETRY_SECONDS: Final = 30.0  # before a probe that could not run is tried again; doubled each time
 PROBE_RETRY_LIMIT: Final = 900.0
-OPERATOR_SECONDS: Final = 5.0  # that a KasprApp's operator has to show whether it installs packages itself
 LOOK_SECONDS: Final = 590.0  # between two looks at how full a volume is; the resync brings the object up again
 
 _RESOURCES: Final = {NOTEBOOK.name: NOTEBOOKS, KASPR_APP.name: KASPRAPPS}
@@ -83,8 +84,11 @@ class Reconciler:
         self._now = now
         self._again = again
         self._reporter = Reporter(cluster, prober, recorder, metrics, monotonic=monotonic, now=now, again=again)
-        self._claims = ClaimKeeper(cluster, recorder, now=now, again=again)
-        self._replaced_uninjected: dict[Key, float] = {}
+        self._claims = ClaimKeeper(cluster, recorder, monotonic=monotonic, now=now, again=again)
+        self._owners = OwnerKeeper(cluster, self._claims, recorder)
+        self._attempts: dict[Key, rollout.Attempt] = {}
+        self._edits: dict[Key, rollout.Edit] = {}
+        self._unclear: Backoff[Key] = Backoff()
         self._probe_again: dict[Key, dict[str, Wait]] = {}
         self._claimless: set[Key] = set()
         self._looked: dict[Key, float] = {}
@@ -95,13 +99,7 @@ class Reconciler:
         try:
             obj = await self._cluster.get(resource, key.name, key.namespace)
         except NotFound:
-            self._replaced_uninjected.pop(key, None)
-            self._reporter.forget(key)
-            self._claimless.discard(key)
-            self._looked.pop(key, None)
-            self._probe_again.pop(key, None)
-            self._prober.forget_object(key)
-            self._metrics.forget(key.name, key.namespace)
+            self._forget(key)
             return
         obj = {"apiVersion": kind.api_version, "kind": kind.name, **obj}
         request = request_under(self._policy(), obj)
@@ -113,48 +111,72 @@ class Reconciler:
         ours = any(pod.injected for pod in pods)
         reported = any(find(conditions_of(obj), type_) for type_ in TYPES)
         replicas = wanted_replicas(kind, obj)
-        if not request.wanted and not ours and not reported:
+        if request.wanted or ours or reported:
+            self._claimless.discard(key)
+            view = await self._owners.look(key, request, obj, pods, replicas)
+            await self._work(replace(view, pods=self._mark(view)))
+        elif key not in self._claimless:
             # A claim may be left of packages that are no longer asked for; where there is none, nobody looks again.
-            if key not in self._claimless:
-                settled = await self._claims.settle(request, pods, replicas, beside=False)
-                if settled.claim is None:
-                    self._claimless.add(key)
-            return
-        self._claimless.discard(key)
-        invalid = self._invalid(obj)
-        beside = await self._is_beside(request, obj, pods)
+            claim = await self._claims.read(request)
+            settled = await self._claims.settle(request, claim, pods, replicas, InstallOwner.OURS)
+            if settled.claim is None:
+                self._claimless.add(key)
+
+    async def _work(self, view: View) -> None:
+        """Decides and acts on what was gathered."""
+        key, request, pods, owner = view.key, view.request, view.pods, view.ownership.owner
+        invalid = self._invalid(view.obj)
         if invalid:
             settled = Settled(hindrance=plan.obstacle(Reason.INVALID_SPEC, invalid))
-        elif beside is None:
-            settled = Settled()
-            self._again(key, OPERATOR_SECONDS)
         else:
-            settled = await self._claims.settle(request, pods, replicas, beside=beside)
-        if kind is NOTEBOOK:
+            settled = await self._claims.settle(request, view.claim, pods, view.replicas, owner)
+        if request.kind is NOTEBOOK:
             # Before the pods: killed in between, the next of us finds no digest there and probes again.
-            await self._reporter.keep_last_result(key, request, obj, pods)
-        decided = await self._reporter.report_pods(key, request, pods, settled, beside=bool(beside))
-        before = (obj.get("status") or {}).get(status_field(beside=bool(beside))) or {}
-        usage = usage_of(request, pods, before, self._prober.usage(key))
+            await self._reporter.keep_last_result(key, request, view.obj, pods)
+        decided = await self._reporter.report_pods(key, request, pods, settled, beside=owner is not InstallOwner.OURS)
+        await self._report_app(view, settled, decided)
+        if invalid:
+            return
+        self._probe(key, request, pods)
+        if request.kind is KASPR_APP:
+            self._look(key, pods)
+        if owner is not InstallOwner.UNKNOWN:
+            await self._replace(view, decided, settled)
+
+    async def _report_app(self, view: View, settled: Settled, decided: Mapping[str, Sequence[Condition]]) -> None:
+        """Shows usage, and sums up what is said of the pods in the status of a KasprApp."""
+        key, request, pods, obj = view.key, view.request, view.pods, view.obj
+        beside = view.ownership.owner is not InstallOwner.OURS
+        packages = (obj.get("status") or {}).get(status_field(beside=beside))
+        usage = usage_of(request, pods, packages or {}, self._prober.usage(key))
         if request.packages is not None:
             self._metrics.show(key.name, key.namespace, request.packages, usage)
-        if kind is KASPR_APP:
-            summed = self._sum_up(request, pods, decided, settled)
+        if request.kind is not KASPR_APP:
+            return
+        summed = self._sum_up(request, pods, decided, settled)
+        if request.packages is None:
             packages = None
-            if request.packages is not None and beside is None:
-                packages = (obj.get("status") or {}).get("pythonPackages")  # as it was, until it is clear whose it is
-            elif request.packages is not None:
-                packages = package_status(
-                    request, pods, summed[0], settled.claim,
-                    beside=bool(beside), own_image=bool(obj["spec"].get("image")),
-                    observed=self._observed(request, pods, before), usage=usage,
-                )  # fmt: skip
-            await self._reporter.report_app(key, obj, summed, packages, beside=bool(beside))
-        if not invalid:
-            self._probe(key, request, pods)
-            if kind is KASPR_APP:
-                self._look(key, pods)
-            await self._replace(key, request, pods, decided, replicas, settled.unused)
+        elif (
+            view.ownership.owner is not InstallOwner.UNKNOWN
+        ):  # until it is clear whose the status is, it stays as it was
+            packages = package_status(
+                request, pods, summed[0], settled.claim, beside=beside, own_image=bool(obj["spec"].get("image")),
+                observed=self._observed(request, pods, packages or {}), usage=usage,
+            )  # fmt: skip
+        await self._reporter.report_app(key, obj, summed, packages, beside=beside)
+
+    def _forget(self, key: Key) -> None:
+        self._attempts.pop(key, None)
+        self._edits.pop(key, None)
+        self._unclear.forget(key)
+        self._owners.forget(key)
+        self._reporter.forget(key)
+        self._claims.forget(key)
+        self._claimless.discard(key)
+        self._looked.pop(key, None)
+        self._probe_again.pop(key, None)
+        self._prober.forget_object(key)
+        self._metrics.forget(key.name, key.namespace)
 
     def _invalid(self, obj: Object) -> str:
         for violation in judge(obj, policy=self._policy()):
@@ -162,23 +184,31 @@ class Reconciler:
                 return violation.message
         return ""
 
-    async def _is_beside(self, request: Request, obj: Object, pods: Sequence[PodState]) -> bool | None:
-        """Whether another owner installs the packages, or would if it were not taken over; None while nobody can tell."""
-        if request.install == "observe" or any(pod.foreign_installer or pod.taken_over for pod in pods):
-            return True
-        if request.kind is not KASPR_APP or any(pod.injected for pod in pods):
-            return False
-        # The operator makes the claim too, under the same name: who makes it first must be clear before it is made.
-        try:
-            stateful = await self._cluster.get(STATEFUL_SETS, statefulset_name(request.name), request.namespace)
-        except Forbidden as error:
-            LOGGER.warning("whether the operator of %s installs packages is not known: %s", request.name, error)
-            return False
-        except NotFound:
-            made = datetime.datetime.fromisoformat(obj["metadata"]["creationTimestamp"])
-            return None if (self._now() - made).total_seconds() < OPERATOR_SECONDS else False
-        template = stateful["spec"]["template"]["spec"]
-        return any(one.get("name") == names.INSTALL_CONTAINER for one in template.get("initContainers") or [])
+    def _mark(self, view: View) -> list[PodState]:
+        """The pods, with why each is about to be replaced."""
+        key, request, owner, acted = view.key, view.request, view.ownership.owner, True
+        if owner is InstallOwner.UNKNOWN:
+            self._again(key, self._unclear.next(key, 0.0))
+        else:
+            self._unclear.forget(key)
+        if request.kind is KASPR_APP:
+            observed = observed_generation(view.obj)
+            edit = rollout.follow_edit(self._edits.get(key), request, view.template, observed, self._monotonic())
+            self._edits[key] = edit
+            acted = edit.since is None
+        if not acted and owner is InstallOwner.FOREIGN:
+            self._again(key, rollout.SILENT_OPERATOR_SECONDS)
+        back = rollout.came_back(self._attempts.get(key), view.pods)
+        return [
+            replace(
+                pod,
+                came_back=pod.name == back,
+                outdated=rollout.why_outdated(
+                    request, pod, view.ownership, view.template, acted=acted, came_back=pod.name == back
+                ),
+            )
+            for pod in view.pods
+        ]
 
     def _probe(self, key: Key, request: Request, pods: Sequence[PodState]) -> None:
         """Starts the probes that are due; one that could not run is tried again after a while, each time a longer one."""
@@ -237,25 +267,18 @@ class Reconciler:
             summed.append(_summed(names.IMPORTS_VERIFIED, pods, decided))
         return summed
 
-    async def _replace(
-        self,
-        key: Key,
-        request: Request,
-        pods: Sequence[PodState],
-        decided: Mapping[str, Sequence[Condition]],
-        replicas: int,
-        unused_claim: str,
-    ) -> None:
-        """Makes one pod anew, where one is due."""
-        due = plan.replacement(request, pods, decided, replicas=replicas, unused_claim=unused_claim)
+    async def _replace(self, view: View, decided: Mapping[str, Sequence[Condition]], settled: Settled) -> None:
+        """Recreates one pod, where one is due."""
+        key, request, pods = view.key, view.request, view.pods
+        due = self._stuck(key, pods, settled)
+        due = due or plan.replacement(request, pods, decided, replicas=view.replicas, unused_claim=settled.unused)
         if due is None:
             return
-        if due.not_injected:
-            last = self._replaced_uninjected.get(key)
-            if last is not None and self._monotonic() - last < UNINJECTED_SECONDS:
-                self._again(key, UNINJECTED_SECONDS)
-                return
-            self._replaced_uninjected[key] = self._monotonic()
+        attempt, clock = self._attempts.get(key), self._monotonic()
+        wait, pause = rollout.next_pause(attempt, pods, clock)
+        if due.not_injected and wait > 0:
+            self._again(key, wait)
+            return
         try:
             if due.evict:
                 await self._cluster.evict(due.pod.name, key.namespace, uid=due.pod.uid)
@@ -267,9 +290,21 @@ class Reconciler:
             return
         except (NotFound, Conflict):
             return
+        if due.not_injected:
+            self._attempts[key] = rollout.Attempt(pod=due.pod.name, uid=due.pod.uid, at=clock, pause=pause)
         text = f"Pod {due.pod.name} is made anew: {due.reason}"
         LOGGER.info("%s/%s: %s", key.namespace, key.name, text)
         await self._recorder.record(request.reference, key.namespace, "Normal", "PodReplaced", text)
+
+    def _stuck(self, key: Key, pods: Sequence[PodState], settled: Settled) -> plan.Replacement | None:
+        """A pod that missed its claim, and so waits for ever."""
+        pod, left = rollout.stuck_pod(pods, settled.name, settled.claim, usable=settled.usable, now=self._now())
+        if left > 0:
+            self._again(key, left)
+        if pod is None:
+            return None
+        reason = f"it stays unschedulable though its claim {settled.name} can be used, which was created after it"
+        return plan.Replacement(pod=pod, evict=False, reason=reason)
 
 
 def _summed(type_: str, pods: Sequence[PodState], decided: Mapping[str, Sequence[Condition]]) -> Condition:

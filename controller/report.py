@@ -72,7 +72,7 @@ class Reporter:
         for pod in pods:
             outcome = self._prober.outcome(pod)
             found = [
-                plan.packages_condition(request, pod, settled.hindrance, notes, outcome),
+                plan.packages_condition(request, pod, settled.hindrance_of(pod), notes, outcome),
                 plan.imports_condition(request, pod, outcome),
             ]
             decided[pod.name] = [condition for condition in found if condition is not None]

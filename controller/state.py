@@ -1,14 +1,17 @@
 """What the controller knows of one object when it decides: frozen projections of what the API server gave."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from wheelwarden import names
-from wheelwarden.installers import find_installer
+from wheelwarden.installers import find_installer, owners_hash
 from wheelwarden.targets import Kind, annotations_of, main_container
 from wheelwarden.verify.results import ProbeReport, Usage, parse_usage
+
+# apps/v1 StatefulSet: which revision of the template a pod was made from.
+REVISION_LABEL: Final = "controller-revision-hash"
 
 
 class Key(NamedTuple):
@@ -57,6 +60,12 @@ class PodState:
         injected: it has our installer; `taken_over`: in the place of another owner's, on that owner's volume.
         foreign_installer: it has another owner's installer.
         search_path: where its packages are; empty where they can only be the image's.
+        created: when it was made (RFC 3339).
+        unschedulable: what the scheduler says of why it has no node; empty where it has one, or was not tried yet.
+        revision: of its StatefulSet's template that it was made from.
+        owners_hash: what its operator calls its set of packages; empty where it does not say.
+        outdated: why it is about to be replaced, so that what it has is not judged; empty where it stays.
+        came_back: it was replaced to get our installer, and has none again.
     """
 
     name: str
@@ -76,6 +85,31 @@ class PodState:
     installer: Installer | None
     conditions: tuple[Mapping[str, Any], ...]
     claims: frozenset[str]
+    created: str = ""
+    unschedulable: str = ""
+    revision: str = ""
+    owners_hash: str = ""
+    outdated: str = ""
+    came_back: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Template:
+    """The pod template of the StatefulSet that an operator keeps for its object.
+
+    Attributes:
+        installs: it has an installer of its own.
+        owners_hash: what the operator calls the set of packages; empty where it does not say.
+        claims: that its volumes name.
+        generation: of the StatefulSet: it rises with each change of the template.
+        revision: that pods made now are of; empty while the StatefulSet's controller has not seen the last change.
+    """
+
+    installs: bool
+    owners_hash: str
+    claims: frozenset[str]
+    generation: int
+    revision: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,7 +136,6 @@ def read_pod(kind: Kind, name: str, pod: Mapping[str, Any]) -> PodState:
     else:
         foreign = find_installer(main, init_containers)
         search_path = foreign.path if foreign else ""
-    claims = {(volume.get("persistentVolumeClaim") or {}).get("claimName", "") for volume in volumes}
     return PodState(
         name=metadata["name"],
         uid=metadata["uid"],
@@ -120,8 +153,40 @@ def read_pod(kind: Kind, name: str, pod: Mapping[str, Any]) -> PodState:
         search_path=search_path,
         installer=_installer(status) if installers else None,
         conditions=tuple(status.get("conditions") or ()),
-        claims=frozenset(claims - {""}),
+        claims=_claims(volumes),
+        created=metadata.get("creationTimestamp", ""),
+        unschedulable=_unschedulable(status.get("conditions") or ()),
+        revision=(metadata.get("labels") or {}).get(REVISION_LABEL, ""),
+        owners_hash=owners_hash([*installers, main]),
     )
+
+
+def read_template(stateful: Mapping[str, Any]) -> Template:
+    """The projection of a StatefulSet."""
+    metadata, status = stateful["metadata"], stateful.get("status") or {}
+    spec = stateful["spec"]["template"].get("spec") or {}
+    installers = [one for one in spec.get("initContainers") or [] if one.get("name") == names.INSTALL_CONTAINER]
+    generation = int(metadata.get("generation") or 0)
+    seen = status.get("observedGeneration") == generation
+    return Template(
+        installs=bool(installers),
+        owners_hash=owners_hash([*installers, *(spec.get("containers") or [])[:1]]),
+        claims=_claims(spec.get("volumes") or []),
+        generation=generation,
+        revision=status.get("updateRevision", "") if seen else "",
+    )
+
+
+def _claims(volumes: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    found = {(volume.get("persistentVolumeClaim") or {}).get("claimName", "") for volume in volumes}
+    return frozenset(found - {""})
+
+
+def _unschedulable(conditions: Sequence[Mapping[str, Any]]) -> str:
+    for entry in conditions:
+        if (entry.get("type"), entry.get("status")) == ("PodScheduled", "False"):
+            return str(entry.get("message") or entry.get("reason") or "")
+    return ""
 
 
 def _has_foreign_store(installer: Mapping[str, Any]) -> bool:

@@ -24,6 +24,8 @@ class Reason:
     WAITING_FOR_POD: Final = "WaitingForPod"  # no pod yet, or its installer has not started
     INSTALLING: Final = "Installing"  # the installer runs
     OBSERVED: Final = "Observed"  # another owner's installer does it; we only look. True: what is asked for is there
+    # PackagesInstalled and ImportsVerified, Unknown
+    ROLLOUT_PENDING: Final = "RolloutPending"  # the pod is of an older spec and about to be replaced: it is not judged
     # PackagesInstalled, True
     INSTALLED: Final = "Installed"
     # PackagesInstalled, False

@@ -49,8 +49,6 @@ def find_installer(main: Object, init_containers: Sequence[Object]) -> ForeignIn
     for position, installer in enumerate(init_containers):
         if installer.get("name") != names.INSTALL_CONTAINER:
             continue
-        env = installer.get("env") or []
-        owners_hash = next((str(one.get("value") or "") for one in env if one.get("name") == HASH_VARIABLE), "")
         shared = [
             (mount, index)
             for mount in installer.get("volumeMounts") or []
@@ -64,5 +62,16 @@ def find_installer(main: Object, init_containers: Sequence[Object]) -> ForeignIn
             shared = [entry for entry in shared if entry[0].get("mountPath") in named]
         if len(shared) == 1:
             mount, index = shared[0]
-            return ForeignInstaller(position=position, mount=mount, main_position=index, packages_hash=owners_hash)
+            return ForeignInstaller(
+                position=position, mount=mount, main_position=index, packages_hash=owners_hash([installer])
+            )
     return None
+
+
+def owners_hash(containers: Sequence[Object]) -> str:
+    """What the owner of the first container that says so calls its set of packages; empty where none says it."""
+    for container in containers:
+        for variable in container.get("env") or []:
+            if variable.get("name") == HASH_VARIABLE and variable.get("value"):
+                return str(variable["value"])
+    return ""

@@ -154,6 +154,22 @@ def pod(name: str, labels: dict[str, str], *, hash_: str = HASH, claim: str = ""
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
+def stateful_set(
+    name: str = "demo", *, installer: bool = False, claim: str = "", packages_hash: str = "theirs"
+) -> Object:
+    """What a KasprApp's operator makes; with an installer of its own (0.14 and later), or none."""
+    labels = {names.KASPR_APP_LABEL: name}
+    spec: Object = {"containers": [{"name": "kaspr", "image": IMAGE}]}
+    if installer:
+        env = [{"name": "PACKAGES_HASH", "value": packages_hash}]
+        spec["initContainers"] = [{"name": names.INSTALL_CONTAINER, "image": IMAGE, "env": env}]
+    if claim:
+        spec["volumes"] = [{"name": "packages", "persistentVolumeClaim": {"claimName": claim}}]
+    template = {"metadata": {"labels": labels}, "spec": spec}
+    body = {"serviceName": name, "selector": {"matchLabels": labels}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": f"{name}-app"}, "spec": body}
+
+
 async def report_by_kubelet(
     cluster: Cluster,
     namespace: str,

@@ -19,10 +19,23 @@ from tests.integration.controller_world import (
     report_by_kubelet,
     result,
     said,
+    stateful_set,
 )  # fmt: skip
 from tests.integration.standin_objects import kaspr_app, make_namespace, notebook, until
 from wheelwarden import names
-from wheelwarden.kube import CLAIMS, EVENTS, KASPRAPPS, NAMESPACES, NOTEBOOKS, PODS, Cluster, Listing, Object, Resource
+from wheelwarden.kube import (
+    CLAIMS,
+    EVENTS,
+    KASPRAPPS,
+    NAMESPACES,
+    NOTEBOOKS,
+    PODS,
+    STATEFUL_SETS,
+    Cluster,
+    Listing,
+    Object,
+    Resource,
+)
 from wheelwarden.rules.installation import IMAGE_AND_PACKAGES
 
 CLAIM = "demo-app-python-packages"
@@ -42,7 +55,7 @@ async def cluster(api: Any) -> AsyncIterator[Cluster]:
 async def namespace(cluster: Cluster) -> AsyncIterator[str]:
     name = await make_namespace(cluster, "controller-")
     yield name
-    for resource in (NOTEBOOKS, KASPRAPPS, PODS):
+    for resource in (NOTEBOOKS, KASPRAPPS, STATEFUL_SETS, PODS):
         for item in (await cluster.list(resource, name)).items:
             await cluster.delete(resource, item["metadata"]["name"], name)
     await cluster.delete(NAMESPACES, name)
@@ -78,6 +91,7 @@ async def add_app(cluster: Cluster, namespace: str, pods: int = 1, hash_: str = 
 async def test_an_app_gets_its_claim_and_is_unknown_before_it_has_pods(cluster: Cluster, namespace: str) -> None:
     async with Controller(cluster, namespace).running():
         app = await cluster.create(KASPRAPPS, kaspr_app("demo", pythonPackages=SIX), namespace)
+        await cluster.create(STATEFUL_SETS, stateful_set(), namespace)
         claim = await until(lambda: cluster.get(CLAIMS, CLAIM, namespace))
         waiting = {"PackagesInstalled": "WaitingForPod", "ImportsVerified": "WaitingForPod"}
         seen = await has(cluster, KASPRAPPS, "demo", namespace, waiting)
@@ -226,7 +240,7 @@ async def test_outdated_pods_are_evicted_one_at_a_time_and_not_past_one_that_fai
         await has(cluster, PODS, "demo-app-1", namespace, failed)
         await controller.rounds(6)
         kept = await cluster.get(PODS, "demo-app-0", namespace)
-        assert reasons(kept)["PackagesInstalled"] == "RestartRequired"
+        assert reasons(kept)["PackagesInstalled"] == "RolloutPending"
         assert kept["metadata"]["annotations"][names.POD_HASH_ANNOTATION] == "older"
         controller.prober.report = GOOD  # a mend: the rollout goes on
         await report_by_kubelet(cluster, namespace, "demo-app-1", installer=result(), restarts=1)
@@ -242,7 +256,7 @@ async def test_a_disruption_budget_delays_the_eviction(cluster: Cluster, namespa
         await add_app(cluster, namespace, hash_="older")
         await has(
             cluster, KASPRAPPS, "demo", namespace,
-            {"PackagesInstalled": "RestartRequired", "ImportsVerified": "WaitingForPackages"},
+            {"PackagesInstalled": "RolloutPending", "ImportsVerified": "RolloutPending"},
         )  # fmt: skip
         await controller.rounds(6)
         await cluster.get(PODS, "demo-app-0", namespace)
@@ -276,6 +290,7 @@ async def test_a_claim_that_the_api_server_refuses_is_told_without_a_pod(cluster
     status = {"status": {"hard": none, "used": none}}  # as the controller-manager would
     await cluster.patch(QUOTAS, "none", status, namespace, subresource="status")
     async with Controller(cluster, namespace).running():
+        await cluster.create(STATEFUL_SETS, stateful_set(), namespace)
         await cluster.create(KASPRAPPS, kaspr_app("demo", replicas=1, pythonPackages=SIX), namespace)
         wanted = {"PackagesInstalled": "ClaimRefused", "ImportsVerified": "WaitingForPod"}
         app = await has(cluster, KASPRAPPS, "demo", namespace, wanted)
@@ -356,6 +371,7 @@ async def test_a_restart_of_the_api_server_is_survived(api: Any, cluster: Cluste
         await has(cluster, KASPRAPPS, "demo", namespace, DONE)
         api.stop_server()
         api.start_server()
+        await cluster.create(STATEFUL_SETS, stateful_set("later"), namespace)
         await cluster.create(KASPRAPPS, kaspr_app("later", pythonPackages=SIX), namespace)
         await until(lambda: cluster.get(CLAIMS, "later-app-python-packages", namespace))
         await report_by_kubelet(cluster, namespace, "demo-app-0", installer=result(), restarts=1)

@@ -13,9 +13,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.integration.controller_world import SIX
+from tests.integration.controller_world import SIX, stateful_set
 from tests.integration.standin_objects import ROOT, WAIT_SECONDS, kaspr_app, make_namespace, until
-from wheelwarden.kube import CLAIMS, KASPRAPPS, LEASES, NAMESPACES, Cluster
+from wheelwarden.kube import CLAIMS, KASPRAPPS, LEASES, NAMESPACES, STATEFUL_SETS, Cluster
 
 
 class Program:
@@ -101,6 +101,7 @@ async def test_one_leads_and_the_other_takes_over_when_it_ends(
             await until(second.leads)
             lease = await cluster.get(LEASES, "controller", namespace)
             assert lease["spec"]["holderIdentity"] == "two"
+            await cluster.create(STATEFUL_SETS, stateful_set(), namespace)
             await cluster.create(KASPRAPPS, kaspr_app("demo", pythonPackages=SIX), namespace)
             await until(lambda: cluster.get(CLAIMS, "demo-app-python-packages", namespace))
             second.process.terminate()

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from wheelwarden.errors import AlreadyExists, Blocked, Conflict, NotFound
+from wheelwarden.errors import AlreadyExists, Blocked, Conflict, Forbidden, NotFound
 from wheelwarden.kube import CLAIMS, EVENTS, PODS, Listing, Resource
 
 Object = dict[str, Any]
@@ -18,6 +18,8 @@ class FakeCluster:
         self.writes: list[tuple[str, str, str]] = []
         self.events: list[tuple[str, str]] = []
         self.blocked = False
+        self.refused: set[str] = set()  # plurals whose patches the API server forbids
+        self.claim_uids: list[str] = []  # that patches of claims named
         self._version = 0
 
     def put(self, resource: Resource, obj: Object) -> Object:
@@ -38,7 +40,7 @@ class FakeCluster:
     ) -> Listing:
         label, _, value = labels.partition("=")
         found = [obj for (plural, _), obj in self.objects.items() if plural == resource.plural]
-        chosen = [obj for obj in found if (obj["metadata"].get("labels") or {}).get(label) == value]
+        chosen = [obj for obj in found if not labels or (obj["metadata"].get("labels") or {}).get(label) == value]
         return Listing(items=copy.deepcopy(chosen), resource_version=str(self._version))
 
     async def create(self, resource: Resource, body: Object, namespace: str | None = None) -> Object:
@@ -60,6 +62,10 @@ class FakeCluster:
             if patch.get("metadata", {}).get(field, obj["metadata"].get(field)) != obj["metadata"].get(field):
                 raise Conflict(409, "Conflict", f"{field} differs")
         self.writes.append(("patch", resource.plural, name))
+        if resource is CLAIMS:
+            self.claim_uids.append(patch["metadata"]["uid"])
+        if resource.plural in self.refused:
+            raise Forbidden(403, "Forbidden", "only dynamically provisioned pvc can be resized")
         if style == "strategic":
             merged = {entry["type"]: entry for entry in obj.setdefault("status", {}).get("conditions", [])}
             merged |= {entry["type"]: entry for entry in patch.get("status", {}).get("conditions", [])}

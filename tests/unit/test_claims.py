@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from controller.claims import ClaimPlan, build_claim, plan_claim
+from controller.claims import ClaimEvent, ClaimPlan, build_claim, can_be_used, describe_wait, plan_claim
 from controller.state import PodState
 from tests.unit.test_manifests import pod, request
 from wheelwarden import names
@@ -87,7 +87,11 @@ def test_the_claim_is_made_where_it_is_missing_and_wanted() -> None:
 
 def test_the_claim_grows_and_never_shrinks() -> None:
     assert planned(request(size="1Gi"), claim(), []) == ClaimPlan(grow="1Gi")
-    assert planned(request(size="256Mi"), claim("1Gi"), []) == ClaimPlan()
+    kept = planned(request(size="256Mi"), claim("1Gi"), [])
+    assert kept == ClaimPlan(warnings=kept.warnings)
+    assert [text.partition(". ")[0] for text in kept.warnings] == [
+        "The claim demo-app-python-packages keeps its size 1Gi, though 256Mi is asked for: a bound claim cannot shrink"
+    ]
     assert planned(request(size="1024Mi"), claim("1Gi"), []) == ClaimPlan()
 
 
@@ -182,7 +186,70 @@ def test_a_claim_that_was_never_bound_is_made_anew_when_something_else_is_asked_
     wanted = request(storageClass="nfs")
     plan = planned(wanted, claim(phase="Pending", storageClass="fast"), [], failures=failures)
     assert plan == ClaimPlan(delete="claim-uid", anew=build_claim(wanted))
-    assert planned(wanted, claim(phase="Bound", storageClass="fast"), []) == ClaimPlan()
+    kept = planned(wanted, claim(phase="Bound", storageClass="fast"), [])
+    assert kept == ClaimPlan(warnings=kept.warnings)
+    text = (
+        "The claim demo-app-python-packages keeps access mode ReadWriteMany and storage class fast, though ReadWriteMany and "
+        "storage class nfs are asked for: a bound claim cannot change them"
+    )
+    assert [found.partition(". ")[0] for found in kept.warnings] == [text]
+
+
+@pytest.mark.parametrize(("there", "asked_for"), [("1Gi", "256Mi"), ("256Mi", "1Gi")])
+def test_the_size_of_a_claim_that_was_never_bound_can_be_changed_either_way(there: str, asked_for: str) -> None:
+    wanted = request(size=asked_for)
+    plan = planned(wanted, claim(there, phase="Pending"), [])
+    assert plan == ClaimPlan(delete="claim-uid", anew=build_claim(wanted))
+
+
+def test_a_size_that_is_changed_before_it_is_bound_keeps_the_access_mode_that_could_be_had() -> None:
+    single = planned(request(size="1Gi"), claim("1Gi", phase="Pending"), [], failures=[NO_RWX]).anew
+    assert single is not None
+    there = {**single, "status": {"phase": "Pending"}}
+    there["metadata"] = {**single["metadata"], "uid": "claim-uid", "creationTimestamp": "2026-01-31T10:00:00Z"}
+    plan = planned(request(size="256Mi"), there, [])
+    assert plan.anew is not None
+    assert plan.anew["spec"] == {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "256Mi"}}}
+    assert cache_mode(request(), plan.anew) == "pvc"
+
+
+@pytest.mark.parametrize(
+    ("found", "events", "text"),
+    [
+        (None, [], "The claim c does not exist."),
+        (claim(phase="Bound"), [], ""),
+        (claim(phase="Lost"), [], "The claim c is Lost: its volume is gone. Delete the claim."),
+        (
+            claim(phase="Pending"), [],
+            "The claim c is Pending since 2026-01-31T10:00:00Z: no provisioner has answered. See `kubectl get storageclass`.",
+        ),
+        (
+            claim(phase="Pending"), None,
+            "The claim c is Pending since 2026-01-31T10:00:00Z: why is not known, its events may not be read.",
+        ),
+        (
+            claim(phase="Pending"),
+            [ClaimEvent(reason="ProvisioningFailed", message=NO_RWX), ClaimEvent(reason="Provisioning", message="Wait")],
+            f"The claim c is Pending since 2026-01-31T10:00:00Z: {NO_RWX}.",
+        ),
+        (
+            claim(phase="Pending"), [ClaimEvent(reason="WaitForFirstConsumer", message="waiting for a pod")],
+            "The claim c is Pending since 2026-01-31T10:00:00Z: waiting for a pod.",
+        ),
+    ],
+)  # fmt: skip
+def test_the_state_of_a_claim_that_is_waited_for_is_told(
+    found: dict[str, Any] | None, events: list[ClaimEvent] | None, text: str
+) -> None:
+    assert describe_wait("c", found, events) == text
+
+
+def test_a_claim_that_only_waits_for_a_pod_can_be_used() -> None:
+    waits = ClaimEvent(reason="WaitForFirstConsumer", message="waiting for a pod")
+    failed = ClaimEvent(reason="ProvisioningFailed", message=NO_RWX)
+    assert can_be_used(claim(phase="Bound"), [])
+    assert can_be_used(claim(phase="Pending"), [failed, waits])
+    assert [can_be_used(claim(phase="Pending"), events) for events in ([], None, [waits, failed])] == [False] * 3
 
 
 def test_a_bucket_is_no_volume_of_ours() -> None:

@@ -126,8 +126,30 @@ def installed_condition(state: PodState, wanted: Request = SIX, hindrance: Condi
             "NotInjected",
             (
                 "This pod was made without the installer: the webhook was away, or does not see this namespace. "
-                "Delete pod demo-app-0 to have it made anew with its packages."
+                "Delete pod demo-app-0 to have it recreated with its packages."
             ),
+        ),
+        (
+            pod(injected=False, hash="", installer=None, came_back=True),
+            FALSE,
+            "NotInjected",
+            (
+                "Pod demo-app-0 was recreated to get the installer and came back without it: the webhook is away, or does "
+                "not see this namespace. It is tried again, with growing pauses. See the webhook's log, and whether the "
+                "namespace is excluded."
+            ),
+        ),
+        (
+            pod(hash="older", outdated="It is about to be replaced."),
+            UNKNOWN,
+            "RolloutPending",
+            "It is about to be replaced.",
+        ),
+        (
+            pod(hash="older", ready=False, installer=failed("network"), outdated="It is about to be replaced."),
+            FALSE,
+            "NetworkError",
+            "No.",
         ),
         (
             pod(injected=False, hash="", installer=None, foreign_installer=True),
@@ -140,7 +162,7 @@ def installed_condition(state: PodState, wanted: Request = SIX, hindrance: Condi
             FALSE,
             "RestartRequired",
             (
-                "The packages changed after pod demo-app-0 was made; it keeps the old set until it is made anew. "
+                "The packages changed after pod demo-app-0 was made; it keeps the old set until it is restarted. "
                 "Restart it when it suits (kubectl delete pod demo-app-0)."
             ),
         ),
@@ -268,6 +290,27 @@ def test_outdated_pods_go_one_by_one_the_last_first() -> None:
     assert due([first, second]) == Replacement(pod=second, evict=True, reason="the packages changed")
     assert due([first, pod("demo-app-10")]) == Replacement(pod=first, evict=True, reason="the packages changed")
     assert due([pod("demo-app-9"), pod("demo-app-10")]) is None
+
+
+def test_a_new_list_of_imports_is_not_tried_in_a_pod_that_is_about_to_be_replaced() -> None:
+    wanted, old = request("six", verify="six:moves"), pod(hash="older", outdated="It is about to be replaced.")
+    assert imports_condition(wanted, old, None) == Condition(
+        type=names.IMPORTS_VERIFIED, status=UNKNOWN, reason="RolloutPending",
+        message="The imports are tried in the pod that replaces this one.",
+    )  # fmt: skip
+    assert not needs_probe(wanted, old)
+    proven = replace(old, probed=probe_digest(wanted, old))
+    assert imports_condition(wanted, proven, None) == Condition(
+        type=names.IMPORTS_VERIFIED, status=UNKNOWN, reason="Probing", message="The imports are being tried."
+    )
+
+
+def test_a_manual_takeover_asks_for_a_restart() -> None:
+    asked = request("six", rollout="manual", install="managed")
+    found = installed_condition(pod(injected=False, hash="", foreign_installer=True), asked)
+    assert found is not None
+    assert (found.status, found.reason) == (FALSE, "RestartRequired")
+    assert "kubectl delete pod demo-app-0" in found.message
 
 
 def test_the_rollout_waits_for_pods_that_are_missing_going_or_not_ready() -> None:

@@ -15,7 +15,7 @@ from wheelwarden import names
 from wheelwarden.errors import Conflict
 from wheelwarden.events import Recorder
 from wheelwarden.hashing import compute_packages_hash
-from wheelwarden.kube import KASPRAPPS, NOTEBOOKS, PODS
+from wheelwarden.kube import KASPRAPPS, NOTEBOOKS, PODS, STATEFUL_SETS
 from wheelwarden.policy import DEFAULT
 from wheelwarden.request import Request
 from wheelwarden.verify.results import ModuleResult, ProbeReport, Usage
@@ -100,6 +100,26 @@ class World:
         metadata = {"name": "demo", "namespace": "team", "uid": "app-uid", "creationTimestamp": "2025-12-31T00:00:00Z"}
         return self.cluster.put(KASPRAPPS, {"metadata": metadata, "spec": spec})
 
+    def stateful(self, *, installer: bool = False, hash_: str = "", claim: str = "", generation: int = 1) -> Object:
+        """The StatefulSet that the app's operator made; with an installer of its own, or none."""
+        containers = [{"name": names.INSTALL_CONTAINER, "env": [{"name": "PACKAGES_HASH", "value": hash_}]}]
+        spec: Object = {"containers": [{"name": "main"}]}
+        if installer:
+            spec["initContainers"] = containers
+        if claim:
+            spec["volumes"] = [{"name": "packages", "persistentVolumeClaim": {"claimName": claim}}]
+        metadata = {"name": "demo-app", "namespace": "team", "uid": "set-uid", "generation": generation}
+        return self.cluster.put(STATEFUL_SETS, {"metadata": metadata, "spec": {"template": {"spec": spec}}})
+
+    def foreign_pod(self, name: str = "demo-app-0", *, hash_: str = "theirs", uid: str = "") -> Object:
+        """A ready pod in which the operator's own installer ended well."""
+        pod = self.pod(name, injected=False, uid=uid)
+        env = [{"name": "PACKAGES_HASH", "value": hash_}]
+        pod["spec"]["initContainers"] = [{"name": names.INSTALL_CONTAINER, "env": env}]
+        ended = {"terminated": {"exitCode": 0}}
+        pod["status"]["initContainerStatuses"] = [{"name": names.INSTALL_CONTAINER, "state": ended}]
+        return self.cluster.put(PODS, pod)
+
     def notebook(self, **annotations: str) -> Object:
         metadata = {"name": "lab", "namespace": "team", "uid": "lab-uid", "annotations": annotations}
         return self.cluster.put(NOTEBOOKS, {"metadata": metadata, "spec": {}})
@@ -112,10 +132,11 @@ class World:
         injected: bool = True,
         result: Object = RESULT,
         claim: str = "",
+        uid: str = "",
     ) -> Object:
         label = {names.KASPR_APP_LABEL: "demo"} if owner is APP else {names.NOTEBOOK_NAME_LABEL: "lab"}
         pod: Object = {
-            "metadata": {"name": name, "namespace": "team", "uid": f"uid-{name}", "labels": label},
+            "metadata": {"name": name, "namespace": "team", "uid": uid or f"uid-{name}", "labels": label},
             "spec": {"containers": [{"name": "main"}]},
             "status": {"phase": "Running", "containerStatuses": [{"name": "main", "ready": True, "restartCount": 0}]},
         }
@@ -349,14 +370,23 @@ async def test_packages_that_are_no_longer_asked_for_take_the_reports_along(worl
     assert "pythonPackages" not in app["status"]
 
 
-async def test_a_pod_without_the_installer_is_made_anew_but_not_over_and_over(world: World) -> None:
+async def test_a_pod_without_the_installer_is_recreated_and_with_growing_pauses_where_that_is_in_vain(
+    world: World,
+) -> None:
+    evicted = ("evict", "pods", "demo-app-0")
     world.app(["six"])
+    world.stateful()
     world.pod(injected=False)
-    assert ("evict", "pods", "demo-app-0") in await world.writes_of(APP)
-    world.pod(injected=False)
-    assert ("evict", "pods", "demo-app-0") not in await world.writes_of(APP)
-    world.seconds += 601
-    assert ("evict", "pods", "demo-app-0") in await world.writes_of(APP)
+    assert evicted in await world.writes_of(APP)
+    for uid, pause in (("second", 60), ("third", 120), ("fourth", 240)):
+        pod = world.pod(injected=False, uid=uid)
+        assert evicted not in await world.writes_of(APP)
+        assert world.condition(pod | await world.cluster.get(PODS, "demo-app-0"), names.PACKAGES_INSTALLED) == (
+            "False",
+            "NotInjected",
+        )
+        world.seconds += pause + 1
+        assert evicted in await world.writes_of(APP)
 
 
 async def test_an_eviction_that_a_budget_forbids_is_asked_for_again(world: World) -> None:

@@ -1,0 +1,220 @@
+"""The controller beside an operator, on a real API server: who installs, and claims that pods wait for."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from controller.state import Key
+from tests.integration.controller_world import (
+    SIX,
+    Controller,
+    pod,
+    reasons,
+    report_by_kubelet,
+    result,
+    said,
+    stateful_set,
+)
+from tests.integration.standin_objects import kaspr_app, make_namespace, until
+from wheelwarden import names
+from wheelwarden.kube import CLAIMS, EVENTS, KASPRAPPS, NAMESPACES, PODS, STATEFUL_SETS, Cluster, Object, Resource
+
+APP = "demo"
+CLAIM = "demo-app-python-packages"
+LABELS = {names.KASPR_APP_LABEL: APP}
+
+
+@pytest.fixture
+async def cluster(api: Any) -> AsyncIterator[Cluster]:
+    async with await Cluster.connect(kubeconfig=api.kubeconfig, field_manager="wheelwarden-controller") as connected:
+        yield connected
+
+
+@pytest.fixture
+async def namespace(cluster: Cluster) -> AsyncIterator[str]:
+    name = await make_namespace(cluster, "owner-")
+    yield name
+    for resource in (KASPRAPPS, STATEFUL_SETS, PODS):
+        for item in (await cluster.list(resource, name)).items:
+            await cluster.delete(resource, item["metadata"]["name"], name)
+    await cluster.delete(NAMESPACES, name)
+
+
+def foreign_pod(claim: str = "") -> Object:
+    """A pod with the operator's own installer."""
+    made = pod("demo-app-0", LABELS, claim=claim)
+    del made["metadata"]["annotations"]
+    return made
+
+
+async def told(cluster: Cluster, namespace: str) -> list[str]:
+    return [event["reason"] for event in (await cluster.list(EVENTS, namespace)).items]
+
+
+class Counting(Cluster):
+    """Counts the patches of claims."""
+
+    patches = 0
+
+    async def patch(self, resource: Resource, *args: Any, **kwargs: Any) -> Object:
+        self.patches += resource is CLAIMS
+        return await super().patch(resource, *args, **kwargs)
+
+
+async def test_nothing_is_made_as_the_owner_before_the_operator_has_shown_itself(
+    cluster: Cluster, namespace: str
+) -> None:
+    controller = Controller(cluster, namespace)
+    async with controller.running():
+        app = await cluster.create(KASPRAPPS, kaspr_app(APP, replicas=1, pythonPackages=SIX), namespace)
+        controller.clock.ahead += 3600  # however slow it is
+        await controller.rounds(6)
+        app = await cluster.get(KASPRAPPS, APP, namespace)
+        assert set(app["status"]) == {"conditions"}
+        assert (await cluster.list(CLAIMS, namespace)).items == []
+
+        await cluster.create(STATEFUL_SETS, stateful_set(installer=True, claim=CLAIM), namespace)
+        await cluster.create(PODS, foreign_pod(), namespace)
+        await report_by_kubelet(cluster, namespace, "demo-app-0")
+
+        async def observed() -> bool:
+            found = await cluster.get(KASPRAPPS, APP, namespace)
+            return reasons(found).get("PackagesInstalled") == "Observed" and "wheelwarden" in found["status"]
+
+        await until(observed)
+        app = await cluster.get(KASPRAPPS, APP, namespace)
+    assert "pythonPackages" not in app["status"]
+    assert (await cluster.list(CLAIMS, namespace)).items == []
+
+
+async def test_what_was_made_as_the_owner_is_taken_back_when_the_operator_shows_itself_late(
+    cluster: Cluster, namespace: str
+) -> None:
+    controller = Controller(cluster, namespace)
+    async with controller.running():
+        await cluster.create(STATEFUL_SETS, stateful_set(), namespace)
+        await cluster.create(KASPRAPPS, kaspr_app(APP, replicas=1, pythonPackages=SIX), namespace)
+
+        async def wrote() -> bool:
+            status = (await cluster.get(KASPRAPPS, APP, namespace)).get("status") or {}
+            return "pythonPackages" in status and bool((await cluster.list(CLAIMS, namespace)).items)
+
+        await until(wrote)
+        # The packages change, so the hash in the status is an older one: that it is ours, the API server knows.
+        changed = {"spec": {"pythonPackages": {"packages": ["idna"]}}}
+        await cluster.delete(STATEFUL_SETS, "demo-app", namespace)
+        await cluster.create(STATEFUL_SETS, stateful_set(installer=True), namespace)
+        await cluster.patch(KASPRAPPS, APP, changed, namespace)
+
+        async def corrected() -> bool:
+            status = (await cluster.get(KASPRAPPS, APP, namespace))["status"]
+            claims = (await cluster.list(CLAIMS, namespace)).items
+            gone = all("deletionTimestamp" in claim["metadata"] for claim in claims)
+            return "pythonPackages" not in status and gone
+
+        await until(corrected)
+        await controller.rounds(4)
+        assert (await told(cluster, namespace)).count("InstallOwnerCorrected") == 1
+
+
+async def test_a_claim_that_the_operators_template_mounts_becomes_the_operators(
+    cluster: Cluster, namespace: str
+) -> None:
+    async with Controller(cluster, namespace).running():
+        await cluster.create(STATEFUL_SETS, stateful_set(), namespace)
+        await cluster.create(KASPRAPPS, kaspr_app(APP, replicas=1, pythonPackages=SIX), namespace)
+        made = await until(lambda: cluster.get(CLAIMS, CLAIM, namespace))
+        await cluster.delete(STATEFUL_SETS, "demo-app", namespace)
+        await cluster.create(STATEFUL_SETS, stateful_set(installer=True, claim=CLAIM), namespace)
+
+        async def handed_over() -> Object | None:
+            claim = await cluster.get(CLAIMS, CLAIM, namespace)
+            return claim if names.MANAGED_BY_LABEL not in claim["metadata"]["labels"] else None
+
+        claim = await until(handed_over)
+    assert claim["metadata"]["uid"] == made["metadata"]["uid"]
+    assert "deletionTimestamp" not in claim["metadata"]
+
+
+@pytest.mark.parametrize("observed", [True, False])
+async def test_a_pod_that_waits_for_its_claim_is_told_why(cluster: Cluster, namespace: str, *, observed: bool) -> None:
+    async with Controller(cluster, namespace).running():
+        await cluster.create(STATEFUL_SETS, stateful_set(installer=observed), namespace)
+        app = kaspr_app(APP, replicas=1, pythonPackages=SIX)
+        if observed:
+            spec = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Mi"}}}
+            await cluster.create(CLAIMS, {"metadata": {"name": CLAIM}, "spec": spec}, namespace)
+        await cluster.create(KASPRAPPS, app, namespace)
+        waiting = foreign_pod(claim=CLAIM) if observed else pod("demo-app-0", LABELS, claim=CLAIM)
+        await cluster.create(PODS, waiting, namespace)
+
+        async def says(part: str) -> bool:
+            found = said(await cluster.get(PODS, "demo-app-0", namespace)).get(names.PACKAGES_INSTALLED)
+            return found is not None and found[:2] == ("Unknown", "ClaimPending") and part in found[2]
+
+        if observed:  # its installer has to have a state before anything can be said of it
+            status = {
+                "initContainerStatuses": [
+                    {"name": names.INSTALL_CONTAINER, "image": "i", "imageID": "", "ready": False, "restartCount": 0,
+                     "state": {"waiting": {"reason": "PodInitializing"}}}
+                ]
+            }  # fmt: skip
+            await cluster.patch(
+                PODS, "demo-app-0", {"status": status}, namespace, subresource="status", style="strategic"
+            )
+        await until(lambda: says(f"The claim {CLAIM} is Pending since "))
+        claim = await cluster.get(CLAIMS, CLAIM, namespace)
+        event = {
+            "metadata": {"generateName": "claim."}, "type": "Warning", "reason": "ProvisioningFailed",
+            "message": "storage class nowhere is not known",
+            "involvedObject": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": CLAIM,
+                               "namespace": namespace, "uid": claim["metadata"]["uid"]},
+        }  # fmt: skip
+        await cluster.create(EVENTS, event, namespace)
+        await cluster.patch(KASPRAPPS, APP, {"metadata": {"annotations": {"touched": "yes"}}}, namespace)
+        await until(lambda: says("storage class nowhere is not known"))
+
+
+async def test_a_pod_that_missed_its_claim_is_recreated(cluster: Cluster, namespace: str) -> None:
+    controller = Controller(cluster, namespace)
+    async with controller.running():
+        await cluster.create(STATEFUL_SETS, stateful_set(), namespace)
+        made = await cluster.create(PODS, pod("demo-app-0", LABELS, claim=CLAIM), namespace)
+        await cluster.create(KASPRAPPS, kaspr_app(APP, replicas=1, pythonPackages=SIX), namespace)
+        await until(lambda: cluster.get(CLAIMS, CLAIM, namespace))
+        bound = {"status": {"phase": "Bound"}}
+        await cluster.patch(CLAIMS, CLAIM, bound, namespace, subresource="status")
+        missed = {
+            "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+            "message": f'persistentvolumeclaim "{CLAIM}" not found',
+        }  # fmt: skip
+        await cluster.patch(
+            PODS, "demo-app-0", {"status": {"conditions": [missed]}}, namespace, subresource="status", style="strategic"
+        )
+        await controller.rounds(3)
+        assert (await cluster.get(PODS, "demo-app-0", namespace))["metadata"]["uid"] == made["metadata"]["uid"]
+        controller.clock.ahead += 61
+
+        async def recreated() -> bool:
+            return not (await cluster.list(PODS, namespace)).items and "PodReplaced" in await told(cluster, namespace)
+
+        await until(recreated)
+
+
+async def test_growing_that_was_refused_is_not_asked_for_at_each_look(cluster: Cluster, namespace: str) -> None:
+    counting = Counting(cluster._api, field_manager="wheelwarden-controller")
+    controller = Controller(counting, namespace)
+    key = Key("KasprApp", namespace, APP)
+    await cluster.create(STATEFUL_SETS, stateful_set(), namespace)
+    await cluster.create(KASPRAPPS, kaspr_app(APP, replicas=1, pythonPackages=SIX), namespace)
+    await cluster.create(PODS, pod("demo-app-0", LABELS, claim=CLAIM), namespace)
+    await report_by_kubelet(cluster, namespace, "demo-app-0", installer=result())
+    await controller.reconciler.reconcile(key)
+    bound = {"status": {"phase": "Bound"}}  # by hand, so not by a class that can grow its volumes
+    await cluster.patch(CLAIMS, CLAIM, bound, namespace, subresource="status")
+    await cluster.patch(KASPRAPPS, APP, {"spec": {"pythonPackages": {"cache": {"size": "1Gi"}}}}, namespace)
+    for _ in range(5):
+        await controller.reconciler.reconcile(key)
+    assert counting.patches == 1
+    assert (await told(cluster, namespace)).count("ClaimNotGrown") == 1
