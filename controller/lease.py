@@ -1,7 +1,8 @@
 """Leader election by a Lease (coordination.k8s.io/v1), with the times that Kubernetes' own controllers use.
 
-A holder renews every 2 s; others take the Lease 15 s after they last saw it change, by their own clock; a holder that
-could not renew for 10 s stops acting. The chart makes the Lease, without a spec, so that an uninstall removes it.
+A holder renews every 2 s; others take the Lease 15 s after they last saw it change, by their own clock, or after the
+longer time that the holder asked for (an uninstall does); a holder that could not renew for 10 s stops acting. The chart
+makes the Lease, without a spec, so that an uninstall removes it.
 """
 
 import asyncio
@@ -103,7 +104,8 @@ class Lease:
             record = (holder, spec.get("renewTime"))
             if record != self._seen[0]:
                 self._seen = (record, self._monotonic())
-            if holder not in ("", self._identity) and self._monotonic() - self._seen[1] < LEASE_SECONDS:
+            held_for = max(LEASE_SECONDS, float(spec.get("leaseDurationSeconds") or 0))
+            if holder not in ("", self._identity) and self._monotonic() - self._seen[1] < held_for:
                 return False
             stamp = self._now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
             changed = holder != self._identity

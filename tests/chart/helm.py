@@ -62,14 +62,19 @@ class Helm:
         """
         where = ["--namespace", namespace, "--kube-version", KUBERNETES_VERSION]
         output = self.run("template", release, str(CHART), *where, values=values or {})
-        return Rendered(objects=tuple(item for item in yaml.safe_load_all(output) if item))
+        objects = [item for item in yaml.safe_load_all(output) if item]
+        return Rendered(
+            objects=tuple(item for item in objects if not _is_of_uninstall(item)),
+            uninstall=tuple(item for item in objects if _is_of_uninstall(item)),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rendered:
-    """The objects of a rendered chart."""
+    """The objects of a rendered chart; `uninstall`: those that are made before an uninstall only."""
 
     objects: Sequence[Object]
+    uninstall: Sequence[Object] = ()
 
     def all(self, kind: str) -> Iterator[Object]:
         return (item for item in self.objects if item["kind"] == kind)
@@ -77,6 +82,10 @@ class Rendered:
     def one(self, kind: str) -> Object:
         [found] = self.all(kind)
         return found
+
+
+def _is_of_uninstall(item: Object) -> bool:
+    return bool((item["metadata"].get("annotations") or {}).get("helm.sh/hook") == "pre-delete")
 
 
 def find_helm() -> Path:

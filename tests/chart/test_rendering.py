@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from controller.uninstall import read_settings
 from tests.chart.helm import Helm, HelmError, Rendered
 from tests.generated import ROOT
 from wheelwarden.policy import load_policy
@@ -291,6 +292,66 @@ def admission_rules(rendered: Rendered) -> dict[str, set[str]]:
         }
         for item in rendered.all("ValidatingAdmissionPolicy")
     }
+
+
+UNINSTALL_RULES = [
+    {"apiGroups": ["kaspr.io"], "resources": ["kasprapps"], "verbs": ["get", "list"]},
+    {"apiGroups": ["kaspr.io"], "resources": ["kasprapps/status"], "verbs": ["patch"]},
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
+    {"apiGroups": [""], "resources": ["pods/status"], "verbs": ["patch"]},
+]
+LEASE_RULE = {
+    "apiGroups": ["coordination.k8s.io"],
+    "resources": ["leases"],
+    "resourceNames": [f"{NAME}-controller"],
+    "verbs": ["get", "update"],
+}
+
+
+def test_an_uninstall_clears_with_rights_of_its_own_and_no_others(helm: Helm, rendered: Rendered) -> None:
+    made = [(item["kind"], item["metadata"]["name"], item.get("rules")) for item in rendered.uninstall]
+    name = f"{NAME}-uninstall"
+    assert made == [
+        ("ServiceAccount", name, None),
+        ("ClusterRole", name, UNINSTALL_RULES),
+        ("ClusterRoleBinding", name, None),
+        ("Role", name, [LEASE_RULE]),
+        ("RoleBinding", name, None),
+        ("Job", name, None),
+    ]
+    policies = {item["metadata"]["annotations"]["helm.sh/hook-delete-policy"] for item in rendered.uninstall}
+    assert policies == {"before-hook-creation,hook-succeeded,hook-failed"}
+    within = helm.render({"watchNamespaces": ["team-a", "team-b"], "kinds": ["Notebook"]}).uninstall
+    roles = [
+        (item["kind"], item["metadata"].get("namespace"), item["rules"]) for item in within if "rules" in item
+    ]  # fmt: skip
+    assert sorted(roles, key=lambda role: str(role[1])) == [
+        ("Role", "guarding", [LEASE_RULE]),
+        ("Role", "team-a", UNINSTALL_RULES[2:]),
+        ("Role", "team-b", UNINSTALL_RULES[2:]),
+    ]
+
+
+def test_the_uninstalls_pod_is_bounded_restricted_and_in_no_service(rendered: Rendered) -> None:
+    [job] = [item for item in rendered.uninstall if item["kind"] == "Job"]
+    template = job["spec"]["template"]
+    assert (job["spec"]["backoffLimit"], job["spec"]["activeDeadlineSeconds"]) == (0, 240)
+    assert template["metadata"]["labels"]["app.kubernetes.io/name"] == "wheelwarden-uninstall"
+    assert template["spec"]["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    [container] = template["spec"]["containers"]
+    assert container["command"] == ["python3", "-m", "controller.uninstall"]
+    environment = {variable["name"]: variable["value"] for variable in container["env"]}
+    assert environment == {
+        "WHEELWARDEN_NAMESPACE": "guarding", "WHEELWARDEN_LEASE": f"{NAME}-controller",
+        "WHEELWARDEN_KINDS": "Notebook,KasprApp", "WHEELWARDEN_WATCH_NAMESPACES": "",
+        "WHEELWARDEN_UNINSTALL_SECONDS": "120",
+    }  # fmt: skip
+    assert read_settings(environment).seconds == 120
+
+
+@pytest.mark.parametrize("values", [{"uninstall": {"clear": False}}, {"rbac": {"create": False}}])
+def test_an_uninstall_can_do_without_clearing(helm: Helm, values: dict[str, Any]) -> None:
+    assert helm.render(values).uninstall == ()
 
 
 def test_admission_policies_are_made_where_asked_for_and_follow_the_policy(helm: Helm, rendered: Rendered) -> None:

@@ -50,7 +50,7 @@ async def home(cluster: Cluster) -> AsyncIterator[str]:
 def release(helm: Helm, home: str) -> Iterator[None]:
     helm.run("install", RELEASE, str(CHART), "--namespace", home, values={})
     yield
-    helm.run("uninstall", RELEASE, "--namespace", home, "--ignore-not-found")
+    helm.run("uninstall", RELEASE, "--namespace", home, "--ignore-not-found", "--no-hooks")
 
 
 async def test_an_upgrade_keeps_certificate_authority_and_leader(
@@ -75,7 +75,7 @@ async def test_an_upgrade_keeps_certificate_authority_and_leader(
 async def test_an_uninstall_leaves_nothing(cluster: Cluster, helm: Helm, home: str, release: None) -> None:
     manifest = helm.run("get", "manifest", RELEASE, "--namespace", home)
     objects = [item for item in yaml.safe_load_all(manifest) if item]
-    helm.run("uninstall", RELEASE, "--namespace", home)
+    helm.run("uninstall", RELEASE, "--namespace", home, "--no-hooks")  # nobody runs Jobs here; see test_uninstall.py
     left = [item["kind"] for item in objects if await is_there(cluster, item)]
     assert [len(objects), left] == [13, []]
 

@@ -47,7 +47,7 @@ class Program:
 
 
 @contextlib.contextmanager
-def running(api: Any, namespace: str, identity: str, folder: Path) -> Iterator[Program]:
+def running(api: Any, namespace: str, identity: str, folder: Path, **more: str) -> Iterator[Program]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -58,6 +58,7 @@ def running(api: Any, namespace: str, identity: str, folder: Path) -> Iterator[P
         "WHEELWARDEN_POD_NAME": identity,
         "WHEELWARDEN_KUBECONFIG": str(api.kubeconfig),
         "WHEELWARDEN_HEALTH_LISTEN": f"127.0.0.1:{port}",
+        **more,
     }
     log = folder / f"{identity}.log"
     with log.open("wb") as output:

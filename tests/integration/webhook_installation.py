@@ -204,7 +204,7 @@ async def installed(
             }
             yield Installation(api, cluster, home, environment)
         finally:
-            helm.run("uninstall", RELEASE, "--namespace", home)
+            helm.run("uninstall", RELEASE, "--namespace", home, "--no-hooks")  # nobody runs Jobs here
             await cluster.delete(NAMESPACES, home)
 
 

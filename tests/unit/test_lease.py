@@ -120,6 +120,15 @@ async def test_a_quiet_leader_is_followed_after_fifteen_seconds_and_not_before(l
     assert leases.lease["spec"]["leaseTransitions"] == 1
 
 
+async def test_a_holder_that_asked_for_longer_is_given_it(leases: Leases, clock: Clock) -> None:
+    spec = {"holderIdentity": "uninstall", "leaseDurationSeconds": 240, "renewTime": "2026-01-01T00:00:00.000000Z"}
+    await leases.create(None, {"metadata": {"name": "lease"}, "spec": spec}, "ns")
+    await candidate(leases, clock, "a").acquire()
+    assert 240 <= clock.seconds < 250
+    assert leases.lease is not None
+    assert leases.lease["spec"]["leaseDurationSeconds"] == 15
+
+
 async def test_a_leader_that_renews_is_not_followed(leases: Leases, clock: Clock) -> None:
     first, second = candidate(leases, clock, "a"), candidate(leases, clock, "b")
     await first.acquire()

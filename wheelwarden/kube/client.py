@@ -153,6 +153,13 @@ class Cluster:
             version = page.resource_version
         return Listing(items=items, resource_version=version)
 
+    async def pages(
+        self, resource: Resource, namespace: str | None = None, *, labels: str = ""
+    ) -> AsyncIterator[Listing]:
+        """All objects that match, page by page, as `list` gives them."""
+        async for page in self._pages(resource, namespace, labels, "", accept=JSON):
+            yield page
+
     async def metadata_pages(
         self, resource: Resource, namespace: str | None = None, *, labels: str = ""
     ) -> AsyncIterator[Listing]:
