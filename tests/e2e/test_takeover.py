@@ -4,11 +4,20 @@ import json
 from typing import Any
 
 from tests.e2e.conftest import Indexes
-from tests.e2e.workspace import IMPORTS_VERIFIED, PACKAGES_INSTALLED, Workspace, init_names, packages, wait_for
+from tests.e2e.workspace import (
+    IMPORTS_VERIFIED,
+    PACKAGES_INSTALLED,
+    KubectlFailed,
+    Workspace,
+    init_names,
+    packages,
+    wait_for,
+)
 from tests.standins.kaspr import INSTALLS
 
 INSTALL = "wheelwarden.dev/install"
 OWN = "/opt/kaspr/packages"
+DELAY = "standins.example.com/statefulset-delay-seconds"  # of the stand-in operator: an operator under load
 
 
 def app(
@@ -106,3 +115,73 @@ def test_a_taken_over_installer_serves_its_owner_too(workspace: Workspace, index
     wait_for("both pods have the new version", rolled)
     workspace.wait_condition("kasprapp", "taken", IMPORTS_VERIFIED, "True")
     assert workspace.python("taken-app-0", "import six; print(six.__version__)") == "1.17.0"
+
+
+def events(workspace: Workspace, app_name: str) -> list[tuple[str, str]]:
+    """(type, reason) of our events on an app and its pods."""
+    found = workspace.get("events")["items"]
+    return [
+        (event["type"], event["reason"])
+        for event in found
+        if event.get("reportingComponent") == "wheelwarden-controller"
+        and event["involvedObject"]["name"].startswith(app_name)
+    ]
+
+
+def is_there(workspace: Workspace, kind: str, name: str) -> bool:
+    try:
+        workspace.get(kind, name)
+    except KubectlFailed:
+        return False
+    return True
+
+
+def test_a_slow_operator_is_waited_for(workspace: Workspace, indexes: Indexes) -> None:
+    slow = app(workspace, "slow", packages(indexes.open_url, "six==1.16.0"))
+    slow["metadata"]["annotations"][DELAY] = "20"
+    workspace.apply(slow)
+    wait_for("its StatefulSet", lambda: is_there(workspace, "statefulset", "slow-app") or None)
+    claim = workspace.get("pvc", "slow-app-python-packages")
+    assert "app.kubernetes.io/managed-by" not in claim["metadata"]["labels"]
+    workspace.wait_condition("kasprapp", "slow", PACKAGES_INSTALLED, "True", "Observed")
+    theirs = wait_for(
+        "the owner's status",
+        lambda: found if (found := status(workspace, "slow", "pythonPackages")).get("installed") else None,
+    )
+    assert theirs["installed"] == ["six==1.16.0"]
+    assert status(workspace, "slow", "wheelwarden")["hash"] != theirs["hash"]
+    assert "InstallOwnerCorrected" not in [reason for _, reason in events(workspace, "slow")]
+
+
+def test_a_running_app_is_taken_over_like_any_change(workspace: Workspace, indexes: Indexes) -> None:
+    asked = packages(indexes.open_url, "six==1.16.0")
+    workspace.apply(app(workspace, "moving", asked, replicas=2))
+    workspace.wait_condition("kasprapp", "moving", PACKAGES_INSTALLED, "True", "Observed")
+    workspace.wait_condition("kasprapp", "moving", IMPORTS_VERIFIED, "True")
+    before = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in workspace.pods("kaspr.io/app=moving")}
+    workspace.apply(app(workspace, "moving", asked, install="managed", replicas=2))
+    workspace.wait_condition("kasprapp", "moving", PACKAGES_INSTALLED, "Unknown", "RolloutPending")
+    workspace.wait_condition("kasprapp", "moving", PACKAGES_INSTALLED, "True", "Installed")
+    workspace.wait_condition("kasprapp", "moving", IMPORTS_VERIFIED, "True")
+    pods = workspace.pods("kaspr.io/app=moving")
+    assert [init_names(pod) for pod in pods] == [["wheelwarden-tools", "install-packages"]] * 2
+    assert all(pod["metadata"]["uid"] != before[pod["metadata"]["name"]] for pod in pods)
+    told = events(workspace, "moving")
+    assert told.count(("Normal", "PodReplaced")) == 2
+    assert [reason for type_, reason in told if type_ == "Warning"] == []
+
+
+def test_an_edit_is_not_judged_before_the_operator_has_acted_on_it(workspace: Workspace, indexes: Indexes) -> None:
+    workspace.apply(app(workspace, "edited", packages(indexes.open_url, "six==1.16.0"), install="managed"))
+    workspace.wait_condition("kasprapp", "edited", IMPORTS_VERIFIED, "True")
+    asked = app(workspace, "edited", packages(indexes.open_url, "six==1.17.0", "ww-twoface"), install="managed")
+    asked["metadata"]["annotations"]["wheelwarden.dev/verify-imports"] = "six, twoface_import"
+    workspace.apply(asked)
+
+    def rolled() -> bool | None:
+        found = list(workspace.install_results("kaspr.io/app=edited").values())
+        return True if [result["installed"] for result in found] == [["six==1.17.0", "ww-twoface==1.0"]] else None
+
+    wait_for("the pod has the new packages", rolled)
+    workspace.wait_condition("kasprapp", "edited", IMPORTS_VERIFIED, "True")
+    assert [reason for type_, reason in events(workspace, "edited") if type_ == "Warning"] == []

@@ -153,16 +153,6 @@ async def test_a_pod_that_waits_for_its_claim_is_told_why(cluster: Cluster, name
             found = said(await cluster.get(PODS, "demo-app-0", namespace)).get(names.PACKAGES_INSTALLED)
             return found is not None and found[:2] == ("Unknown", "ClaimPending") and part in found[2]
 
-        if observed:  # its installer has to have a state before anything can be said of it
-            status = {
-                "initContainerStatuses": [
-                    {"name": names.INSTALL_CONTAINER, "image": "i", "imageID": "", "ready": False, "restartCount": 0,
-                     "state": {"waiting": {"reason": "PodInitializing"}}}
-                ]
-            }  # fmt: skip
-            await cluster.patch(
-                PODS, "demo-app-0", {"status": status}, namespace, subresource="status", style="strategic"
-            )
         await until(lambda: says(f"The claim {CLAIM} is Pending since "))
         claim = await cluster.get(CLAIMS, CLAIM, namespace)
         event = {
@@ -218,3 +208,30 @@ async def test_growing_that_was_refused_is_not_asked_for_at_each_look(cluster: C
         await controller.reconciler.reconcile(key)
     assert counting.patches == 1
     assert (await told(cluster, namespace)).count("ClaimNotGrown") == 1
+
+
+async def test_a_claim_that_came_in_the_place_of_the_one_we_read_is_not_patched(
+    cluster: Cluster, namespace: str
+) -> None:
+    class Late(Cluster):
+        """Gives claims as they were before they were recreated."""
+
+        async def get(self, resource: Resource, *args: Any) -> Object:
+            found = await super().get(resource, *args)
+            if resource is CLAIMS:
+                found["metadata"]["uid"] = "00000000-0000-0000-0000-000000000000"
+            return found
+
+    key = Key("KasprApp", namespace, APP)
+    await cluster.create(STATEFUL_SETS, stateful_set(), namespace)
+    await cluster.create(KASPRAPPS, kaspr_app(APP, replicas=1, pythonPackages=SIX), namespace)
+    await Controller(cluster, namespace).reconciler.reconcile(key)
+    bound = {"status": {"phase": "Bound"}}
+    await cluster.patch(CLAIMS, CLAIM, bound, namespace, subresource="status")
+    before = await cluster.get(CLAIMS, CLAIM, namespace)
+    changed = {"spec": {"pythonPackages": {"cache": {"size": "1Gi", "deleteClaim": False}}}}
+    await cluster.patch(KASPRAPPS, APP, changed, namespace)
+    late = Late(cluster._api, field_manager="wheelwarden-controller")
+    await Controller(late, namespace).reconciler.reconcile(key)
+    assert await cluster.get(CLAIMS, CLAIM, namespace) == before
+    assert "ClaimNotGrown" not in await told(cluster, namespace)
