@@ -312,6 +312,7 @@ def _summed(type_: str, pods: Sequence[PodState], decided: Mapping[str, Sequence
         (pod.name, condition)
         for pod in pods
         for condition in decided[pod.name]
-        if condition.type == type_ and not pod.deleting
+        # One that goes because it is outdated counts until it is gone: the rollout is not done.
+        if condition.type == type_ and (not pod.deleting or pod.outdated)
     ]
     return sum_up(type_, found)

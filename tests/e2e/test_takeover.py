@@ -161,10 +161,14 @@ def test_a_running_app_is_taken_over_like_any_change(workspace: Workspace, index
     before = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in workspace.pods("kaspr.io/app=moving")}
     workspace.apply(app(workspace, "moving", asked, install="managed", replicas=2))
     workspace.wait_condition("kasprapp", "moving", PACKAGES_INSTALLED, "Unknown", "RolloutPending")
+
+    def taken_over() -> list[dict[str, Any]] | None:
+        found = workspace.pods("kaspr.io/app=moving")
+        return found if [init_names(pod) for pod in found] == [["wheelwarden-tools", "install-packages"]] * 2 else None
+
+    pods = wait_for("both pods are taken over", taken_over)
     workspace.wait_condition("kasprapp", "moving", PACKAGES_INSTALLED, "True", "Installed")
     workspace.wait_condition("kasprapp", "moving", IMPORTS_VERIFIED, "True")
-    pods = workspace.pods("kaspr.io/app=moving")
-    assert [init_names(pod) for pod in pods] == [["wheelwarden-tools", "install-packages"]] * 2
     assert all(pod["metadata"]["uid"] != before[pod["metadata"]["name"]] for pod in pods)
     told = events(workspace, "moving")
     assert told.count(("Normal", "PodReplaced")) == 2

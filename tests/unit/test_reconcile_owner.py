@@ -35,6 +35,12 @@ async def test_a_running_app_is_taken_over_one_pod_at_a_time_without_a_pause(wor
     assert ("pods", "demo-app-0") in world.cluster.objects
     taken = world.pod("demo-app-1", uid="new")
     taken["spec"]["initContainers"][0]["volumeMounts"] = [{"name": "packages", "mountPath": names.STORE_PATH}]
+    leaving = world.cluster.objects["pods", "demo-app-0"]
+    leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    await world.settle(APP)
+    app = await world.cluster.get(KASPRAPPS, "demo")  # one that goes counts until it is gone
+    assert world.condition(app, names.PACKAGES_INSTALLED) == ("Unknown", "RolloutPending")
+    del leaving["metadata"]["deletionTimestamp"]
     await world.settle(APP)
     assert ("pods", "demo-app-0") not in world.cluster.objects
     assert world.seconds == 0
