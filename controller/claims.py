@@ -239,7 +239,8 @@ def can_be_used(claim: Mapping[str, Any], events: Sequence[ClaimEvent] | None) -
         return False
     if mapping_in(claim, "status").get("phase") == "Bound":
         return True
-    return is_pending(claim) and bool(events) and events is not None and events[-1].reason in WAITS_FOR_POD
+    last = events[-1].reason if events else ""
+    return is_pending(claim) and last in WAITS_FOR_POD
 
 
 def conflict_text(claim: Mapping[str, Any]) -> str:

@@ -46,6 +46,7 @@ class Settled:
         waiting: ClaimPending, for pods that wait for the claim; None where it is bound.
         usable: whether a pod that is scheduled now can have the claim.
         warnings: what of the claim is not as asked for.
+        name: that the claim has, or would have.
     """
 
     claim: Object | None = None
@@ -149,6 +150,8 @@ class ClaimKeeper:
         if wanted.create is not None and successor is not None and _asked_of(successor) == _asked_of(wanted.create):
             wanted = replace(wanted, create=successor)
         hindrance = await self._carry_out(request, name, claim, wanted)
+        if wanted.create is not None:
+            settled = replace(settled, waiting=None)  # it is there now, and its state comes with the next look
         if wanted.mark is not None and claim is not None:
             claim["metadata"].setdefault("annotations", {}).update(wanted.mark)
         unused = claim is not None and request.packages is not None and cache_mode(request, claim) == EMPTY
