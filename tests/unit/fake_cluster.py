@@ -18,6 +18,7 @@ class FakeCluster:
         self.writes: list[tuple[str, str, str]] = []
         self.events: list[tuple[str, str]] = []
         self.blocked = False
+        self.unreadable: set[str] = set()  # plurals that the API server lets nobody read
         self.refused: set[str] = set()  # plurals whose patches the API server forbids
         self.claim_uids: list[str] = []  # that patches of claims named
         self._version = 0
@@ -30,6 +31,8 @@ class FakeCluster:
         return obj
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
+        if resource.plural in self.unreadable:
+            raise Forbidden(403, "Forbidden", f"cannot get {resource.plural}")
         try:
             return copy.deepcopy(self.objects[resource.plural, name])
         except KeyError:

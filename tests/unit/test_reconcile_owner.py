@@ -217,3 +217,20 @@ async def test_growing_that_was_refused_is_not_asked_for_at_each_look(world: Wor
     ask("2Gi")
     assert (await world.writes_of(APP, 5)).count(patch) == 1
     assert set(world.cluster.claim_uids) == {f"uid-{CLAIM}"}
+
+
+async def test_where_statefulsets_may_not_be_read_other_evidence_decides_and_a_log_line_says_so(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.app(["six"])
+    world.stateful(installer=True)
+    world.cluster.unreadable.add("statefulsets")
+    with caplog.at_level("WARNING"):
+        await world.settle(APP)
+    assert world.cluster.claims() == []
+    assert [record.getMessage() for record in caplog.records] == [
+        "team/demo: its StatefulSet may not be read, so who installs is decided by other evidence: cannot get statefulsets"
+    ]
+    world.pod(injected=False)
+    await world.settle(APP, 1)
+    assert world.cluster.claims() == [CLAIM]
