@@ -5,7 +5,8 @@ mounts and one variable of the main container, two annotations. The pod's securi
 everything else stay as they are.
 
 Where asked to (`install: managed`), another owner's installer is taken over: ours stands in its place under its name, its
-volume is our store, and our view is mounted where its packages were, with the marker that its owner looks for.
+volume is our store, and our view is mounted where its packages were, with the marker that its owner looks for. What that
+container was given to install with (variables, mounts, resources, security context) ours keeps.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,8 @@ from wheelwarden.targets import annotations_of, claim_name, main_container, mapp
 # How people mean the image's own value, which Kubernetes does not put there: it takes these as they stand.
 IMAGE_REFERENCES: Final = ("${PYTHONPATH}", "$PYTHONPATH", "$(PYTHONPATH)")
 OUR_VOLUMES: Final = (names.STORE_VOLUME, names.VIEW_VOLUME, names.TOOLS_VOLUME)
+# Where the API server says which containers it gave the default resources of a LimitRange.
+LIMIT_RANGER: Final = "kubernetes.io/limit-ranger"
 OUR_PATHS: Final = (names.STORE_PATH, names.VIEW_PATH, names.TOOLS_PATH)
 
 Object = dict[str, Any]
@@ -114,7 +117,7 @@ def plan_injection(
     if mapping_in(spec, "os").get("name") == "windows":
         return _refuse(request, "the pod is for Windows", f"Remove the packages from the {request.kind.name}")
     others = [one for one in init_containers if one.get("name") != names.INSTALL_CONTAINER or replaced is None]
-    if taken := _find_collision(spec, main, others):
+    if taken := _find_collision(spec, main, others) or _find_mount(replaced.mounts if replaced else []):
         return _refuse(request, f"{taken} of the pod is one that Wheelwarden needs", "Choose another")
     work = Work(
         request=request,
@@ -122,6 +125,7 @@ def plan_injection(
         tools=tools,
         in_use=surroundings.in_use,
         replaced=replaced,
+        defaulted=f"init container {names.INSTALL_CONTAINER}" in str(annotations_of(pod).get(LIMIT_RANGER, "")),
         limit_ranges=surroundings.limit_ranges,
     )
     marks = {
@@ -200,7 +204,12 @@ def _find_collision(
     for container in [*init_containers, *(spec.get("containers") or [])]:
         if container.get("name") in (names.TOOLS_CONTAINER, names.INSTALL_CONTAINER):
             return f"the container name {container['name']}"
-    for mount in main.get("volumeMounts") or []:
+    return _find_mount(main.get("volumeMounts") or [])
+
+
+def _find_mount(mounts: Sequence[Mapping[str, Any]]) -> str:
+    """The mount of a container that stands where ours have to, in words; empty where none does."""
+    for mount in mounts:
         path = str(mount.get("mountPath"))
         # Also below one of ours: there it could not be made, ours are read-only.
         if any(is_within(path, ours) for ours in OUR_PATHS):

@@ -13,6 +13,7 @@ from wheelwarden import names, payload
 from wheelwarden.installers import HASH_VARIABLE, PYTHON_PATH, ForeignInstaller
 from wheelwarden.request import Request
 from wheelwarden.spec import PackagesSpec
+from wheelwarden.targets import mapping_in
 
 RETENTION_SECONDS: Final = 7 * 86400  # design, ruling 7
 DEFAULT_RESOURCES: Final = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}}  # ruling 9
@@ -65,6 +66,7 @@ class Work:
         tools: how the installer comes into pods.
         in_use: the hashes of the workload's live pods; None where they are not known, so that nothing is collected.
         replaced: the installer whose place it takes, None where there is none.
+        defaulted: the resources of that installer are the namespace's defaults, put in by the API server.
         limit_ranges: of the pod's namespace, as far as they are known.
     """
 
@@ -73,6 +75,7 @@ class Work:
     tools: Tools
     in_use: Sequence[str] | None
     replaced: ForeignInstaller | None = None
+    defaulted: bool = False
     limit_ranges: Sequence[Mapping[str, Any]] = ()
 
 
@@ -141,7 +144,10 @@ def make_tools_container(pod_spec: Mapping[str, Any], main: Mapping[str, Any], w
 
 
 def make_install_container(pod_spec: Mapping[str, Any], main: Mapping[str, Any], work: Work) -> Object:
-    """The init container that installs: image and environment of the main one, and no more rights than it needs."""
+    """The init container that installs: image and environment of the main one, and no more rights than it needs.
+
+    On a takeover it also keeps what the replaced container was given, which counts where the main one says otherwise.
+    """
     tools, replaced = work.tools, work.replaced
     command = ["python3", "-I"]
     command += [f"{names.TOOLS_PATH}/install.py"] if tools.enabled else ["-c", payload.bootstrap("install.py")]
@@ -151,23 +157,49 @@ def make_install_container(pod_spec: Mapping[str, Any], main: Mapping[str, Any],
     ]
     if tools.enabled:
         mounts.append({"name": names.TOOLS_VOLUME, "mountPath": names.TOOLS_PATH, "readOnly": True})
-    kept = {field: main[field] for field in ("image", "imagePullPolicy", "envFrom") if main.get(field)}
-    variables = workload_variables(main)
-    if replaced is not None:
-        # The owner's PYTHONPATH names its own folder; without it the installer sees the image's, and links that.
-        variables = [variable for variable in variables if variable.get("name") not in (PYTHON_PATH, HASH_VARIABLE)]
-        if replaced.packages_hash:
-            variables.append({"name": HASH_VARIABLE, "value": replaced.packages_hash})
+    kept = {field: main[field] for field in ("image", "imagePullPolicy") if main.get(field)}
+    if sources := [*(main.get("envFrom") or []), *((replaced and replaced.container.get("envFrom")) or [])]:
+        kept["envFrom"] = sources  # of two sources with one name the later counts
+    security = {**(main.get("securityContext") or {}), **_of_replaced(replaced, "securityContext")}
     return {
         "name": names.INSTALL_CONTAINER,
         **kept,
         "command": command,
-        "env": [*variables, *_our_variables(work)],
+        "env": [*_variables(main, replaced), *_our_variables(work)],
         "resources": _resources(pod_spec, main, work),
-        "securityContext": tighten(main.get("securityContext") or {}, pod_spec.get("securityContext") or {}),
+        "securityContext": tighten(security, pod_spec.get("securityContext") or {}),
         "terminationMessagePolicy": "File",
-        "volumeMounts": [*mounts, *file_mounts(main)],
+        "volumeMounts": [*mounts, *_mounts(main, replaced)],
     }
+
+
+def _variables(main: Mapping[str, Any], replaced: ForeignInstaller | None) -> list[Mapping[str, Any]]:
+    """What the installer is given of the workload's environment, each name once."""
+    variables = workload_variables(main)
+    if replaced is None:
+        return variables
+    own = [variable for variable in replaced.variables if variable.get("name") not in OUR_VARIABLES]
+    # The owner's PYTHONPATH names its own folder; without it the installer sees the image's, and links that.
+    known = {PYTHON_PATH, HASH_VARIABLE, *(variable.get("name") for variable in own)}
+    # Its own come first: `$(NAME)` in them means what it meant before, and in the main container's it finds these.
+    return [*own, *(variable for variable in variables if variable.get("name") not in known)]
+
+
+def _mounts(main: Mapping[str, Any], replaced: ForeignInstaller | None) -> list[Mapping[str, Any]]:
+    """What the installer is given of the workload's files, each place once."""
+    if replaced is None:
+        return [*file_mounts(main)]
+    own = [
+        # Only a privileged container may pass mounts on to the host, and ours is none.
+        {field: value for field, value in mount.items() if (field, value) != ("mountPropagation", "Bidirectional")}
+        for mount in replaced.mounts
+    ]
+    places = {str(mount.get("mountPath")).rstrip("/") for mount in own} | {replaced.path.rstrip("/")}
+    return [*own, *(one for one in file_mounts(main) if str(one.get("mountPath")).rstrip("/") not in places)]
+
+
+def _of_replaced(replaced: ForeignInstaller | None, field: str) -> Mapping[str, Any]:
+    return {} if replaced is None else mapping_in(replaced.container, field)
 
 
 def make_store_mount(replaced: ForeignInstaller | None, *, read_only: bool) -> Object:
@@ -251,10 +283,13 @@ def _credentials(packages: PackagesSpec) -> Sequence[Object]:
 
 def _resources(pod_spec: Mapping[str, Any], main: Mapping[str, Any], work: Work) -> Object:
     asked = work.packages.resources
-    if asked is None:
-        return fit(DEFAULT_RESOURCES, main, _containers(pod_spec), work.limit_ranges)
     # What the owner asks for is the owner's word; only what it leaves out is completed.
-    return complete({"requests": asked.requests, "limits": asked.limits}, main)
+    if asked is not None:
+        return complete({"requests": asked.requests, "limits": asked.limits}, main)
+    own = _of_replaced(work.replaced, "resources")
+    if not work.defaulted and (own.get("requests") or own.get("limits")):
+        return complete({kind: mapping_in(own, kind) for kind in ("requests", "limits")}, main)
+    return fit(DEFAULT_RESOURCES, main, _containers(pod_spec), work.limit_ranges)
 
 
 def _containers(pod_spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -13,6 +13,9 @@ from wheelwarden import names
 PYTHON_PATH: Final = "PYTHONPATH"
 # The operator's own name of its packages: it looks for a marker of this hash, and for the variable on the container.
 HASH_VARIABLE: Final = "PACKAGES_HASH"
+# What only the operator's own script reads; the request says the same to ours (kaspr-operator 0.18.51).
+SCRIPT_VARIABLES: Final = frozenset({"INDEX_URL", "EXTRA_INDEX_URLS", "TRUSTED_HOSTS", "GCS_BUCKET", "GCS_OBJECT_KEY"})
+SCRIPT_VOLUMES: Final = frozenset({"gcs-sa-key"})
 
 Object = Mapping[str, Any]
 
@@ -26,17 +29,37 @@ class ForeignInstaller:
         mount: its mount of the packages' volume (core/v1 VolumeMount).
         main_position: of the main container's mount of the same volume, among its own.
         packages_hash: what its owner calls this set of packages; empty where it does not say.
+        container: the whole of it (core/v1 Container).
     """
 
     position: int
     mount: Object
     main_position: int
     packages_hash: str
+    container: Object
 
     @property
     def path(self) -> str:
         """Where the main container finds the packages."""
         return str(self.mount["mountPath"])
+
+    @property
+    def variables(self) -> list[Object]:
+        """What its container is given to install with: proxies, pip configuration, keys for git."""
+        return [
+            variable
+            for variable in self.container.get("env") or []
+            if variable.get("name") != PYTHON_PATH and variable.get("name") not in SCRIPT_VARIABLES
+        ]
+
+    @property
+    def mounts(self) -> list[Object]:
+        """What is mounted into its container beside the packages: deploy keys, certificates, pip configuration."""
+        return [
+            mount
+            for mount in self.container.get("volumeMounts") or []
+            if mount != self.mount and mount.get("name") not in SCRIPT_VOLUMES
+        ]
 
 
 def find_installer(main: Object, init_containers: Sequence[Object]) -> ForeignInstaller | None:
@@ -63,7 +86,11 @@ def find_installer(main: Object, init_containers: Sequence[Object]) -> ForeignIn
         if len(shared) == 1:
             mount, index = shared[0]
             return ForeignInstaller(
-                position=position, mount=mount, main_position=index, packages_hash=owners_hash([installer])
+                position=position,
+                mount=mount,
+                main_position=index,
+                packages_hash=owners_hash([installer]),
+                container=installer,
             )
     return None
 

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.e2e.conftest import Indexes
 from tests.e2e.workspace import (
@@ -189,3 +190,40 @@ def test_an_edit_is_not_judged_before_the_operator_has_acted_on_it(workspace: Wo
     wait_for("the pod has the new packages", rolled)
     workspace.wait_condition("kasprapp", "edited", IMPORTS_VERIFIED, "True")
     assert [reason for type_, reason in events(workspace, "edited") if type_ == "Warning"] == []
+
+
+def test_a_taken_over_installer_keeps_the_index_and_files_that_its_pod_gave_it(
+    workspace: Workspace, indexes: Indexes
+) -> None:
+    """The operator's `pythonPackagesInitContainer`: the index is known from a Secret in its installer alone."""
+    asked = {"packages": ["six==1.16.0"], "installPolicy": {"retries": 1}}
+    workspace.apply(workspace.app("keyed", asked, replicas=0, annotations={INSTALL: "managed"}))
+    secret = {"PIP_INDEX_URL": indexes.open_url, "PIP_TRUSTED_HOST": urlsplit(indexes.open_url).netloc}
+    secret_object = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "pip"}, "stringData": secret}
+    workspace.apply(secret_object)
+    mount = {"name": "packages", "mountPath": OWN}
+    reference = {"secretKeyRef": {"name": "pip", "key": "PIP_INDEX_URL"}}
+    installer = {
+        "name": "install-packages",
+        "image": workspace.image,
+        "command": ["false"],
+        "env": [
+            {"name": "PACKAGES_HASH", "value": "0123456789abcdef"},
+            {"name": "PIP_INDEX_URL", "valueFrom": reference},
+        ],
+        "envFrom": [{"secretRef": {"name": "pip"}}],
+        "volumeMounts": [mount, {"name": "pip", "mountPath": "/etc/pip-secret", "readOnly": True}],
+    }
+    main = {"name": "kaspr", "image": workspace.image, "command": ["sleep", "infinity"], "volumeMounts": [mount]}
+    spec = {
+        "containers": [main],
+        "initContainers": [installer],
+        "volumes": [{"name": "packages", "emptyDir": {}}, {"name": "pip", "secret": {"secretName": "pip"}}],
+        "terminationGracePeriodSeconds": 1,
+    }
+    metadata = {"name": "by-hand", "labels": {"kaspr.io/app": "keyed"}}
+    workspace.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+    results = wait_for("the result", lambda: workspace.install_results("kaspr.io/app=keyed") or None)
+    assert (results["by-hand"]["outcome"], results["by-hand"]["installed"]) == ("installed", ["six==1.16.0"])
+    workspace.kubectl("wait", "pod/by-hand", "--for=condition=Ready", "--timeout=120s")
+    assert workspace.python("by-hand", "import six; print(six.__file__)") == "/packages/site-packages/six.py"

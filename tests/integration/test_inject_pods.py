@@ -149,3 +149,57 @@ async def test_quotas_and_limits_that_admit_a_pod_admit_it_with_our_containers_t
     await until(is_made)
     assert shape_of(made[0]) == INJECTED
     assert made[0]["status"]["qosClass"] == "Guaranteed"
+
+
+async def test_a_takeover_keeps_what_the_operators_installer_was_given(
+    process: Process, cluster: Cluster, shop: str
+) -> None:
+    app = kaspr_app_of("orders", ["six==1.16.0"])
+    app["metadata"].setdefault("annotations", {})["wheelwarden.dev/install"] = "managed"
+    await cluster.create(KASPRAPPS, app, shop)
+    packages = {"name": "orders-app-packages", "mountPath": "/opt/kaspr/packages"}
+    key = {"name": "deploy-key", "mountPath": "/var/run/secrets/git", "readOnly": True}
+    token = {"name": "GIT_TOKEN", "valueFrom": {"secretKeyRef": {"name": "git", "key": "token"}}}
+    ssh = {"name": "GIT_SSH_COMMAND", "value": "ssh -i /var/run/secrets/git/id_ed25519"}
+    amounts = {"limits": {"memory": "2Gi"}, "requests": {"memory": "1Gi"}}
+    installer = {
+        "name": "install-packages",
+        "image": "registry.example.com/orders:1",
+        "command": ["/bin/bash", "-c"],
+        "args": ["true"],
+        "env": [
+            {"name": "PACKAGES_HASH", "value": "0123456789abcdef"},
+            {"name": "INDEX_URL", "value": "x"},
+            ssh,
+            token,
+        ],
+        "envFrom": [{"secretRef": {"name": "pip"}}],
+        "volumeMounts": [packages, key],
+        "resources": amounts,
+        "securityContext": {"runAsUser": 1500},
+    }
+    spec = {
+        "containers": [{**SPEC["containers"][0], "volumeMounts": [packages]}],
+        "initContainers": [installer],
+        "volumes": [
+            {"name": "orders-app-packages", "emptyDir": {}},
+            {"name": "deploy-key", "secret": {"secretName": "git"}},
+        ],
+    }
+    made = await cluster.create(PODS, pod(spec), shop)
+    tools, ours = made["spec"]["initContainers"]
+    assert (tools["name"], ours["command"]) == ("wheelwarden-tools", ["python3", "-I", "/wheelwarden-tools/install.py"])
+    assert [one for one in ours["env"] if not one["name"].startswith("WHEELWARDEN_")] == [
+        {"name": "PACKAGES_HASH", "value": "0123456789abcdef"},
+        ssh,
+        token,
+    ]
+    assert ours["envFrom"] == installer["envFrom"]
+    assert ours["resources"] == amounts
+    assert ours["securityContext"]["runAsUser"] == 1500
+    assert ours["volumeMounts"] == [
+        {"name": "orders-app-packages", "mountPath": "/packages-store"},
+        {"name": "wheelwarden-view", "mountPath": "/packages"},
+        {"name": "wheelwarden-tools", "mountPath": "/wheelwarden-tools", "readOnly": True},
+        key,
+    ]
