@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from typing import Final
 
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -28,6 +29,12 @@ def is_host(host: str) -> bool:
 def is_subdomain(name: str) -> bool:
     """Whether it is a DNS-1123 subdomain, as most Kubernetes names are."""
     return len(name) <= 253 and _SUBDOMAIN.fullmatch(name) is not None
+
+
+def matches(host: str, patterns: Sequence[str]) -> bool:
+    """Whether a host is one of the names, or below one that begins with `*.`."""
+    host = host.rstrip(".")
+    return any(host == pattern or (pattern.startswith("*.") and host.endswith(pattern[1:])) for pattern in patterns)
 
 
 def split_host_port(text: str) -> tuple[str, int | None] | None:

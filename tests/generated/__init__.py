@@ -1,7 +1,7 @@
 """Files that are made from the code, never edited by hand: `make generate` writes them, `make verify` compares."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ import yaml
 
 from wheelwarden.cli.rules import render_markdown
 from wheelwarden.policy import SCHEMA
+from wheelwarden.public_hosts import DATA, host_digest
 from wheelwarden.rules import RULES, RULES_BY_ID
 from wheelwarden.rules.expressions import ANNOTATION_EXPRESSIONS, KASPR_APP_EXPRESSIONS, VARIABLES, Expression
 from wheelwarden.targets import PACKAGES_FIELD
@@ -67,3 +68,11 @@ FILES: Final[Mapping[Path, Callable[[], str]]] = {
 def stale_files() -> list[Path]:
     """Those that are not as the code would write them."""
     return [path for path, render in FILES.items() if not path.exists() or path.read_text() != render()]
+
+
+def add_public_hosts(hosts: Iterable[str], path: Path = DATA) -> int:
+    """Adds to the digests of public indexes, and says how many there are; the names themselves are written nowhere."""
+    known = set(json.loads(path.read_text())["sha256"]) if path.exists() else set()
+    known |= {host_digest(host) for host in hosts}
+    path.write_text(json.dumps({"sha256": sorted(known)}, indent=2) + "\n")
+    return len(known)

@@ -1,12 +1,16 @@
-"""`python -m tests.generated write|verify`."""
+"""`python -m tests.generated write|verify`, and `hosts HOST…`, which adds to the known public indexes."""
 
 import sys
 
-from tests.generated import FILES, ROOT, stale_files
+from tests.generated import FILES, ROOT, add_public_hosts, stale_files
+from wheelwarden.public_hosts import DATA
 
 
 def main() -> int:
     """0 where everything is as the code has it now, 1 where verify found something stale."""
+    if sys.argv[1:2] == ["hosts"]:
+        print(f"{add_public_hosts(sys.argv[2:])} known: {DATA.relative_to(ROOT)}")
+        return 0
     stale = stale_files()
     if sys.argv[1:] == ["write"]:
         for path in stale:

@@ -1,10 +1,11 @@
 """Rules on the hosts that packages come from, by index or by direct reference."""
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final
 
+from wheelwarden.hosts import matches
 from wheelwarden.redaction import shown
 from wheelwarden.requirements import Package
 from wheelwarden.rules.rule import Finding, Located, Rule, Subject
@@ -21,12 +22,6 @@ _METADATA_ADDRESSES: Final = frozenset(
         ipaddress.ip_address("fd20:ce::254"),  # Google Cloud
     }
 )
-
-
-def matches(host: str, patterns: Sequence[str]) -> bool:
-    """Whether a host is one of the names, or below one that begins with `*.`."""
-    host = host.rstrip(".")
-    return any(host == pattern or (pattern.startswith("*.") and host.endswith(pattern[1:])) for pattern in patterns)
 
 
 @lru_cache(maxsize=256)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from wheelwarden.indexes import HTTPS_PORT, Index
+from wheelwarden.public_hosts import is_public
 from wheelwarden.redaction import shown
 from wheelwarden.requirements import Package
-from wheelwarden.rules.hosts import matches
 from wheelwarden.rules.packages import is_pinned
 from wheelwarden.rules.rule import Finding, Located, Reported, Rule, Subject
 from wheelwarden.violations import Action
@@ -77,17 +77,21 @@ def _default_first(subject: Subject) -> Iterable[Finding]:
 
 
 def _public_first(subject: Subject) -> Iterable[Finding]:
-    public = subject.policy.public_index_hosts
-    if not public:
-        return
-    private = [position for position, index in enumerate(subject.indexes) if not matches(index.value.host, public)]
-    for position, index in enumerate(subject.indexes):
-        if private and position < private[-1] and matches(index.value.host, public):
-            yield _at(
-                index,
-                "a public index is asked before a private one, and a package of the same name there wins",
-                "Make the private index indexUrl, and the public one the last of extraIndexUrls",
-            )
+    for index in _too_early(subject):
+        yield _at(
+            index,
+            "a public index is asked before a private one: whoever publishes a name and version there is installed,"
+            " pinned or not",
+            "Make the private index indexUrl, and the public one the last of extraIndexUrls",
+        )
+
+
+def _too_early(subject: Subject) -> list[Located[Index]]:
+    """The public indexes that are asked before a private one."""
+    if len(subject.indexes) < 2:
+        return []
+    public = [is_public(index.value.host, subject.policy.public_index_hosts) for index in subject.indexes]
+    return [index for position, index in enumerate(subject.indexes) if public[position] and not all(public[position:])]
 
 
 def _confusion(subject: Subject) -> Iterable[Finding]:
@@ -101,7 +105,9 @@ def _confusion(subject: Subject) -> Iterable[Finding]:
             value=None,
             reason=f"there are several indexes, and {_some(free)} may come from whichever is asked first: a stranger who"
             " publishes the name there is installed",
-            remedy="Pin every package with ==VERSION, or use one index that mirrors the others",
+            remedy="Put the private index first, or use one index that mirrors the others: a pin does not protect here"
+            if _too_early(subject)
+            else "Pin every package with ==VERSION, or use one index that mirrors the others",
         )
 
 
@@ -198,7 +204,7 @@ RULES: Final = (
     Rule(
         id="index-public-first",
         action=Action.WARN,
-        summary="No index that the policy calls public stands before a private one",
+        summary="No public index, well known or named by the policy, stands before a private one, whatever is pinned",
         bad="{packages: [requests==2.32.3], indexUrl: 'https://index.example.org/simple',"
         " extraIndexUrls: ['https://packages.example.com/simple']}",
         good="{packages: [requests==2.32.3], indexUrl: 'https://packages.example.com/simple',"
