@@ -5,9 +5,11 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
 
 from tests.property.test_rules import REQUIREMENTS
 from wheelwarden.requirements import Package, read_package
+from wheelwarden.versions import contradiction
 from wheelwarden.violations import Fault
 
 # What `packaging` reads and we refuse, by rule.
@@ -66,3 +68,23 @@ def test_what_we_read_holds_printable_ascii_and_nothing_for_a_shell(text: str) -
     if isinstance(read_package(text), Package):
         assert re.fullmatch(r"[\x20-\x7e]+", text)
         assert not re.search(r"[`|\\]|&&|\$(?!\{)", text.partition(";")[0])
+
+
+VERSIONS = st.sampled_from(
+    ["1", "1.0", "1.4", "1.4.3", "1.5", "2", "2.0", "2.0rc1", "2.0.post1", "1.0.dev1", "0", "1!1"]
+)
+COMPARISONS = st.one_of(
+    st.tuples(st.sampled_from(["==", "!=", ">", ">=", "<", "<="]), VERSIONS).map("".join),
+    st.tuples(st.sampled_from(["==", "!="]), st.sampled_from(["1.*", "1.4.*", "2.*"])).map("".join),
+    st.sampled_from(["~=1.0", "~=1.4.3", "~=2.0"]),
+)
+
+
+@given(st.lists(COMPARISONS, min_size=1, max_size=6).map(lambda parts: SpecifierSet(",".join(parts))), VERSIONS)
+@example(SpecifierSet("==1.*,==2.*"), "1")
+def test_where_a_version_fits_there_is_no_contradiction_and_elsewhere_packaging_agrees(
+    specifiers: SpecifierSet, version: str
+) -> None:
+    if specifiers.contains(version, prereleases=True):
+        assert contradiction(specifiers) is None
+    assert (contradiction(specifiers) is not None) >= specifiers.is_unsatisfiable()

@@ -1,8 +1,9 @@
 """Rules on the entries of `packages`: the grammar is read in `wheelwarden.requirements`, the rest is judged here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
+from wheelwarden.markers import held_together
 from wheelwarden.redaction import shown
 from wheelwarden.requirements import Package
 from wheelwarden.rules.rule import Finding, Located, Remarked, Reported, Rule, Subject
@@ -10,6 +11,9 @@ from wheelwarden.versions import contradiction
 from wheelwarden.violations import Action
 
 _Entry = Located[Package]
+# Of one distribution; people write two or three. What is beyond is installed or refused by the installer.
+MAX_REPEATS: Final = 20
+MAX_MARKERS: Final = 4
 
 
 def _variables(subject: Subject) -> Iterable[Finding]:
@@ -29,14 +33,17 @@ def _variables(subject: Subject) -> Iterable[Finding]:
 
 
 def _duplicates(subject: Subject) -> Iterable[Finding]:
-    for first, *others in subject.repeated:
-        for other in others:
-            if _clash(first, other) is None:
+    for group in subject.repeated:
+        conflicts = clashes(group)
+        first_by_marker: dict[str | None, _Entry] = {}
+        for other in group:
+            first = first_by_marker.setdefault(other.value.marker, other)
+            if first is not other and other.path not in conflicts:
                 same = first.value.normal == other.value.normal
                 yield Finding(
                     path=other.path,
                     value=shown(other.text),
-                    reason=f"{other.value.key} is asked for already, {_short(first)}"
+                    reason=f"{other.value.key} is asked for already, {_places([first])}"
                     + ("" if same else "; both must hold"),
                     remedy="Drop one of them" if same else "Write one entry that says all, such as requests>=2,<3",
                 )
@@ -44,28 +51,50 @@ def _duplicates(subject: Subject) -> Iterable[Finding]:
 
 def _conflicts(subject: Subject) -> Iterable[Finding]:
     yield from subject.remarks.get("requirement-conflict", ())
-    for first, *others in subject.repeated:
-        for other in others:
-            reason = _clash(first, other)
-            if reason:
-                yield Finding(path=other.path, value=shown(other.text), reason=reason, remedy="Drop one of the two")
+    for group in subject.repeated:
+        for other, reason in clashes(group).values():
+            yield Finding(path=other.path, value=shown(other.text), reason=reason, remedy="Drop what you do not mean")
 
 
-def _clash(first: _Entry, other: _Entry) -> str | None:
-    """Why two entries cannot both hold; None where they can, as far as their text tells."""
-    if first.value.url is not None and other.value.url is not None:
-        if first.value.url == other.value.url:
-            return None
-        return f"{other.value.key} is asked for from another URL already, {_short(first)}"
-    if first.value.contradiction or other.value.contradiction:
+def clashes(group: Sequence[_Entry]) -> dict[str, tuple[_Entry, str]]:
+    """The entries of one distribution that cannot be had beside those before them, by path, each with the reason.
+
+    Only what can hold in the same pod counts: `a==1; python_version < "3.11"` and `a==2; python_version >= "3.11"` go
+    together.
+    """
+    markers = [marker for marker in dict.fromkeys(entry.value.marker for entry in group) if marker is not None]
+    found: dict[str, tuple[_Entry, str]] = {}
+    for together in held_together(frozenset(markers[:MAX_MARKERS])):
+        before: list[_Entry] = []
+        for entry in group[:MAX_REPEATS]:
+            if entry.value.contradiction or not (entry.value.marker is None or entry.value.marker in together):
+                continue
+            reason = _clash(before, entry)
+            if reason is None:
+                before.append(entry)
+            else:
+                found.setdefault(entry.path, (entry, reason))
+    return found
+
+
+def _clash(before: Sequence[_Entry], entry: _Entry) -> str | None:
+    """Why an entry cannot hold beside those before it; None where it can, as far as the text tells."""
+    if entry.value.url is not None:
+        others = [one for one in before if one.value.url not in (None, entry.value.url)]
+        return f"{entry.value.key} is asked for from another URL already, {_places(others[:1])}" if others else None
+    together = entry.value.specifier
+    for one in before:
+        together &= one.value.specifier
+    if contradiction(together) is None:
         return None
-    if contradiction(first.value.specifier & other.value.specifier):
-        return f"no version fits both this and what is asked for already, {_short(first)}"
-    return None
+    pair = [one for one in before if contradiction(one.value.specifier & entry.value.specifier)]
+    if pair:
+        return f"no version fits both this and what is asked for already, {_places(pair[:1])}"
+    return f"no version fits this and all that is asked for already, {_places(before)}"
 
 
-def _short(entry: _Entry) -> str:
-    return f"at {entry.path.rpartition('.')[2]}"
+def _places(entries: Iterable[_Entry]) -> str:
+    return f"at {', '.join(entry.path.rpartition('.')[2] for entry in entries)}"
 
 
 RULES: Final = (

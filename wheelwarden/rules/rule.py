@@ -55,7 +55,7 @@ class Subject:
         base: where `spec` stands.
         package_count: entries of `packages`, more than `packages` holds where there are too many.
         packages: the entries that can be read.
-        repeated: those of `packages` that ask for the same distribution under the same marker, where several do.
+        repeated: those of `packages` that ask for the same distribution, where several do.
         indexes: `indexUrl` first, then `extraIndexUrls`, those that can be read.
         trusted_hosts: the entries that can be read.
         modules: the entries of `verify-imports`, as written.

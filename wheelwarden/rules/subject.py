@@ -121,10 +121,10 @@ def _parts_of(reading: Reading | None, base: str, limit: int) -> _Parts:
 
 
 def _repeated(packages: Iterable[Located[Package]]) -> tuple[tuple[Located[Package], ...], ...]:
-    groups: dict[tuple[str, str | None], list[Located[Package]]] = {}
+    groups: dict[str, list[Located[Package]]] = {}
     for entry in packages:
         if entry.value.key is not None:
-            groups.setdefault((entry.value.key, entry.value.marker), []).append(entry)
+            groups.setdefault(entry.value.key, []).append(entry)
     return tuple(tuple(group) for group in groups.values() if len(group) > 1)
 
 
