@@ -41,7 +41,7 @@ def _type(subject: Subject) -> Iterable[Finding]:
 def _gcs(subject: Subject) -> Iterable[Finding]:
     for cache in _cache(subject):
         path = f"{subject.base}.cache.gcs"
-        if cache.type == "gcs" and cache.gcs is None and "shape-type" not in subject.reported:
+        if cache.type == "gcs" and cache.gcs is None and not subject.lost("cache.gcs"):
             yield Finding(
                 path=path,
                 value=None,

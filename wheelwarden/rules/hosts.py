@@ -105,7 +105,7 @@ def _not_allowed(subject: Subject) -> Iterable[Finding]:
                 reason="the policy allows no packages from the host of this reference",
                 remedy=remedy,
             )
-    if from_index and subject.spec.index_url is None and "shape-type" not in subject.reported:
+    if from_index and subject.spec.index_url is None and not subject.lost("indexUrl"):
         yield Finding(
             path=f"{subject.base}.indexUrl",
             value=None,

@@ -66,7 +66,7 @@ def _duplicates(subject: Subject) -> Iterable[Finding]:
 
 def _default_first(subject: Subject) -> Iterable[Finding]:
     spec = subject.spec
-    if spec is not None and spec.extra_index_urls and spec.index_url is None and not subject.reported:
+    if spec is not None and spec.extra_index_urls and spec.index_url is None and not subject.lost("indexUrl"):
         yield Finding(
             path=f"{subject.base}.extraIndexUrls",
             value=None,
@@ -95,8 +95,7 @@ def _too_early(subject: Subject) -> list[Located[Index]]:
 
 
 def _confusion(subject: Subject) -> Iterable[Finding]:
-    spec = subject.spec
-    if spec is None or len({index.value.normal for index in subject.indexes}) < 2 or subject.reported:
+    if len({index.value.normal for index in subject.indexes}) < 2:
         return
     free = [entry for entry in subject.packages if not is_pinned(entry.value)]
     if free:
@@ -118,7 +117,8 @@ def _some(entries: Sequence[Located[Package]]) -> str:
 
 
 def _unused(subject: Subject) -> Iterable[Finding]:
-    if not subject.trusted_hosts or "index-url" in subject.reported or "index-credentials" in subject.reported:
+    unread = {"index-url", "index-credentials"} & subject.reported.keys()
+    if not subject.trusted_hosts or unread or subject.lost("indexUrl", "extraIndexUrls", "packages"):
         return  # what could not be read may be what is trusted
     used = [(index.value.host, index.value.port) for index in subject.indexes]
     used += [(entry.value.host, entry.value.port or HTTPS_PORT) for entry in subject.packages if entry.value.host]

@@ -66,8 +66,8 @@ def _secret_key(subject: Subject) -> Iterable[Finding]:
 
 def _unbound(subject: Subject) -> Iterable[Finding]:
     spec = subject.spec
-    misshapen = any(rule.startswith("shape-") for rule in subject.reported)  # a misspelt indexUrl is complaint enough
-    if spec is not None and spec.credentials is not None and spec.index_url is None and not misshapen:
+    # A misspelt indexUrl is complaint enough.
+    if spec is not None and spec.credentials is not None and spec.index_url is None and not subject.lost("indexUrl"):
         yield Finding(
             path=f"{subject.base}.credentials",
             value=None,

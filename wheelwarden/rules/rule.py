@@ -9,6 +9,7 @@ from wheelwarden.policy import Policy
 from wheelwarden.redaction import shown
 from wheelwarden.requirements import Package
 from wheelwarden.spec import PackagesSpec
+from wheelwarden.suggestions import nearest
 from wheelwarden.targets import Kind
 from wheelwarden.violations import Action, Fault
 
@@ -81,6 +82,27 @@ class Subject:
     secret: KnownSecret | None
     reported: Mapping[str, Sequence[Finding]]
     remarks: Mapping[str, Sequence[Finding]]
+
+    def lost(self, *fields: str) -> bool:
+        """Whether one of the fields may have been meant and could not be read: nothing is said of what is not there.
+
+        Args:
+            fields: paths below `base`, such as `indexUrl` or `cache.gcs`.
+        """
+        return bool(self.reported) and any(self._lost(field) for field in fields)
+
+    def _lost(self, field: str) -> bool:
+        path = f"{self.base}.{field}"
+        for finding in (*self.reported.get("shape-syntax", ()), *self.reported.get("shape-type", ())):
+            # Of the field itself, of something in it, or of something around it.
+            if f"{finding.path}.".startswith((f"{path}.", f"{path}[")) or path.startswith(f"{finding.path}."):
+                return True
+        parent, _, name = path.rpartition(".")
+        # A misspelt name of it.
+        return any(
+            finding.path.startswith(parent) and nearest(finding.path[len(parent) :].strip(".[]"), (name,))
+            for finding in self.reported.get("shape-unknown-field", ())
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

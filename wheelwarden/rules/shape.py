@@ -28,7 +28,7 @@ def _misplaced(subject: Subject) -> Iterable[Finding]:
 
 
 def _empty(subject: Subject) -> Iterable[Finding]:
-    if subject.spec is not None and not subject.package_count and not subject.reported:
+    if subject.spec is not None and not subject.package_count and not subject.lost("packages"):
         yield Finding(
             path=f"{subject.base}.packages",
             value=None,
