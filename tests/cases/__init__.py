@@ -3,7 +3,8 @@
 Each `*.yaml` here is a list of cases. A case has a `name`, the `violations` to expect, each as `ACTION RULE PATH`, and
 either `packages` (a `pythonPackages`: judged as a KasprApp and as a Notebook, with paths below it) or `object` (a whole
 object, with whole paths; apiVersion and kind may be left out for a Notebook). A `policy` may be given as in a policy
-file, and `before`: what stood in the place of `packages` or `object` before an update.
+file, and `before`: what stood in the place of `packages` or `object` before an update. Where a KasprApp is judged
+otherwise than a Notebook, `kasprapp` has its violations.
 
 Each `tables/*.yaml` has single values: `packages` with VALUE in its place (or an `annotation`), the `path` of that place,
 and `values` by what is to be found there: `good`, or `ACTION RULE`, with an index after it where the path has one.
@@ -154,8 +155,10 @@ def _load(file: Path) -> list[Case]:
             obj = make(entry["packages"])
             old = make(entry["before"]) if "before" in entry else None
             base = packages_path(kind)
+            lines = entry.get("kasprapp", entry["violations"]) if kind is KASPR_APP else entry["violations"]
             located = tuple(
-                (action, rule, f"{base}.{path}" if path != "." else base) for action, rule, path in expected
+                (action, rule, f"{base}.{path}" if path != "." else base)
+                for action, rule, path in (line.split(" ", 2) for line in lines)
             )
             cases.append(Case(id=f"{name} ({kind.name})", obj=obj, old=old, policy_data=policy_data, expected=located))
     return cases

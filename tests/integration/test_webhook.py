@@ -28,7 +28,9 @@ DENIED = 'admission webhook "validate.wheelwarden.dev" denied the request: '
 async def test_a_bad_app_is_refused_with_every_problem_in_kubectls_output(
     installation: Installation, process: Process, shop: str
 ) -> None:
-    bad = kaspr_app_of("orders", ["six==1.16.0", "requests=1", "numpy; rm -rf /"], cache={"size": "much"})
+    bad = kaspr_app_of(
+        "orders", ["six==1.16.0", "requests=1", "numpy; rm -rf /"], cache={"enabled": True, "size": "much"}
+    )
     lines = (await installation.try_to_create(bad, shop)).splitlines()
     assert lines[0].endswith(f"{DENIED}3 problems in the Python packages that KasprApp {shop}/orders asks for:")
     assert [line.split(": ")[0] for line in lines[1:]] == [
@@ -60,6 +62,25 @@ async def test_good_objects_are_admitted_and_warnings_are_shown(
     output = await installation.try_to_create(odd, shop)
     assert output.startswith("Warning: spec.pythonPackages.indexUrl")
     assert output.endswith("kasprapp.kaspr.io/odd created\n")
+
+
+async def test_what_kaspr_or_kubernetes_makes_of_an_app_is_told_at_apply(
+    installation: Installation, process: Process, shop: str
+) -> None:
+    packages = {"packages": ["six==1.16.0"], "cache": {"size": "1Gi"}}
+    app = kaspr_app("orders", pythonPackages=packages)
+    app["spec"]["image"] = "registry.example.com/orders:1"
+    *warnings, last = (await installation.try_to_create(app, shop)).splitlines()
+    assert last == "kasprapp.kaspr.io/orders created"
+    assert sorted(line.rpartition(" ")[2] for line in warnings) == ["[cache-not-enabled]", "[image-and-packages]"]
+    [image] = [line for line in warnings if "image" in line]
+    assert image == (
+        'Warning: spec.image "registry.example.com/orders:1": Both image and pythonPackages specified - packages will be'
+        " added to custom image. Consider pythonPackages alone: one place less to keep up to date. [image-and-packages]"
+    )
+    app["metadata"]["name"] = "a" * 49
+    refused = await installation.try_to_create(app, shop)
+    assert "no pod is ever made. Choose a name of at most 48 characters. [name-too-long]" in refused
 
 
 async def test_an_older_object_that_would_fail_now_can_be_changed_finished_and_deleted(

@@ -11,7 +11,7 @@ from wheelwarden.rules.installation import is_secret_key, secret_key_finding, se
 from wheelwarden.rules.rule import Finding, Rule, Subject
 from wheelwarden.spec import Cache
 from wheelwarden.suggestions import nearest
-from wheelwarden.targets import wanted_replicas
+from wheelwarden.targets import KASPR_APP, mapping_in, wanted_replicas
 from wheelwarden.violations import Action
 
 TYPES: Final = ("pvc", "gcs")
@@ -127,13 +127,50 @@ def _storage_class(subject: Subject) -> Iterable[Finding]:
             )
 
 
+def _not_enabled(subject: Subject) -> Iterable[Finding]:
+    written = mapping_in(mapping_in(mapping_in(subject.obj, "spec"), "pythonPackages"), "cache")
+    if subject.kind is not KASPR_APP or not written or not subject.package_count or subject.lost("cache.enabled"):
+        return
+    for cache in _cache(subject):
+        if cache.type != "pvc":
+            continue
+        if written.get("enabled") is None:
+            yield Finding(
+                path=f"{subject.base}.cache.enabled",
+                value=None,
+                reason="Kaspr's CRD makes it false as soon as cache is given, so there is no volume: each pod installs"
+                " for itself",
+                remedy="Write enabled: true beside it, or enabled: false if that is meant",
+            )
+        elif not cache.enabled and (unused := _asked_of_volume(cache)):
+            # With the defaults of that CRD filled in, what was left out and what was written look the same.
+            yield Finding(
+                path=f"{subject.base}.cache.enabled",
+                value="false",
+                reason=f"there is no volume, so {' and '.join(unused)} {'mean' if len(unused) > 1 else 'means'} nothing;"
+                " Kaspr's CRD makes it false where it is left out",
+                remedy=f"Write enabled: true, or drop {' and '.join(unused)}",
+            )
+
+
+def _asked_of_volume(cache: Cache) -> list[str]:
+    """What is asked of the volume beyond the defaults."""
+    default = Cache()
+    fields = (
+        ("storageClass", cache.storage_class, default.storage_class),
+        ("size", cache.size, default.size),
+        ("accessMode", cache.access_mode, default.access_mode),
+    )
+    return [name for name, value, usual in fields if value != usual]
+
+
 RULES: Final = (
     Rule(
         id="cache-type",
         action=Action.DENY,
         summary="cache.type is pvc or gcs",
         bad="{packages: [requests], cache: {type: nfs}}",
-        good="{packages: [requests], cache: {type: pvc}}",
+        good="{packages: [requests], cache: {enabled: true, type: pvc}}",
         check=_type,
     ),
     Rule(
@@ -148,16 +185,16 @@ RULES: Final = (
         id="cache-size",
         action=Action.DENY,
         summary="cache.size is a Kubernetes quantity of one byte or more",
-        bad="{packages: [requests], cache: {size: 10 GB}}",
-        good="{packages: [requests], cache: {size: 10Gi}}",
+        bad="{packages: [requests], cache: {enabled: true, size: 10 GB}}",
+        good="{packages: [requests], cache: {enabled: true, size: 10Gi}}",
         check=_size,
     ),
     Rule(
         id="cache-access-mode",
         action=Action.DENY,
         summary=f"cache.accessMode is one of {', '.join(ACCESS_MODES)}",
-        bad="{packages: [requests], cache: {accessMode: RWX}}",
-        good="{packages: [requests], cache: {accessMode: ReadWriteMany}}",
+        bad="{packages: [requests], cache: {enabled: true, accessMode: RWX}}",
+        good="{packages: [requests], cache: {enabled: true, accessMode: ReadWriteMany}}",
         check=_access_mode,
     ),
     Rule(
@@ -165,17 +202,25 @@ RULES: Final = (
         action=Action.WARN,
         summary="Several replicas share a volume that several nodes can mount",
         bad="{kind: KasprApp, spec: {replicas: 3,"
-        " pythonPackages: {packages: [requests], cache: {accessMode: ReadWriteOnce}}}}",
+        " pythonPackages: {packages: [requests], cache: {enabled: true, accessMode: ReadWriteOnce}}}}",
         good="{kind: KasprApp, spec: {replicas: 3,"
-        " pythonPackages: {packages: [requests], cache: {accessMode: ReadWriteMany}}}}",
+        " pythonPackages: {packages: [requests], cache: {enabled: true, accessMode: ReadWriteMany}}}}",
         check=_single_node,
+    ),
+    Rule(
+        id="cache-not-enabled",
+        action=Action.WARN,
+        summary="A KasprApp with cache says enabled: true, since Kaspr's CRD makes it false as soon as cache is given",
+        bad="{kind: KasprApp, spec: {pythonPackages: {packages: [requests], cache: {size: 4Gi}}}}",
+        good="{kind: KasprApp, spec: {pythonPackages: {packages: [requests], cache: {enabled: true, size: 4Gi}}}}",
+        check=_not_enabled,
     ),
     Rule(
         id="cache-storage-class",
         action=Action.DENY,
         summary="cache.storageClass is a name that a storage class can have (DNS-1123 subdomain)",
-        bad="{packages: [requests], cache: {storageClass: Fast_NFS}}",
-        good="{packages: [requests], cache: {storageClass: fast-nfs}}",
+        bad="{packages: [requests], cache: {enabled: true, storageClass: Fast_NFS}}",
+        good="{packages: [requests], cache: {enabled: true, storageClass: fast-nfs}}",
         check=_storage_class,
     ),
 )

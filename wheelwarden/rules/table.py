@@ -11,6 +11,7 @@ from wheelwarden.rules import (
     hosts,
     indexes,
     installation,
+    object_name,
     packages,
     requirements,
     secrets,
@@ -29,5 +30,6 @@ RULES: Final[tuple[Rule, ...]] = (
     *cache.RULES,
     *changes.RULES,
     *annotations.RULES,
+    *object_name.RULES,
 )
 RULES_BY_ID: Final[Mapping[str, Rule]] = MappingProxyType({rule.id: rule for rule in RULES})
