@@ -13,7 +13,7 @@ from wheelwarden.errors import MalformedRequest
 from wheelwarden.policy import Policy
 from wheelwarden.redaction import shown
 from wheelwarden.rules import KnownSecret, judge
-from wheelwarden.targets import Kind, kind_of, mapping_in
+from wheelwarden.targets import Kind, kind_of, kind_of_unknown_version, mapping_in
 from wheelwarden.violations import Action, Violation
 
 API_VERSION: Final = "admission.k8s.io/v1"
@@ -118,15 +118,25 @@ def find_violations(
     review: Review, policy: Policy, kinds: Collection[Kind], secret: KnownSecret | None = None
 ) -> list[Violation]:
     """Everything that is wrong with the object; nothing for what is not ours to judge."""
-    if review.obj is None or not is_judged(review, kinds):
+    if review.obj is None or not (is_judged(review, kinds) or _is_unknown(review, kinds)):
         return []
     return judge(review.obj, policy=policy, old=review.old, secret=secret)
 
 
 def is_judged(review: Review, kinds: Collection[Kind]) -> bool:
     """Whether it is a creation or an update of a guarded object, and not of a part like its status."""
-    kind = review.guarded_kind
-    return review.operation in JUDGED_OPERATIONS and not review.subresource and kind is not None and kind in kinds
+    return _is_whole(review) and review.guarded_kind in kinds
+
+
+def _is_unknown(review: Review, kinds: Collection[Kind]) -> bool:
+    """Whether it is one in a version that we do not know, of which it is only said so."""
+    if not _is_whole(review) or review.obj is None or review.guarded_kind is not None:
+        return False
+    return kind_of_unknown_version(_text(review.obj, "apiVersion"), _text(review.obj, "kind")) in kinds
+
+
+def _is_whole(review: Review) -> bool:
+    return review.operation in JUDGED_OPERATIONS and not review.subresource
 
 
 def answer_violations(review: Review, violations: Sequence[Violation], notes: Sequence[str] = ()) -> Object:

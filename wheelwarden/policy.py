@@ -30,6 +30,7 @@ from packaging.utils import canonicalize_name
 
 from wheelwarden.documents import UnreadableDocument, read_value
 from wheelwarden.errors import UnusableInput
+from wheelwarden.files import read_at_most
 from wheelwarden.redaction import shown
 from wheelwarden.suggestions import nearest
 from wheelwarden.targets import mapping_in
@@ -148,8 +149,7 @@ def load_policy(path: Path) -> Policy:
         UnusableInput: the file cannot be read, or says something that is not understood. All of it is named.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
+        content = read_at_most(str(path), MAX_FILE_BYTES + 1)
         if len(content) > MAX_FILE_BYTES:
             raise UnusableInput(f"policy file {path}: it is larger than {MAX_FILE_BYTES} bytes")
         data = read_value(content.decode())

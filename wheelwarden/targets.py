@@ -67,6 +67,15 @@ def kind_of(api_version: str, kind: str) -> Kind | None:
     return None
 
 
+def kind_of_unknown_version(api_version: str, kind: str) -> Kind | None:
+    """The guarded kind whose group and name an object has, in a version that we do not know; None for all others."""
+    group, _, version = api_version.rpartition("/")
+    for candidate in KINDS:
+        if candidate.name == kind and candidate.group == group and version not in candidate.versions:
+            return candidate
+    return None
+
+
 def kind_of_pod(labels: Mapping[str, str]) -> tuple[Kind, str] | None:
     """The kind and name of the object that a pod's labels say it belongs to; None for other people's pods."""
     for kind in KINDS:

@@ -3,7 +3,7 @@
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,17 @@ from wheelwarden.policy import DEFAULT, load_policy
 from wheelwarden.redaction import shown
 from wheelwarden.request import kind_of_object
 from wheelwarden.rules import judge
+from wheelwarden.rules.shape import UNKNOWN_VERSION
 from wheelwarden.violations import Action, Violation
 
 HELP = "judge manifests by the rules of the webhook, without a cluster"
 DESCRIPTION = """
 Judges the Notebooks and KasprApps in files and folders (*.yaml, *.yml, *.json, recursively) by the rules of the webhook.
-Other kinds are passed over. "-" reads standard input, as in: helm template . | wheelwarden check -
+Other kinds are passed over; a version of ours that is not known here is said.
+"-" reads standard input, as in: helm template . | wheelwarden check -
 """
 EPILOG = "Exit codes: 0 nothing denied (warnings are allowed), 1 something denied, 2 input that cannot be used."
+ACTIONS = (Action.WARN, Action.DENY)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-n", "--namespace", metavar="NAME", help="for objects without one: a policy may differ by namespace"
     )
+    parser.add_argument(
+        "--unknown-version", choices=[str(action) for action in ACTIONS], metavar="ACTION",
+        help="warn (default) or deny: what follows from a version of our kinds that is not known here",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -59,10 +66,12 @@ def run(arguments: argparse.Namespace) -> int:
     judgements = []
     others = 0
     for manifest in read_manifests(arguments.paths, count):
-        if kind_of_object(manifest.obj) is None:
+        violations = judge(_in_namespace(manifest.obj, arguments.namespace), policy=policy)
+        if kind_of_object(manifest.obj) is None and not violations:
             others += not isinstance(manifest.obj.get("items"), list)
             continue
-        violations = judge(_in_namespace(manifest.obj, arguments.namespace), policy=policy)
+        if arguments.unknown_version:
+            violations = [_decided(violation, Action(arguments.unknown_version)) for violation in violations]
         located = [(find_line(manifest, violation.path), violation) for violation in violations]
         judgements.append(Judgement(manifest=manifest, violations=located))
     if arguments.output == "json":
@@ -78,6 +87,10 @@ def run(arguments: argparse.Namespace) -> int:
         return exits.UNUSABLE
     denied = any(violation.action is Action.DENY for one in judgements for _, violation in one.violations)
     return exits.DENIED if denied else exits.CLEAN
+
+
+def _decided(violation: Violation, action: Action) -> Violation:
+    return replace(violation, action=action) if violation.rule == UNKNOWN_VERSION else violation
 
 
 def _in_namespace(obj: Mapping[str, Any], namespace: str | None) -> Mapping[str, Any]:
@@ -130,11 +143,16 @@ def _print_text(judgements: Sequence[Judgement], others: int, count: Count) -> N
     denied = sum(
         any(violation.action is Action.DENY for _, violation in judgement.violations) for judgement in judgements
     )
+    checked = sum(kind_of_object(judgement.manifest.obj) is not None for judgement in judgements)
     passed_over = [_number(others, "object of another kind", "objects of other kinds")] if others else []
     if count.no_objects:
         passed_over.append(_number(count.no_objects, "document that is no object", "documents that are no objects"))
+    if checked < len(judgements):
+        passed_over.append(
+            _number(len(judgements) - checked, "object of an unknown version", "objects of unknown versions")
+        )
     say(
-        f"{_number(len(judgements), 'object')} checked in {_number(count.files, 'file')}"
+        f"{_number(checked, 'object')} checked in {_number(count.files, 'file')}"
         f"{', passed over: ' + ', '.join(passed_over) if passed_over else ''}. "
         f"{denied} denied with {_number(actions.count(Action.DENY), 'violation')}, "
         f"{_number(actions.count(Action.WARN), 'warning')}."

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from wheelwarden.documents import Document, UnreadableDocument, read_documents
 from wheelwarden.errors import UnusableInput
+from wheelwarden.files import read_at_most
 from wheelwarden.redaction import printable
 
 STANDARD_INPUT: Final = "-"
@@ -69,7 +70,7 @@ def read_manifests(paths: Sequence[str], count: Count) -> Iterator[Manifest]:
 def _files(paths: Sequence[str], count: Count) -> Iterator[tuple[str, bool]]:
     """Every file, and whether it was named itself."""
     for path in paths:
-        if path == STANDARD_INPUT or not Path(path).is_dir():
+        if path == STANDARD_INPUT or not os.path.isdir(path):  # noqa: PTH112 - never raises
             yield path, True
             continue
         found = False
@@ -86,7 +87,14 @@ def _below(folder: str, count: Count) -> Iterator[str]:
     def unreadable(error: OSError) -> None:
         count.problems.append(f"{printable(str(error.filename))}: the folder cannot be read: {error.strerror}")
 
-    for parent, folders, files in os.walk(folder, onerror=unreadable):
+    seen: set[tuple[int, int]] = set()
+    # A link to a folder is followed, but no folder is read twice: links may go round in circles.
+    for parent, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
+        facts = os.stat(parent)  # noqa: PTH116 - as os.walk does
+        if (facts.st_dev, facts.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((facts.st_dev, facts.st_ino))
         folders[:] = sorted(name for name in folders if name != ".git")
         for name in sorted(files):
             if name.lower().endswith(SUFFIXES):
@@ -132,10 +140,11 @@ def _unpack(data: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
 def _read(path: str) -> str:
     try:
         if path == STANDARD_INPUT:
+            if sys.stdin is None:
+                raise UnusableInput("<stdin>: it is closed: give a file, or pipe one into it")
             content = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
         else:
-            with Path(path).open("rb") as file:
-                content = file.read(MAX_FILE_BYTES + 1)
+            content = read_at_most(path, MAX_FILE_BYTES + 1)
     except (OSError, io.UnsupportedOperation, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UnusableInput(f"{_title(path)}: it cannot be read: {reason}") from error

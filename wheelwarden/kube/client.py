@@ -78,6 +78,8 @@ UNUSABLE_CONFIGURATION: Final = (
 
 def default_namespace(kubeconfig: Path | None = None, context: str | None = None) -> str:
     """The namespace that kubectl would use: the context's, else `default`; also where there is no configuration."""
+    if _missing_configuration(kubeconfig):
+        return "default"
     try:
         contexts, active = kubernetes_config.list_kube_config_contexts(
             config_file=str(kubeconfig) if kubeconfig else None
@@ -86,6 +88,25 @@ def default_namespace(kubeconfig: Path | None = None, context: str | None = None
         return "default"
     found = next((one for one in contexts if one["name"] == context), None) if context else active
     return str(((found or {}).get("context") or {}).get("namespace") or "default")
+
+
+def _missing_configuration(kubeconfig: Path | None) -> str:
+    """Where no kubeconfig is, and what to do; empty where there is one. The client's loader would talk of other things."""
+    if kubeconfig is not None:
+        return "" if kubeconfig.is_file() else f"{kubeconfig}: there is no such file"
+    named = os.environ.get("KUBECONFIG") or "~/.kube/config"
+    if any(Path(path).expanduser().is_file() for path in named.split(os.pathsep) if path):
+        return ""
+    return f"{named}: there is no such file; name one by KUBECONFIG or --kubeconfig"
+
+
+def _problem_of(error: Exception) -> str:
+    """What is wrong with a kubeconfig, on one line."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"it cannot be read: {error.strerror}"
+    if isinstance(error, TypeError | KeyError):
+        return "it holds no configuration"
+    return " ".join(str(error).split())
 
 
 class Cluster:
@@ -107,10 +128,10 @@ class Cluster:
         Raises:
             UnusableInput: no configuration was found, or it cannot be used.
         """
-        if kubeconfig is not None and not os.path.isfile(kubeconfig):  # noqa: ASYNC240, PTH113 - a look, at start-up
-            raise UnusableInput(f"no usable Kubernetes configuration in {kubeconfig}: there is no such file")
         configuration = kubernetes_client.Configuration()
         in_cluster = kubeconfig is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ
+        if not in_cluster and (problem := _missing_configuration(kubeconfig)):
+            raise UnusableInput(f"no usable Kubernetes configuration in {problem}")
         try:
             if in_cluster:
                 kubernetes_config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
@@ -122,7 +143,7 @@ class Cluster:
                 )
         except UNUSABLE_CONFIGURATION as error:
             where = "the pod's service account" if in_cluster else str(kubeconfig or "KUBECONFIG or ~/.kube/config")
-            raise UnusableInput(f"no usable Kubernetes configuration in {where}: {error}") from error
+            raise UnusableInput(f"no usable Kubernetes configuration in {where}: {_problem_of(error)}") from error
         api = kubernetes_client.ApiClient(configuration)
         api.user_agent = field_manager
         return cls(api, field_manager=field_manager)

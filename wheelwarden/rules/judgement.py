@@ -9,8 +9,9 @@ from wheelwarden.parse import SPEC_FIELDS
 from wheelwarden.policy import DEFAULT, Policy
 from wheelwarden.request import asks_anything, kind_of_object, our_keys, own_part
 from wheelwarden.rules.rule import Finding, KnownSecret, Remarked, Reported, Rule, Subject
+from wheelwarden.rules.shape import UNKNOWN_VERSION, find_unknown_version
 from wheelwarden.rules.subject import read_subject
-from wheelwarden.rules.table import RULES
+from wheelwarden.rules.table import RULES, RULES_BY_ID
 from wheelwarden.targets import annotations_of, mapping_in
 from wheelwarden.violations import Action, Violation
 
@@ -33,12 +34,15 @@ def judge(
         secret: what was found of the Secret that its credentials name; None where nobody looked.
 
     Returns:
-        Violations that deny and such that warn. None for kinds that are not ours, for objects that ask nothing of us,
-        for objects that are being deleted, and for updates that change nothing of ours: an object that was admitted
-        once can always be finished, scaled and deleted, whatever the rules say by now.
+        Violations that deny and such that warn. Of a version that we do not know it is only said so. None for kinds that
+        are not ours, for objects that ask nothing of us, for objects that are being deleted, and for updates that change
+        nothing of ours: an object that was admitted once can always be finished, scaled and deleted, whatever the rules
+        say by now.
     """
     kind = kind_of_object(obj)
-    if kind is None or not (asks_anything(obj) or our_keys(annotations_of(obj))):
+    if kind is None:
+        return _judge_version(obj, policy)
+    if not (asks_anything(obj) or our_keys(annotations_of(obj))):
         return []
     if mapping_in(obj, "metadata").get("deletionTimestamp") is not None:
         return []
@@ -49,18 +53,26 @@ def judge(
     violations: list[Violation] = []
     actions = tuple(policy.actions.items())
     for rule, action, check in _active_rules(actions, bool(subject.reported), bool(subject.remarks)):
-        for finding in check(subject):
-            violation = Violation(
-                rule=rule.id,
-                action=action,
-                path=finding.path,
-                value=finding.value,
-                reason=finding.reason,
-                remedy=finding.remedy,
-            )
-            violations.append(violation)
+        violations += [_violation(rule.id, action, finding) for finding in check(subject)]
     # Sorting is stable, so what stands at the same place stays in the order of the table.
     return sorted(violations, key=lambda violation: _place(violation.path, subject.base)) if violations else violations
+
+
+def _judge_version(obj: Mapping[str, Any], policy: Policy) -> list[Violation]:
+    finding = find_unknown_version(obj)
+    action = policy.applied_to(obj).actions.get(UNKNOWN_VERSION, RULES_BY_ID[UNKNOWN_VERSION].action)
+    return [_violation(UNKNOWN_VERSION, action, finding)] if finding and action is not Action.OFF else []
+
+
+def _violation(rule: str, action: Action, finding: Finding) -> Violation:
+    return Violation(
+        rule=rule,
+        action=action,
+        path=finding.path,
+        value=finding.value,
+        reason=finding.reason,
+        remedy=finding.remedy,
+    )
 
 
 @lru_cache(maxsize=64)

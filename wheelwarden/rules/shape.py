@@ -1,12 +1,13 @@
 """Rules on the shape of a request: found by `wheelwarden.parse` and `wheelwarden.request` while they read."""
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from wheelwarden import names
+from wheelwarden.redaction import shown
 from wheelwarden.request import ANNOTATIONS_PATH
 from wheelwarden.rules.rule import Finding, Reported, Rule, Subject
-from wheelwarden.targets import KASPR_APP, NOTEBOOK, PACKAGES_FIELD, mapping_in
+from wheelwarden.targets import KASPR_APP, NOTEBOOK, PACKAGES_FIELD, kind_of_unknown_version, mapping_in
 from wheelwarden.violations import Action, key_path
 
 
@@ -47,6 +48,30 @@ def _limit(subject: Subject) -> Iterable[Finding]:
             "and only those were looked at",
             remedy="Build an image with these packages, or ask the admin to raise maxPackages",
         )
+
+
+UNKNOWN_VERSION: Final = "version-unknown"
+
+
+def find_unknown_version(obj: Mapping[str, Any]) -> Finding | None:
+    """What there is to say of an object that is of a guarded kind, but in a version that nobody here can read."""
+    api_version, name = obj.get("apiVersion"), obj.get("kind")
+    if not isinstance(api_version, str) or not isinstance(name, str):
+        return None
+    kind = kind_of_unknown_version(api_version, name)
+    if kind is None:
+        return None
+    known = ", ".join(f"{kind.group}/{version}" for version in kind.versions)
+    return Finding(
+        path="apiVersion",
+        value=shown(api_version),
+        reason=f"this version of {kind.name} is not known here, so nothing of the object was judged",
+        remedy=f"Write {known}, or use a Wheelwarden that knows it",
+    )
+
+
+def _never(_: Subject) -> Iterable[Finding]:
+    return ()  # what has an unknown version is not read; `judge` asks `find_unknown_version`
 
 
 RULES: Final = (
@@ -107,5 +132,13 @@ RULES: Final = (
         good="{packages: [requests, numpy]}",
         check=_limit,
         policy="maxPackages: 2",
+    ),
+    Rule(
+        id=UNKNOWN_VERSION,
+        action=Action.WARN,
+        summary="A KasprApp or Notebook has a version that Wheelwarden knows; others are not judged at all",
+        bad="{apiVersion: kaspr.io/v1, kind: KasprApp, spec: {pythonPackages: {packages: [requests]}}}",
+        good="{apiVersion: kaspr.io/v1alpha1, kind: KasprApp, spec: {pythonPackages: {packages: [requests]}}}",
+        check=_never,
     ),
 )
