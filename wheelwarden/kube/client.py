@@ -93,9 +93,10 @@ def default_namespace(kubeconfig: Path | None = None, context: str | None = None
 def _missing_configuration(kubeconfig: Path | None) -> str:
     """Where no kubeconfig is, and what to do; empty where there is one. The client's loader would talk of other things."""
     if kubeconfig is not None:
-        return "" if kubeconfig.is_file() else f"{kubeconfig}: there is no such file"
+        there = os.path.isfile(kubeconfig)  # noqa: PTH113 - never raises
+        return "" if there else f"{kubeconfig}: there is no such file"
     named = os.environ.get("KUBECONFIG") or "~/.kube/config"
-    if any(Path(path).expanduser().is_file() for path in named.split(os.pathsep) if path):
+    if any(os.path.exists(os.path.expanduser(path)) for path in named.split(os.pathsep) if path):  # noqa: PTH110, PTH111
         return ""
     return f"{named}: there is no such file; name one by KUBECONFIG or --kubeconfig"
 
