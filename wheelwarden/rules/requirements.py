@@ -53,7 +53,12 @@ def _conflicts(subject: Subject) -> Iterable[Finding]:
     yield from subject.remarks.get("requirement-conflict", ())
     for group in subject.repeated:
         for other, reason in clashes(group).values():
-            yield Finding(path=other.path, value=shown(other.text), reason=reason, remedy="Drop what you do not mean")
+            yield Finding(
+                path=other.path,
+                value=shown(other.text),
+                reason=reason,
+                remedy="Drop one of them, or change its versions or its marker",
+            )
 
 
 def clashes(group: Sequence[_Entry]) -> dict[str, tuple[_Entry, str]]:
