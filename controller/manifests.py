@@ -1,5 +1,7 @@
 """What a KasprApp's status says, and what a Notebook keeps of its last result: pure builders."""
 
+import datetime
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -7,16 +9,17 @@ from typing import Any, Final
 from controller.claims import conflict_text
 from controller.state import InstallResult, PodState
 from wheelwarden import names
-from wheelwarden.claims import cache_mode, fallback_reason, is_ours
+from wheelwarden.claims import EMPTY, cache_mode, fallback_reason, is_ours
 from wheelwarden.conditions import FALSE, TRUE, Condition, Reason
 from wheelwarden.redaction import redact
 from wheelwarden.request import Request
 from wheelwarden.rules.installation import IMAGE_AND_PACKAGES
 from wheelwarden.spec import PackagesSpec
-from wheelwarden.targets import annotations_of
+from wheelwarden.targets import annotations_of, claim_name
 from wheelwarden.verify.results import Usage, parse_usage
 
 WARNING_PERCENT: Final = 80.0
+CACHE_FULL: Final = "Package cache "  # how the warning about a volume that is nearly full begins
 
 Object = dict[str, Any]
 
@@ -31,8 +34,9 @@ def package_status(
     own_image: bool = False,
     observed: Sequence[str] = (),
     usage: Usage | None = None,
+    troubles: Sequence[str] = (),
 ) -> Object | None:
-    """`status.pythonPackages` of a KasprApp (`status.wheelwarden` beside another owner's), None where it asks for none.
+    """The whole of what a KasprApp's status tells of its packages, None where it asks for none (see `status_patch`).
 
     Args:
         request: what it asks for.
@@ -43,6 +47,7 @@ def package_status(
         own_image: whether the app names an image too.
         observed: `name==version` of what was found of another owner's work.
         usage: how full the volume is, None where nobody told.
+        troubles: what is not as it was asked for with the claim, beside what the claim itself tells.
     """
     if request.packages is None:
         return None
@@ -52,7 +57,7 @@ def package_status(
     failed = [result for result in results if result.outcome == "failed"]
     status["state"] = {TRUE: "Ready", FALSE: "Failed"}.get(condition.status, "Installing")
     status |= _sources(request.packages)
-    warnings = [] if beside else cache_warnings(request, claim)
+    warnings = [*([] if beside else cache_warnings(request, claim)), *troubles]
     if own_image:
         warnings.append(IMAGE_AND_PACKAGES)
     if condition.reason == Reason.RESTART_REQUIRED:
@@ -76,10 +81,22 @@ def package_status(
             "availableBytes": usage.available_bytes,
             "usagePercent": usage.percent,
         }
-        if usage.percent > WARNING_PERCENT:
-            used, total = usage.used_bytes / 1024**3, usage.total_bytes / 1024**3
-            warnings.append(f"Package cache {usage.percent:.1f}% full ({used:.2f}GB / {total:.2f}GB)")
-    return status | {"warnings": warnings}
+        warnings += usage_warnings(usage)
+    return status | {"warnings": list(dict.fromkeys(warnings))}
+
+
+def usage_warnings(usage: Usage | None) -> list[str]:
+    """That the volume is nearly full; empty where it is not, or nobody knows."""
+    if usage is None or usage.percent <= WARNING_PERCENT:
+        return []
+    used, total = usage.used_bytes / 1024**3, usage.total_bytes / 1024**3
+    return [f"{CACHE_FULL}{usage.percent:.1f}% full ({used:.2f}GB / {total:.2f}GB)"]
+
+
+def new_warnings(before: Sequence[str], now: Sequence[str]) -> list[str]:
+    """Those that were not told before; a volume that is nearly full is told once, whatever its figures."""
+    full = any(warning.startswith(CACHE_FULL) for warning in before)
+    return [warning for warning in now if warning not in before and not (full and warning.startswith(CACHE_FULL))]
 
 
 def _sources(packages: PackagesSpec) -> Object:
@@ -94,19 +111,25 @@ def _sources(packages: PackagesSpec) -> Object:
     return found
 
 
-def usage_of(request: Request, pods: Sequence[PodState], before: Mapping[str, Any], seen: Usage | None) -> Usage | None:
-    """How full the volume is; None where nobody told.
+def usage_of(
+    request: Request, pods: Sequence[PodState], before: Mapping[str, Any], seen: Usage | None, *, mode: str
+) -> Usage | None:
+    """How full the volume is; None where nobody told, or where there is none: an emptyDir is the node's disk.
 
     What a probe saw last; else what the status says, which an earlier probe of a controller before us may have seen; else
-    the installers' word: of several the fullest, which is the one to warn about. What has hardly changed is not told anew.
+    the installers' word: of several the fullest, which is the one to warn about. What has hardly changed is not told again.
 
     Args:
         request: what the object asks for.
         pods: its pods.
         before: the status of packages that is there.
         seen: by the last probe, None where there was none.
+        mode: the cache mode, as in `wheelwarden.claims`.
     """
-    told = [result.usage for result in _results(request, pods) if result.usage is not None]
+    mounted = [pod for pod in pods if claim_name(request.kind, request.name) in pod.claims]
+    if mode == EMPTY or not mounted:
+        return None
+    told = [result.usage for result in _results(request, mounted) if result.usage is not None]
     by_installers = max(told, key=lambda one: one.used_bytes, default=None)
     known = _known_usage(before) if before.get("hash") == request.packages_hash else None
     if seen is None:
@@ -145,13 +168,27 @@ def cache_warnings(request: Request, claim: Mapping[str, Any] | None) -> list[st
     return [reason] if reason else []
 
 
+def install_mark(result: InstallResult) -> str:
+    """A digest of one installation, to count it once: which set, when and by whom; one that failed: with which error."""
+    parts = (result.outcome, result.hash, result.installed_at, result.installed_by, result.error_class)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
 def _of_result(result: InstallResult) -> Object:
-    return {
+    found = {
         "installed": sorted({*result.installed, *result.provided}),
-        "lastInstallTime": result.installed_at,
         "installDuration": duration(result.install_seconds),
         "installedBy": result.installed_by,
     }
+    # A time that is none would make the API server refuse the whole status.
+    return found | ({"lastInstallTime": result.installed_at} if _is_time(result.installed_at) else {})
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return datetime.datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def duration(seconds: float) -> str:

@@ -4,7 +4,7 @@ import contextlib
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-from wheelwarden.conditions import REASON_OF_ERROR
+from wheelwarden.conditions import REASON_OF_ERROR, REMEDY_OF_IMPORT, Reason
 from wheelwarden.policy_file import PolicyMetrics
 from wheelwarden.spec import PackagesSpec
 from wheelwarden.verify.results import Usage
@@ -14,6 +14,9 @@ USAGES = ("total", "used", "available")
 PACKAGES_LIMIT = 1000  # values of the label `package`; the rest is `other`
 OBJECT_LIMIT = 100  # of them, from one object
 OTHER = "other"
+# Labels that come out of a pod are none of these only where somebody tampers with it.
+ERROR_TYPES = frozenset({*REASON_OF_ERROR, "unknown"})
+IMPORT_ERRORS = frozenset({*REMEDY_OF_IMPORT, Reason.OUT_OF_MEMORY, Reason.PROBE_FAILED})
 APP = ["app_name", "namespace"]
 
 
@@ -96,12 +99,32 @@ class Metrics:
         self.reconciles = Counter(
             "wheelwarden_reconciles", "Objects worked on, by result", ["result"], registry=self.registry
         )
+        self.writes_refused = Counter(
+            "wheelwarden_writes_refused",
+            "Writes that the API server refused, by what was to be written",
+            ["what"],
+            registry=self.registry,
+        )
+        self.restored = Counter(
+            "wheelwarden_status_restored",
+            "Times that a KasprApp's status was put right after somebody else's stale write",
+            registry=self.registry,
+        )
+        self.claims = Gauge(
+            "wheelwarden_claims",
+            "Objects with packages, by where these are kept",
+            ["mode"],
+            registry=self.registry,
+        )
         self.leader = Gauge("wheelwarden_leader", "1 on the replica that acts", registry=self.registry)
         self.policy = PolicyMetrics(self.registry)
         self._packages: dict[str, set[tuple[str, str]]] = {}  # by module: the objects that want it
+        self._modes: dict[tuple[str, str], str] = {}  # by object: where its packages are kept
 
     def count_install(self, name: str, namespace: str, *, seconds: float, attempts: int, error_class: str) -> None:
         """One installation that ended; `error_class` is empty where it worked."""
+        if error_class and error_class not in ERROR_TYPES:
+            error_class = "unknown"
         self.install_total.labels(name, namespace, "failure" if error_class else "success").inc()
         self.install_retries.labels(name, namespace).inc(max(0, attempts - 1))
         self.install_timeouts.labels(name, namespace).inc(error_class == "timeout")
@@ -110,27 +133,47 @@ class Metrics:
         else:
             self.install_duration.labels(name, namespace).observe(seconds)
 
-    def show(self, name: str, namespace: str, packages: PackagesSpec, usage: Usage | None) -> None:
-        """What an object asks for now, and how full its volume is where that is known."""
+    def show(self, name: str, namespace: str, packages: PackagesSpec, usage: Usage | None, *, mode: str) -> None:
+        """What an object asks for now, where that is kept, and how full its volume is where that is known."""
         self.auth_enabled.labels(name, namespace).set(packages.credentials is not None)
         custom = packages.index_url is not None or bool(packages.extra_index_urls)
         self.custom_index_enabled.labels(name, namespace).set(custom)
-        if usage is not None:
-            for type_, value in zip(USAGES, (usage.total_bytes, usage.used_bytes, usage.available_bytes), strict=True):
-                self.cache_usage_bytes.labels(name, namespace, type_).set(value)
-            self.cache_usage_percent.labels(name, namespace).set(usage.percent)
+        self._keep_mode(name, namespace, mode)
+        if usage is None:
+            self._hide_usage(name, namespace)
+            return
+        for type_, value in zip(USAGES, (usage.total_bytes, usage.used_bytes, usage.available_bytes), strict=True):
+            self.cache_usage_bytes.labels(name, namespace, type_).set(value)
+        self.cache_usage_percent.labels(name, namespace).set(usage.percent)
+
+    def hide(self, name: str, namespace: str) -> None:
+        """Removes what tells of now: the object asks for no packages any more. What was counted stays."""
+        _remove(self.auth_enabled, name, namespace)
+        _remove(self.custom_index_enabled, name, namespace)
+        self._hide_usage(name, namespace)
+        self._keep_mode(name, namespace, None)
+
+    def _hide_usage(self, name: str, namespace: str) -> None:
+        _remove(self.cache_usage_percent, name, namespace)
+        for type_ in USAGES:
+            _remove(self.cache_usage_bytes, name, namespace, type_)
+
+    def _keep_mode(self, name: str, namespace: str, mode: str | None) -> None:
+        before = self._modes.pop((name, namespace), None)
+        if before is not None:
+            self.claims.labels(before).dec()
+        if mode is not None:
+            self._modes[name, namespace] = mode
+            self.claims.labels(mode).inc()
 
     def forget(self, name: str, namespace: str) -> None:
         """Removes what there is of an object that is gone."""
-        for metric in (
-            self.install_duration, self.install_retries, self.install_timeouts, self.auth_enabled,
-            self.custom_index_enabled, self.cache_usage_percent,
-        ):  # fmt: skip
+        self.hide(name, namespace)
+        for metric in (self.install_duration, self.install_retries, self.install_timeouts):
             _remove(metric, name, namespace)
         for metric, values in (
             (self.install_total, ("success", "failure")),
-            (self.install_errors, (*REASON_OF_ERROR, "unknown")),
-            (self.cache_usage_bytes, USAGES),
+            (self.install_errors, ERROR_TYPES),
         ):
             for value in values:
                 _remove(metric, name, namespace, value)
@@ -156,7 +199,7 @@ class Metrics:
         self.verification_total.labels(module, result).inc()
         self.verification_duration.labels(module, result).observe(seconds)
         if reason:
-            self.verification_errors.labels(reason).inc()
+            self.verification_errors.labels(reason if reason in IMPORT_ERRORS else Reason.IMPORT_FAILED).inc()
 
 
 def _remove(metric: Counter | Gauge | Histogram, *labels: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from controller import plan, rollout
+from controller.app_report import AppReporter
 from controller.backoff import Backoff
 from controller.manifests import conditions_of, package_status, usage_of
 from controller.metrics import Metrics
@@ -17,11 +18,15 @@ from controller.observe import installed_versions
 from controller.owner import InstallOwner, observed_generation
 from controller.ownership import OwnerKeeper, View
 from controller.probe import Prober
-from controller.report import TYPES, Reporter, status_field
+from controller.refusals import Refusals
+from controller.report import Reporter
 from controller.settle import ClaimKeeper, Settled
 from controller.state import Key, PodState, read_pod
+from controller.status_patch import TYPES, written_before
+from controller.summary import sum_up
 from wheelwarden import names
-from wheelwarden.conditions import Condition, Reason, find, sum_up
+from wheelwarden.claims import EMPTY, cache_mode
+from wheelwarden.conditions import Condition, Reason, find
 from wheelwarden.errors import Blocked, Conflict, NotFound
 from wheelwarden.events import Recorder
 from wheelwarden.kube import KASPRAPPS, NOTEBOOKS, PODS, Cluster, Object
@@ -83,7 +88,11 @@ class Reconciler:
         self._monotonic = monotonic
         self._now = now
         self._again = again
-        self._reporter = Reporter(cluster, prober, recorder, metrics, monotonic=monotonic, now=now, again=again)
+        self._refusals = Refusals(recorder, metrics, monotonic=monotonic, again=again)
+        self._reporter = Reporter(cluster, prober, recorder, metrics, self._refusals, now=now)
+        self._app_reporter = AppReporter(
+            cluster, recorder, metrics, self._refusals, monotonic=monotonic, now=now, again=again
+        )
         self._claims = ClaimKeeper(cluster, recorder, monotonic=monotonic, now=now, again=again)
         self._owners = OwnerKeeper(cluster, self._claims, recorder)
         self._attempts: dict[Key, rollout.Attempt] = {}
@@ -115,7 +124,9 @@ class Reconciler:
             self._claimless.discard(key)
             view = await self._owners.look(key, request, obj, pods, replicas)
             await self._work(replace(view, pods=self._mark(view)))
-        elif key not in self._claimless:
+            return
+        self._metrics.hide(key.name, key.namespace)
+        if key not in self._claimless:
             # A claim may be left of packages that are no longer asked for; where there is none, nobody looks again.
             claim = await self._claims.read(request)
             settled = await self._claims.settle(request, claim, pods, replicas, InstallOwner.OURS)
@@ -133,37 +144,49 @@ class Reconciler:
         if request.kind is NOTEBOOK:
             # Before the pods: killed in between, the next of us finds no digest there and probes again.
             await self._reporter.keep_last_result(key, request, view.obj, pods)
-        decided = await self._reporter.report_pods(key, request, pods, settled, beside=owner is not InstallOwner.OURS)
-        await self._report_app(view, settled, decided)
-        if invalid:
-            return
-        self._probe(key, request, pods)
-        if request.kind is KASPR_APP:
-            self._look(key, pods)
-        if owner is not InstallOwner.UNKNOWN:
-            await self._replace(view, decided, settled)
+        beside = owner is not InstallOwner.OURS
+        decided = await self._reporter.report_pods(key, request, pods, settled, beside=beside)
+        mode = EMPTY if request.packages is None else cache_mode(request, settled.claim, beside=beside)
+        conflict = await self._report_app(view, settled, decided, mode=mode)
+        if not invalid:
+            self._probe(key, request, pods, unwritten=conflict is not None or self._refusals.is_open(key))
+            if request.kind is KASPR_APP and mode != EMPTY:
+                self._look(key, pods)
+            if owner is not InstallOwner.UNKNOWN:
+                await self._replace(view, decided, settled)
+        if conflict is not None:
+            raise conflict
 
-    async def _report_app(self, view: View, settled: Settled, decided: Mapping[str, Sequence[Condition]]) -> None:
-        """Shows usage, and sums up what is said of the pods in the status of a KasprApp."""
+    async def _report_app(
+        self, view: View, settled: Settled, decided: Mapping[str, Sequence[Condition]], *, mode: str
+    ) -> Conflict | None:
+        """Shows usage, and sums up what is said of the pods in the status of a KasprApp.
+
+        Returns a conflict where somebody wrote in between: then the rest goes on, and the object is worked on again.
+        """
         key, request, pods, obj = view.key, view.request, view.pods, view.obj
         beside = view.ownership.owner is not InstallOwner.OURS
-        packages = (obj.get("status") or {}).get(status_field(beside=beside))
-        usage = usage_of(request, pods, packages or {}, self._prober.usage(key))
+        before = written_before(obj.get("status") or {}, beside=beside)
+        usage = usage_of(request, pods, before, self._prober.usage(key), mode=mode)
         if request.packages is not None:
-            self._metrics.show(key.name, key.namespace, request.packages, usage)
+            self._metrics.show(key.name, key.namespace, request.packages, usage, mode=mode)
+        else:
+            self._metrics.hide(key.name, key.namespace)
         if request.kind is not KASPR_APP:
-            return
+            return None
         summed = self._sum_up(request, pods, decided, settled)
-        if request.packages is None:
-            packages = None
-        elif (
-            view.ownership.owner is not InstallOwner.UNKNOWN
-        ):  # until it is clear whose the status is, it stays as it was
+        packages = None
+        if request.packages is not None:
             packages = package_status(
                 request, pods, summed[0], settled.claim, beside=beside, own_image=bool(obj["spec"].get("image")),
-                observed=self._observed(request, pods, packages or {}), usage=usage,
+                observed=self._observed(request, pods, before), usage=usage, troubles=settled.warnings,
             )  # fmt: skip
-        await self._reporter.report_app(key, obj, summed, packages, beside=beside)
+        unclear = view.ownership.owner is InstallOwner.UNKNOWN
+        try:
+            await self._app_reporter.report(key, obj, summed, packages, beside=None if unclear else beside)
+        except Conflict as error:
+            return error
+        return None
 
     def _forget(self, key: Key) -> None:
         self._attempts.pop(key, None)
@@ -171,6 +194,8 @@ class Reconciler:
         self._unclear.forget(key)
         self._owners.forget(key)
         self._reporter.forget(key)
+        self._app_reporter.forget(key)
+        self._refusals.forget(key)
         self._claims.forget(key)
         self._claimless.discard(key)
         self._looked.pop(key, None)
@@ -210,13 +235,17 @@ class Reconciler:
             for pod in view.pods
         ]
 
-    def _probe(self, key: Key, request: Request, pods: Sequence[PodState]) -> None:
-        """Starts the probes that are due; one that could not run is tried again after a while, each time a longer one."""
+    def _probe(self, key: Key, request: Request, pods: Sequence[PodState], *, unwritten: bool) -> None:
+        """Starts the probes that are due; one that could not run is tried again after a while, each time a longer one.
+
+        While something of the object is `unwritten`, what a probe found is kept: it is written then, and not probed again.
+        """
         uids = {pod.uid for pod in pods}
         waits = {uid: wait for uid, wait in self._probe_again.pop(key, {}).items() if uid in uids}
         for pod in pods:
             outcome, digest = self._prober.outcome(pod), plan.probe_digest(request, pod)
-            self._prober.forget(pod.uid)
+            if not (unwritten and outcome is not None and outcome.report is not None):
+                self._prober.forget(pod.uid)
             if pod.uid in waits and waits[pod.uid].digest != digest:
                 del waits[pod.uid]  # something else is asked now, or the same by verify-now: that does not wait
             current = outcome is not None and outcome.digest == digest

@@ -1,29 +1,40 @@
-"""What was decided, written where people see it: conditions, status, annotations; and what changed, as events and metrics."""
+"""What was decided about pods, written where people see it: conditions and annotations; what changed, as events and metrics."""
 
 import datetime
+import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from controller import plan
-from controller.manifests import cache_warnings, conditions_of, last_result
+from controller.manifests import (
+    CACHE_FULL,
+    cache_warnings,
+    install_mark,
+    last_result,
+    usage_of,
+    usage_warnings,
+)
 from controller.metrics import Metrics
 from controller.probe import Prober
+from controller.refusals import LAST_RESULT, POD, Refusals, is_refusal
 from controller.settle import Settled
-from controller.state import Key, PodState, ProbeOutcome
+from controller.state import InstallResult, Key, PodState, ProbeOutcome
+from controller.summary import advised
 from wheelwarden import names
+from wheelwarden.claims import cache_mode
 from wheelwarden.conditions import FALSE, TRUE, Condition, Reason, find, written
-from wheelwarden.errors import Conflict, Invalid, NotFound
+from wheelwarden.errors import Conflict, Invalid, KubeError, NotFound
 from wheelwarden.events import Recorder
-from wheelwarden.kube import KASPRAPPS, NOTEBOOKS, PODS, Cluster, Object
+from wheelwarden.kube import NOTEBOOKS, PODS, Cluster, Object
 from wheelwarden.request import Request
-from wheelwarden.targets import KASPR_APP
+from wheelwarden.targets import KASPR_APP, NOTEBOOK
 from wheelwarden.verify.results import write_results
 
 LOGGER = logging.getLogger(__name__)
-TYPES: Final = (names.PACKAGES_INSTALLED, names.IMPORTS_VERIFIED)
-RESTORE_SECONDS: Final = 60.0  # between two times that a condition which somebody dropped is put back
+_POD_TARGET: Final = "the conditions of pod "
+_LAST_RESULT_TARGET: Final = "its last result"
 
 
 class Reporter:
@@ -34,8 +45,8 @@ class Reporter:
         prober: has what the probes found.
         recorder: writes events.
         metrics: where transitions are counted.
-        monotonic: a clock in seconds; `now`: the wall clock, timezone-aware.
-        again: asks for a key after some seconds.
+        refusals: remembers what the API server refused.
+        now: the wall clock, timezone-aware.
     """
 
     def __init__(
@@ -44,31 +55,28 @@ class Reporter:
         prober: Prober,
         recorder: Recorder,
         metrics: Metrics,
+        refusals: Refusals,
         *,
-        monotonic: Callable[[], float],
         now: Callable[[], datetime.datetime],
-        again: Callable[[Key, float], None],
     ) -> None:
         self._cluster = cluster
         self._prober = prober
         self._recorder = recorder
         self._metrics = metrics
-        self._monotonic = monotonic
+        self._refusals = refusals
         self._now = now
-        self._again = again
-        self._pruned: set[str] = set()
-        self._wrote: dict[Key, tuple[list[Condition], float]] = {}
+        self._hashes: dict[Key, str] = {}  # of Notebooks, whose status has no room for it
 
     def forget(self, key: Key) -> None:
         """The object is gone."""
-        self._wrote.pop(key, None)
+        self._hashes.pop(key, None)
 
     async def report_pods(
         self, key: Key, request: Request, pods: Sequence[PodState], settled: Settled, *, beside: bool
     ) -> dict[str, list[Condition]]:
         """Writes the conditions of each pod where they changed; returns them by pod name."""
+        notes = _notes(request, pods, settled, beside=beside)
         decided: dict[str, list[Condition]] = {}
-        notes = cache_warnings(request, settled.claim) if request.packages is not None and not beside else []
         for pod in pods:
             outcome = self._prober.outcome(pod)
             found = [
@@ -76,66 +84,63 @@ class Reporter:
                 plan.imports_condition(request, pod, outcome),
             ]
             decided[pod.name] = [condition for condition in found if condition is not None]
+        decided = advised(request, pods, decided)
+        self._refusals.forget_others(key, _POD_TARGET, [_target(pod) for pod in pods])
+        for pod in pods:
             if not pod.deleting:
-                await self._write_pod(key, request, pod, decided[pod.name], outcome)
+                await self._write_pod(key, request, pod, decided[pod.name])
         return decided
 
-    async def _write_pod(
-        self,
-        key: Key,
-        request: Request,
-        pod: PodState,
-        conditions: Sequence[Condition],
-        outcome: ProbeOutcome | None,
-    ) -> None:
+    async def _write_pod(self, key: Key, request: Request, pod: PodState, conditions: Sequence[Condition]) -> None:
+        outcome = self._prober.outcome(pod)
         changed = [condition for condition in conditions if find(pod.conditions, condition.type) != condition]
-        patch: Object = {}
+        ended = _ended_install(pod, changed)
+        marks = {} if ended is None else {names.POD_COUNTED_ANNOTATION: install_mark(ended)}
+        # A probe that could not run leaves no digest: it is tried again.
+        if outcome is not None and outcome.report is not None and outcome.digest != pod.probed:
+            marks[names.POD_PROBED_ANNOTATION] = outcome.digest
+            marks[names.POD_RESULTS_ANNOTATION] = write_results(outcome.report, self._stamp())
+        if not changed and not marks:
+            return
+        wish = hashlib.sha256(repr((changed, outcome and outcome.digest)).encode()).hexdigest()[:24]
+        if self._refusals.must_wait(key, _target(pod), wish):
+            return
+        # A pod of the same name that came since is another.
+        patch: Object = {"metadata": {"uid": pod.uid, **({"annotations": marks} if marks else {})}}
         if changed:
             stamp = self._stamp()
             patch["status"] = {"conditions": [written(condition, pod.conditions, stamp) for condition in changed]}
-        # A probe that could not run leaves no digest: it is tried again.
-        if outcome is not None and outcome.report is not None and outcome.digest != pod.probed:
-            marks = {names.POD_PROBED_ANNOTATION: outcome.digest}
-            marks[names.POD_RESULTS_ANNOTATION] = write_results(outcome.report, self._stamp())
-            patch["metadata"] = {"annotations": marks}
-        if not patch:
-            return
-        patch.setdefault("metadata", {})["uid"] = pod.uid  # a pod of the same name that came since is another
         try:
             await self._cluster.patch(PODS, pod.name, patch, key.namespace, subresource="status", style="strategic")
         except (NotFound, Conflict):
             return
-        except Invalid as error:  # how the API server refuses another uid in a patch
-            if "metadata.uid" not in error.message:
+        except KubeError as error:
+            if isinstance(error, Invalid) and "metadata.uid" in error.message:  # how another uid in a patch is refused
+                return
+            if not is_refusal(error):
                 raise
+            about = request.reference
+            await self._refusals.refused(key, _target(pod), wish, what=POD, about=about, error=error)
             return
+        self._refusals.accepted(key, _target(pod))
+        if ended is not None:
+            self._count_install(key, ended)
         for condition in changed:
-            before = find(pod.conditions, condition.type)
-            await self._tell(key, request, pod, condition, before, outcome)
+            await self._tell(key, request, pod, condition, outcome)
+
+    def _count_install(self, key: Key, result: InstallResult) -> None:
+        self._metrics.count_install(
+            key.name,
+            key.namespace,
+            seconds=result.install_seconds,
+            attempts=result.attempts,
+            error_class=(result.error_class or "unknown") if result.outcome == "failed" else "",
+        )
 
     async def _tell(
-        self,
-        key: Key,
-        request: Request,
-        pod: PodState,
-        condition: Condition,
-        before: Condition | None,
-        outcome: ProbeOutcome | None,
+        self, key: Key, request: Request, pod: PodState, condition: Condition, outcome: ProbeOutcome | None
     ) -> None:
         """Counts and tells one transition, after it was written."""
-        result = pod.installer.result if pod.installer else None
-        moved = before is None or (before.status, before.reason) != (condition.status, condition.reason)
-        if condition.type == names.PACKAGES_INSTALLED and moved and result is not None:
-            failed = condition.status == FALSE and result.outcome == "failed"
-            if failed or (condition.status == TRUE and result.outcome == "installed"):
-                error = result.error_class if failed else ""
-                self._metrics.count_install(
-                    key.name,
-                    key.namespace,
-                    seconds=result.install_seconds,
-                    attempts=result.attempts,
-                    error_class=error,
-                )
         if condition.type == names.IMPORTS_VERIFIED and outcome is not None:
             for module in outcome.report.results if outcome.report else ():
                 self._metrics.count_import(
@@ -143,75 +148,29 @@ class Reporter:
                 )
             if outcome.report is None:
                 self._metrics.verification_errors.labels(Reason.PROBE_FAILED).inc()
-        if not moved or condition.status not in (TRUE, FALSE):
-            return
-        type_ = "Normal" if condition.status == TRUE else "Warning"
+        before = find(pod.conditions, condition.type)
+        if _is_full(condition) and not (before and _is_full(before)):
+            told = condition.message[condition.message.index(CACHE_FULL) :]
+            await self._record(key, request, pod, "Warning", Reason.CACHE_NEARLY_FULL, told)
+        moved = before is None or (before.status, before.reason) != (condition.status, condition.reason)
+        if moved and condition.status in (TRUE, FALSE):
+            type_ = "Normal" if condition.status == TRUE else "Warning"
+            await self._record(key, request, pod, type_, condition.reason, condition.message)
+
+    async def _record(self, key: Key, request: Request, pod: PodState, type_: str, reason: str, text: str) -> None:
         about = {"apiVersion": "v1", "kind": "Pod", "name": pod.name, "uid": pod.uid}
-        await self._recorder.record(about, key.namespace, type_, condition.reason, condition.message)
+        await self._recorder.record(about, key.namespace, type_, reason, text)
         if request.kind is KASPR_APP:  # the Notebook's controller issues its pod's events on the Notebook again
-            text = f"Pod {pod.name}: {condition.message}"
-            await self._recorder.record(request.reference, key.namespace, type_, condition.reason, text)
-
-    async def report_app(
-        self, key: Key, obj: Object, summed: list[Condition], packages: Object | None, *, beside: bool
-    ) -> None:
-        """Writes a KasprApp's conditions and what they say of its packages, once and only where they changed.
-
-        Where the operator installs the packages itself, `status.pythonPackages` is the operator's, and ours is
-        `status.wheelwarden`.
-        """
-        now_there = conditions_of(obj)
-        changed = [condition for condition in summed if find(now_there, condition.type) != condition]
-        kept = {condition.type for condition in summed}
-        dropped = [type_ for type_ in TYPES if type_ not in kept and find(now_there, type_)]
-        status: Object = {}
-        if changed or dropped:
-            if self._is_too_soon(key, summed):
-                self._again(key, RESTORE_SECONDS)
-            else:
-                stamp = self._stamp()
-                foreign = [entry for entry in now_there if entry.get("type") not in TYPES]
-                status["conditions"] = [
-                    *foreign,
-                    *(written(condition, now_there, stamp) for condition in summed if condition in changed),
-                    *(
-                        entry
-                        for entry in now_there
-                        if any(entry.get("type") == c.type for c in summed if c not in changed)
-                    ),
-                ]
-        fields = {status_field(beside=beside): packages}
-        if not beside:
-            fields.setdefault(status_field(beside=True), None)  # of a time when somebody else installed
-        for field, wanted in fields.items():
-            value = wanted and {name: part for name, part in wanted.items() if name not in self._pruned}
-            before = (obj.get("status") or {}).get(field)
-            if value != before:
-                gone = dict.fromkeys(set(before or {}) - set(value or {}))
-                status[field] = None if value is None else {**gone, **value}
-        if status:
-            patch = {"metadata": {"resourceVersion": obj["metadata"]["resourceVersion"]}, "status": status}
-            after = await self._cluster.patch(KASPRAPPS, key.name, patch, key.namespace, subresource="status")
-            self._notice_pruned(status, after)
-            if "conditions" in status:
-                self._wrote[key] = (summed, self._monotonic())
-
-    def _notice_pruned(self, written_status: Mapping[str, Any], after: Object) -> None:
-        """Remembers fields that the operator's CRD does not know: writing them again and again would change nothing."""
-        for field in ("pythonPackages", "wheelwarden"):
-            kept = (after.get("status") or {}).get(field) or {}
-            lost = {name for name, part in (written_status.get(field) or {}).items() if part is not None} - set(kept)
-            if lost - self._pruned:
-                LOGGER.info("the CRD of KasprApp does not keep status.%s of %s", ", ".join(sorted(lost)), field)
-                self._pruned |= lost
-
-    def _is_too_soon(self, key: Key, summed: list[Condition]) -> bool:
-        """Whether just this was written within the last minute: then somebody dropped it, and may do so again."""
-        wrote = self._wrote.get(key)
-        return wrote is not None and wrote[0] == summed and self._monotonic() - wrote[1] < RESTORE_SECONDS
+            await self._recorder.record(request.reference, key.namespace, type_, reason, f"Pod {pod.name}: {text}")
 
     async def keep_last_result(self, key: Key, request: Request, obj: Object, pods: Sequence[PodState]) -> None:
         """Keeps what was found out in an annotation: stopping a Notebook empties its status."""
+        known = last_result(obj)
+        before = self._hashes.get(key, str(known.get("hash") or ""))
+        if before and before != request.packages_hash:
+            now = request.packages_hash or "none"
+            LOGGER.info("%s/%s: the packages changed: %s → %s", key.namespace, key.name, before, now)
+        self._hashes[key] = request.packages_hash
         for pod in pods:
             outcome = self._prober.outcome(pod)
             if outcome is None or outcome.report is None or outcome.digest != plan.probe_digest(request, pod):
@@ -222,16 +181,61 @@ class Reporter:
                 "installed": list(result.installed) if result else [],
                 "imports": plan.module_names(outcome),
             }
-            if {**last_result(obj), "time": None} == {**fresh, "time": None}:
+            if {**known, "time": None} == {**fresh, "time": None}:
+                continue
+            if self._refusals.must_wait(key, _LAST_RESULT_TARGET, outcome.digest):
                 continue
             text = json.dumps({**fresh, "time": self._stamp()}, separators=(",", ":"))
             patch = {"metadata": {"annotations": {names.LAST_RESULT_ANNOTATION: text}}}
-            await self._cluster.patch(NOTEBOOKS, key.name, patch, key.namespace)
+            try:
+                await self._cluster.patch(NOTEBOOKS, key.name, patch, key.namespace)
+            except KubeError as error:
+                if not is_refusal(error):
+                    raise
+                await self._refusals.refused(
+                    key,
+                    _LAST_RESULT_TARGET,
+                    outcome.digest,
+                    what=LAST_RESULT,
+                    about=request.reference,
+                    error=error,
+                )
+            else:
+                self._refusals.accepted(key, _LAST_RESULT_TARGET)
 
     def _stamp(self) -> str:
         return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def status_field(*, beside: bool) -> str:
-    """Where a KasprApp's status tells of its packages (design, section 5, ruling 1)."""
-    return "wheelwarden" if beside else "pythonPackages"
+def _notes(request: Request, pods: Sequence[PodState], settled: Settled, *, beside: bool) -> list[str]:
+    """What is to be said beside an installation that worked: what is not as it was asked for."""
+    if request.packages is None:
+        return []
+    notes = [*([] if beside else cache_warnings(request, settled.claim)), *settled.warnings]
+    if request.kind is NOTEBOOK:
+        # Its status has no room for it. Only what the installers said: that stays as it is while the pods do.
+        mode = cache_mode(request, settled.claim, beside=beside)
+        notes += usage_warnings(usage_of(request, pods, {}, None, mode=mode))
+    return list(dict.fromkeys(notes))
+
+
+def _ended_install(pod: PodState, changed: Sequence[Condition]) -> InstallResult | None:
+    """The installation that a changed condition tells of and that was not counted; None where there is none.
+
+    A pod that only found what another one installed did none itself. One whose packages were given up and are asked for
+    again tells of the same installation once more: the mark on the pod tells.
+    """
+    result = pod.installer.result if pod.installer else None
+    if result is None or install_mark(result) == pod.counted:
+        return None
+    told = {condition.status for condition in changed if condition.type == names.PACKAGES_INSTALLED}
+    wanted = {"installed": TRUE, "failed": FALSE}.get(result.outcome)
+    return result if wanted in told else None
+
+
+def _is_full(condition: Condition) -> bool:
+    return condition.type == names.PACKAGES_INSTALLED and CACHE_FULL in condition.message
+
+
+def _target(pod: PodState) -> str:
+    return f"{_POD_TARGET}{pod.name}"

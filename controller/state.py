@@ -1,6 +1,7 @@
 """What the controller knows of one object when it decides: frozen projections of what the API server gave."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -66,6 +67,7 @@ class PodState:
         owners_hash: what its operator calls its set of packages; empty where it does not say.
         outdated: why it is about to be replaced, so that what it has is not judged; empty where it stays.
         came_back: it was replaced to get our installer, and has none again.
+        counted: the installation of this pod that the metrics have already (`manifests.install_mark`).
     """
 
     name: str
@@ -91,6 +93,7 @@ class PodState:
     owners_hash: str = ""
     outdated: str = ""
     came_back: bool = False
+    counted: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,6 +161,7 @@ def read_pod(kind: Kind, name: str, pod: Mapping[str, Any]) -> PodState:
         unschedulable=_unschedulable(status.get("conditions") or ()),
         revision=(metadata.get("labels") or {}).get(REVISION_LABEL, ""),
         owners_hash=owners_hash([*installers, main]),
+        counted=annotations.get(names.POD_COUNTED_ANNOTATION, ""),
     )
 
 
@@ -232,19 +236,20 @@ def parse_result(message: str) -> InstallResult | None:
     """Reads a termination message; None where it is none of the installer's (killed, or cut by somebody)."""
     try:
         data = json.loads(message)
-        error = data["error"] or {}
+        error = dict(data["error"] or {})
+        seconds = float(data["installSeconds"])
         return InstallResult(
             outcome=data["outcome"],
             hash=data["hash"],
-            installed=tuple(data["installed"]),
-            provided=tuple(data.get("provided") or ()),
-            installed_at=data["installedAt"] or "",
-            installed_by=data["installedBy"] or "",
-            install_seconds=float(data["installSeconds"]),
+            installed=tuple(map(str, data["installed"])),
+            provided=tuple(map(str, data.get("provided") or ())),
+            installed_at=str(data["installedAt"] or ""),
+            installed_by=str(data["installedBy"] or ""),
+            install_seconds=seconds if math.isfinite(seconds) else 0.0,
             attempts=int(data["attempts"]),
-            error_class=error.get("class", ""),
-            error_message=error.get("message", ""),
-            warnings=tuple(data["warnings"]),
+            error_class=str(error.get("class", "")),
+            error_message=str(error.get("message", "")),
+            warnings=tuple(map(str, data["warnings"])),
             usage=parse_usage(data["usage"]),
         )
     except (ValueError, KeyError, TypeError):

@@ -1,14 +1,12 @@
 """Conditions: the types and reasons that Wheelwarden writes, and when a condition counts as changed.
 
-Shape: metav1.Condition without observedGeneration, which the Notebook CRD prunes, and with lastProbeTime, which Pod
-conditions have (https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-conditions). Pure.
+Shapes: a Pod condition has lastProbeTime (https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-conditions);
+a condition of a KasprApp is a metav1.Condition with observedGeneration, which its CRD requires in every entry. Pure.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-
-from wheelwarden import names
 
 MESSAGE_LIMIT: Final = 1000  # characters: about a screen in `kubectl describe`
 
@@ -49,6 +47,9 @@ class Reason:
     PACKAGE_MISSING: Final = "PackageMissing"  # it is not there, though that installer ended well
     VERSION_MISMATCH: Final = "VersionMismatch"  # another version is there than is asked for
     FILES_DAMAGED: Final = "FilesDamaged"  # the files are not those that the package was installed with
+    # Events only
+    CACHE_NEARLY_FULL: Final = "CacheNearlyFull"  # the volume of packages is more than 80 % full
+    WRITE_REFUSED: Final = "WriteRefused"  # the API server does not take what we want to write
     # ImportsVerified, Unknown
     WAITING_FOR_PACKAGES: Final = "WaitingForPackages"  # nothing is installed to be proven
     PROBING: Final = "Probing"
@@ -103,9 +104,16 @@ class Condition:
     message: str
 
 
-def shortened(message: str) -> str:
-    """A message that stays on a screen."""
-    return message if len(message) <= MESSAGE_LIMIT else message[: MESSAGE_LIMIT - 1] + "…"
+def shortened(message: str, limit: int = MESSAGE_LIMIT) -> str:
+    """A message of at most `limit` characters: whole sentences where that keeps at least half of it, else whole words."""
+    if len(message) <= limit:
+        return message
+    head = message[: limit - 2]
+    for mark, kept in ((". ", 1), (" ", 0)):
+        end = head.rfind(mark)
+        if end >= limit // 2:
+            return f"{head[: end + kept]} …"
+    return f"{head} …"
 
 
 def find(conditions: Iterable[Mapping[str, Any]], type_: str) -> Condition | None:
@@ -121,8 +129,30 @@ def find(conditions: Iterable[Mapping[str, Any]], type_: str) -> Condition | Non
     return None
 
 
-def written(condition: Condition, conditions: Iterable[Mapping[str, Any]], now: str) -> dict[str, str]:
-    """The condition with its times (RFC 3339); lastTransitionTime stays where the status is unchanged."""
+def is_written(condition: Condition, conditions: Iterable[Mapping[str, Any]], generation: int) -> bool:
+    """Whether an object's status says just this, and of its present generation.
+
+    An entry without observedGeneration is one whose CRD does not keep it: writing it again would change nothing.
+    """
+    for entry in conditions:
+        if entry.get("type") == condition.type:
+            return find([entry], condition.type) == condition and (
+                entry.get("observedGeneration", generation) == generation
+            )
+    return False
+
+
+def written(
+    condition: Condition, conditions: Iterable[Mapping[str, Any]], now: str, *, generation: int | None = None
+) -> dict[str, str | int]:
+    """The condition with its times (RFC 3339); lastTransitionTime stays where the status is unchanged.
+
+    Args:
+        condition: what it is to say.
+        conditions: the entries of before, in the object's status or as we wrote them last.
+        now: the time.
+        generation: `metadata.generation` of a custom resource; None for a Pod.
+    """
     transition = now
     for entry in conditions:
         if entry.get("type") == condition.type and entry.get("status") == condition.status:
@@ -132,27 +162,6 @@ def written(condition: Condition, conditions: Iterable[Mapping[str, Any]], now: 
         "status": condition.status,
         "reason": condition.reason,
         "message": condition.message,
-        "lastProbeTime": now,
         "lastTransitionTime": transition,
+        **({"lastProbeTime": now} if generation is None else {"observedGeneration": generation}),
     }
-
-
-def sum_up(type_: str, pods: Sequence[tuple[str, Condition]]) -> Condition:
-    """One condition for an object, from those of its pods: False where one is, else Unknown, else True.
-
-    Args:
-        type_: the condition type.
-        pods: (pod name, its condition of that type), in the order in which they are to be named.
-    """
-    if not pods:
-        return Condition(type=type_, status=UNKNOWN, reason=Reason.WAITING_FOR_POD, message="There is no pod yet.")
-    good = [pod for pod, condition in pods if condition.status == TRUE]
-    rest = [(pod, condition) for pod, condition in pods if condition.status != TRUE]
-    worst = sorted(rest, key=lambda entry: entry[1].status != FALSE)  # stable: failures first
-    word = "have their packages" if type_ == names.PACKAGES_INSTALLED else "import everything"
-    head = f"{len(good)} of {len(pods)} pods {word}"
-    if not worst:
-        return Condition(type=type_, status=TRUE, reason=pods[0][1].reason, message=f"{head}. {pods[0][1].message}")
-    told = "; ".join(f"{pod}: {condition.message}" for pod, condition in worst)
-    first = worst[0][1]
-    return Condition(type=type_, status=first.status, reason=first.reason, message=shortened(f"{head}. {told}"))

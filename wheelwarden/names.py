@@ -26,6 +26,7 @@ POD_HASH_ANNOTATION: Final = "wheelwarden.dev/packages-hash"
 POD_WORKLOAD_ANNOTATION: Final = "wheelwarden.dev/workload"
 POD_PROBED_ANNOTATION: Final = "wheelwarden.dev/probed"
 POD_RESULTS_ANNOTATION: Final = "wheelwarden.dev/results"
+POD_COUNTED_ANNOTATION: Final = "wheelwarden.dev/counted"
 # Its prefix differs because the Notebook controllers copy no key that contains "notebook" to the pod.
 LAST_RESULT_ANNOTATION: Final = "notebooks.wheelwarden.dev/last-result"
 

@@ -25,6 +25,7 @@ _OWN_WRITING: Final = frozenset(
         names.POD_WORKLOAD_ANNOTATION,
         names.POD_PROBED_ANNOTATION,
         names.POD_RESULTS_ANNOTATION,
+        names.POD_COUNTED_ANNOTATION,
         names.LAST_RESULT_ANNOTATION,
     }
 )

@@ -11,12 +11,13 @@ Object = dict[str, Any]
 
 
 class FakeCluster:
-    """`writes` holds (verb, plural, name) of everything but events, which are in `events` as (kind, reason)."""
+    """`writes` holds (verb, plural, name) of everything but events: `events` has (kind, reason), `messages` their text."""
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], Object] = {}
         self.writes: list[tuple[str, str, str]] = []
         self.events: list[tuple[str, str]] = []
+        self.messages: list[str] = []
         self.blocked = False
         self.unreadable: set[str] = set()  # plurals that the API server lets nobody read
         self.refused: set[str] = set()  # plurals whose patches the API server forbids
@@ -49,6 +50,7 @@ class FakeCluster:
     async def create(self, resource: Resource, body: Object, namespace: str | None = None) -> Object:
         if resource is EVENTS:
             self.events.append((body["involvedObject"]["kind"], body["reason"]))
+            self.messages.append(body["message"])
             return body
         if (resource.plural, body["metadata"]["name"]) in self.objects:
             raise AlreadyExists(409, "AlreadyExists", body["metadata"]["name"])

@@ -1,7 +1,11 @@
-"""Conditions: times that tell the truth, and one sentence for many pods."""
+"""Conditions: times and generations that tell the truth, and messages of bounded length."""
+
+from typing import Any
+
+import pytest
 
 from wheelwarden import names
-from wheelwarden.conditions import FALSE, TRUE, UNKNOWN, Condition, find, sum_up, written
+from wheelwarden.conditions import FALSE, TRUE, Condition, find, is_written, shortened, written
 
 NOW = "2026-01-31T10:30:00Z"
 BEFORE = "2026-01-01T00:00:00Z"
@@ -29,30 +33,43 @@ def test_the_transition_time_changes_with_the_status_only() -> None:
     assert find(there, names.PACKAGES_INSTALLED) is None
 
 
-def test_no_pods_are_unknown() -> None:
-    assert sum_up(names.IMPORTS_VERIFIED, []) == condition(UNKNOWN, "WaitingForPod", "There is no pod yet.")
+def test_a_condition_of_a_custom_resource_tells_its_generation_and_no_probe_time() -> None:
+    assert written(condition(FALSE), [], NOW, generation=7) == {
+        "type": names.IMPORTS_VERIFIED,
+        "status": FALSE,
+        "reason": "R",
+        "message": "M.",
+        "lastTransitionTime": NOW,
+        "observedGeneration": 7,
+    }
 
 
-def test_all_good_is_true() -> None:
-    pods = [("app-0", condition(TRUE, "ImportsSucceeded")), ("app-1", condition(TRUE, "ImportsSucceeded"))]
-    assert sum_up(names.IMPORTS_VERIFIED, pods) == condition(
-        TRUE, "ImportsSucceeded", "2 of 2 pods import everything. M."
-    )
+@pytest.mark.parametrize(
+    ("entry", "found"),
+    [
+        ({"observedGeneration": 7}, True),
+        ({"observedGeneration": 6}, False),
+        ({}, True),  # its CRD does not keep it: writing it again would change nothing
+        ({"observedGeneration": 7, "message": "Other."}, False),
+        ({"observedGeneration": 7, "lastProbeTime": BEFORE}, True),
+        ({"observedGeneration": 7, "type": names.PACKAGES_INSTALLED}, False),
+    ],
+)
+def test_a_condition_is_written_where_it_says_the_same_of_the_present_generation(
+    entry: dict[str, Any], found: bool
+) -> None:
+    there = {"type": names.IMPORTS_VERIFIED, "status": TRUE, "reason": "R", "message": "M.", **entry}
+    assert is_written(condition(TRUE), [there], 7) is found
 
 
-def test_one_failure_makes_it_false_and_is_named_first() -> None:
-    pods = [
-        ("app-0", condition(TRUE)),
-        ("app-1", condition(UNKNOWN, "Probing", "wait.")),
-        ("app-2", condition(FALSE, "ImportFailed", "cv2 broke.")),
-    ]
-    assert sum_up(names.IMPORTS_VERIFIED, pods) == condition(
-        FALSE, "ImportFailed", "1 of 3 pods import everything. app-2: cv2 broke.; app-1: wait."
-    )
-
-
-def test_hundreds_of_failing_pods_stay_on_a_screen() -> None:
-    pods = [(f"app-{number}", condition(FALSE, "ImportFailed", "x" * 200)) for number in range(300)]
-    message = sum_up(names.IMPORTS_VERIFIED, pods).message
-    assert message.startswith("0 of 300 pods import everything. app-0: xxx")
-    assert len(message) == 1000
+@pytest.mark.parametrize(
+    ("message", "short"),
+    [
+        ("Short.", "Short."),
+        ("First sentence. Second sentence. Third.", "First sentence. Second sentence. …"),
+        ("No sentence ends in here at all, only words", "No sentence ends in here at all, …"),
+        ("x" * 50, "x" * 34 + " …"),
+    ],
+)
+def test_a_message_is_shortened_by_whole_sentences_or_words(message: str, short: str) -> None:
+    assert shortened(message, 36) == short

@@ -41,9 +41,10 @@ def test_an_installation_that_took_too_long() -> None:
 def test_what_is_asked_for_and_how_full_the_volume_is() -> None:
     metrics = Metrics()
     metrics.show(
-        "orders", "shop", PackagesSpec(index_url="https://a.example.com", credentials=SecretRef(name="s")), USAGE
-    )
-    metrics.show("plain", "shop", PackagesSpec(), None)
+        "orders", "shop", PackagesSpec(index_url="https://a.example.com", credentials=SecretRef(name="s")), USAGE,
+        mode="pvc",
+    )  # fmt: skip
+    metrics.show("plain", "shop", PackagesSpec(), None, mode="emptyDir")
     assert scrape(metrics) == {
         'kasprop_package_auth_enabled{app_name="orders",namespace="shop"} 1.0',
         'kasprop_package_auth_enabled{app_name="plain",namespace="shop"} 0.0',
@@ -61,7 +62,7 @@ def test_nothing_is_left_of_an_object_that_is_gone() -> None:
     metrics.count_install("orders", "shop", seconds=1.0, attempts=1, error_class="")
     metrics.count_install("orders", "shop", seconds=1.0, attempts=1, error_class="network")
     metrics.count_install("orders", "shop", seconds=1.0, attempts=1, error_class="unknown")
-    metrics.show("orders", "shop", PackagesSpec(), USAGE)
+    metrics.show("orders", "shop", PackagesSpec(), USAGE, mode="pvc")
     metrics.forget("orders", "shop")
     metrics.forget("never-seen", "shop")
     assert scrape(metrics) == set()
@@ -88,3 +89,41 @@ def test_modules_are_limited_for_each_object_and_go_with_the_last_that_wants_the
     assert samples(metrics) == {"module_7", "other"}
     metrics.forget("analysis", "lab")
     assert samples(metrics) == {"other"}
+
+
+def claims(metrics: Metrics) -> dict[str, float]:
+    """The gauge of claims by its label."""
+    return {
+        sample.labels["mode"]: sample.value
+        for family in metrics.registry.collect()
+        if family.name == "wheelwarden_claims"
+        for sample in family.samples
+    }
+
+
+def test_what_tells_of_now_ends_when_no_packages_are_asked_for_and_what_was_counted_stays() -> None:
+    metrics = Metrics()
+    metrics.count_install("orders", "shop", seconds=4.0, attempts=1, error_class="")
+    metrics.show("orders", "shop", PackagesSpec(), USAGE, mode="pvc")
+    metrics.show("orders", "shop", PackagesSpec(), None, mode="emptyDir")
+    assert 'kasprop_package_cache_usage_percent{app_name="orders",namespace="shop"}' not in str(scrape(metrics))
+    assert claims(metrics) == {"pvc": 0, "emptyDir": 1}
+    metrics.hide("orders", "shop")
+    assert scrape(metrics) == {
+        'kasprop_package_install_total{app_name="orders",namespace="shop",result="success"} 1.0',
+        'kasprop_package_install_duration_seconds_count{app_name="orders",namespace="shop"} 1.0',
+        'kasprop_package_install_duration_seconds_sum{app_name="orders",namespace="shop"} 4.0',
+        'kasprop_package_install_retries_total{app_name="orders",namespace="shop"} 0.0',
+        'kasprop_package_install_timeouts_total{app_name="orders",namespace="shop"} 0.0',
+    }
+    assert claims(metrics) == {"pvc": 0, "emptyDir": 0}
+
+
+def test_labels_that_somebody_made_up_in_a_pod_do_not_get_in() -> None:
+    metrics = Metrics()
+    metrics.count_install("orders", "shop", seconds=1.0, attempts=1, error_class="made up")
+    metrics.count_import("orders", "shop", "six", seconds=0.1, reason="made up")
+    told = generate_latest(metrics.registry).decode()
+    assert "made up" not in told
+    assert 'kasprop_package_install_errors_total{app_name="orders",error_type="unknown",namespace="shop"} 1.0' in told
+    assert 'package_verification_errors_total{error_type="ImportFailed"} 1.0' in told

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from controller.manifests import duration, package_status, usage_of
+from controller.manifests import duration, install_mark, new_warnings, package_status, usage_of, usage_warnings
 from controller.state import Installer, InstallResult, PodState, parse_result, read_pod
 from wheelwarden import names
+from wheelwarden.claims import EMPTY, SHARED
 from wheelwarden.conditions import FALSE, TRUE, UNKNOWN, Condition
 from wheelwarden.request import Request, read_request
 from wheelwarden.targets import KASPR_APP, NOTEBOOK
@@ -23,7 +24,10 @@ def request(packages: bool = True, **cache: object) -> Request:
     return found
 
 
-def pod(name: str = "demo-app-0", *, installer: Installer | None = None, uses: str = "") -> PodState:
+CLAIM = "demo-app-python-packages"
+
+
+def pod(name: str = "demo-app-0", *, installer: Installer | None = None, uses: str = CLAIM) -> PodState:
     return PodState(
         name=name, uid=name, deleting=False, ready=True, node="node-1", main="kaspr", crashing=False, restarts=0, injected=True,
         hash=request().packages_hash, probed="", foreign_installer=False, taken_over=False,
@@ -59,7 +63,7 @@ def test_the_status_of_an_app_whose_packages_are_there_has_every_field() -> None
         pod(installer=Installer(phase="ended", exit_code=0, result=INSTALLED)),
         pod("demo-app-1", installer=Installer(phase="ended", exit_code=0, result=replace(INSTALLED, outcome="reused"))),
     ]
-    usage = usage_of(request(), pods, {}, None)
+    usage = usage_of(request(), pods, {}, None, mode=SHARED)
     assert package_status(request(), pods, condition(TRUE), None, usage=usage) == {
         "state": "Ready",
         "hash": request().packages_hash,
@@ -85,7 +89,9 @@ def test_a_full_volume_is_warned_about_in_the_seeds_words() -> None:
 
     def warnings(result: InstallResult) -> object:
         pods = [pod(installer=Installer(phase="ended", result=result))]
-        status = package_status(request(), pods, condition(TRUE), None, usage=usage_of(request(), pods, {}, None))
+        status = package_status(
+            request(), pods, condition(TRUE), None, usage=usage_of(request(), pods, {}, None, mode=SHARED)
+        )
         assert status is not None
         return status["warnings"]
 
@@ -199,7 +205,7 @@ def test_how_full_the_volume_is_comes_from_who_looked_last(
     pods = [pod(installer=Installer(phase="ended", result=result))]
     cache = {"totalBytes": 1000, "usedBytes": status, "availableBytes": 1000 - (status or 0)}
     before = {} if status is None else {"hash": request().packages_hash, "cacheUsage": cache}
-    used = usage_of(request(), pods, before, None if seen is None else usage(seen))
+    used = usage_of(request(), pods, before, None if seen is None else usage(seen), mode=SHARED)
     assert (used and used.used_bytes) == found
 
 
@@ -235,3 +241,54 @@ def test_the_status_tells_where_packages_come_from_and_as_whom_but_no_secret() -
     assert status["extraIndexUrls"] == ["https://other.example.com/simple"]
     assert status["authentication"] == {"enabled": True, "secretName": "pypi"}
     assert status["warnings"] == ["Both image and pythonPackages specified - packages will be added to custom image"]
+
+
+@pytest.mark.parametrize(("mode", "uses"), [(EMPTY, CLAIM), (EMPTY, ""), (SHARED, ""), (SHARED, "somebody-elses")])
+def test_an_empty_dir_has_no_usage_for_that_is_the_nodes_disk(mode: str, uses: str) -> None:
+    pods = [pod(installer=Installer(phase="ended", result=INSTALLED), uses=uses)]
+    cache = {"totalBytes": 1000, "usedBytes": 900, "availableBytes": 100}
+    before = {"hash": request().packages_hash, "cacheUsage": cache}
+    assert usage_of(request(), pods, before, usage(900), mode=mode) is None
+
+
+def test_a_volume_that_is_nearly_full_is_a_new_warning_once() -> None:
+    (first,), (later,) = usage_warnings(usage(850)), usage_warnings(usage(900))
+    assert usage_warnings(usage(800)) == []
+    assert new_warnings([], ["Other.", first]) == ["Other.", first]
+    assert new_warnings(["Other.", first], ["Other.", later, "New."]) == ["New."]
+
+
+def test_what_is_wrong_with_the_claim_is_a_warning_told_once() -> None:
+    status = package_status(request(), [], condition(TRUE), None, troubles=["It keeps its size.", "It keeps its size."])
+    assert status is not None
+    assert status["warnings"] == ["It keeps its size."]
+
+
+def test_an_installation_is_the_same_one_whichever_pod_tells_of_it_later() -> None:
+    assert install_mark(INSTALLED) == install_mark(replace(INSTALLED, usage=None, warnings=("W.",)))
+    others = [
+        replace(INSTALLED, hash="other"), replace(INSTALLED, installed_at="2026-01-31T11:00:00Z"),
+        replace(INSTALLED, installed_by="demo-app-1"), replace(INSTALLED, outcome="failed", error_class="network"),
+        replace(INSTALLED, outcome="failed", error_class="timeout"),
+    ]  # fmt: skip
+    assert len({install_mark(result) for result in [INSTALLED, *others]}) == 6
+
+
+@pytest.mark.parametrize("time", ["", "yesterday", "2026-01-31T10:30:00"])
+def test_a_time_that_is_none_does_not_get_into_the_status(time: str) -> None:
+    pods = [pod(installer=Installer(phase="ended", exit_code=0, result=replace(INSTALLED, installed_at=time)))]
+    status = package_status(request(), pods, condition(TRUE), None)
+    assert status is not None
+    assert (status["installedBy"], "lastInstallTime" in status) == ("demo-app-0", False)
+
+
+def test_the_installers_word_is_read_as_hostile_text() -> None:
+    message = (
+        '{"outcome":"installed","hash":"h","installed":[1,{"a":2}],"provided":[null],"installedAt":5,"installedBy":["x"],'
+        '"installSeconds":Infinity,"attempts":1,"error":null,"warnings":[3],"usage":null}'
+    )
+    assert parse_result(message) == InstallResult(
+        outcome="installed", hash="h", installed=("1", "{'a': 2}"), provided=("None",), installed_at="5",
+        installed_by="['x']", attempts=1, warnings=("3",),
+    )  # fmt: skip
+    assert parse_result(message.replace('"error":null', '"error":3')) is None

@@ -12,12 +12,13 @@ from controller.reconcile import Reconciler
 from controller.state import Key, PodState, ProbeOutcome
 from tests.unit.fake_cluster import FakeCluster, Object
 from wheelwarden import names
-from wheelwarden.errors import Conflict
+from wheelwarden.errors import Conflict, Forbidden, Invalid, KubeError
 from wheelwarden.events import Recorder
 from wheelwarden.hashing import compute_packages_hash
-from wheelwarden.kube import KASPRAPPS, NOTEBOOKS, PODS, STATEFUL_SETS
+from wheelwarden.kube import KASPRAPPS, NOTEBOOKS, PODS, STATEFUL_SETS, Resource
 from wheelwarden.policy import DEFAULT
 from wheelwarden.request import Request
+from wheelwarden.rules.installation import IMAGE_AND_PACKAGES
 from wheelwarden.verify.results import ModuleResult, ProbeReport, Usage
 
 APP = Key("KasprApp", "team", "demo")
@@ -75,6 +76,10 @@ class World:
         self.metrics = Metrics()
         self.seconds = 0.0
         self.again: list[float] = []
+        self.refused = 0
+        self._start()
+
+    def _start(self) -> None:
         cluster: Any = self.cluster
         clock = lambda: self.seconds  # noqa: E731 - one clock for both
         now = lambda: datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=self.seconds)  # noqa: E731
@@ -82,6 +87,11 @@ class World:
             cluster, self.prober, Recorder(cluster, component="test", monotonic=clock, now=now), self.metrics, lambda: DEFAULT,
             monotonic=clock, now=now, again=lambda _key, seconds: self.again.append(seconds),
         )  # fmt: skip
+
+    async def restart(self) -> None:
+        """Another controller, which knows nothing but what stands in the cluster; the metrics go on, to see what it counts."""
+        self.prober = FakeProber()
+        self._start()
 
     async def settle(self, key: Key, rounds: int = 4) -> None:
         for _ in range(rounds):
@@ -247,26 +257,36 @@ async def test_verify_now_asks_for_one_more_probe_and_waits_for_no_pause(world: 
     assert len(world.prober.started) == 4
 
 
-async def test_a_condition_that_somebody_drops_is_put_back_at_most_once_a_minute(world: World) -> None:
+async def test_a_condition_that_somebody_drops_is_put_back_at_once_and_never_in_a_war(world: World) -> None:
     world.app(["six"])
     world.pod()
     await world.settle(APP)
-    world.seconds += 61
+    before = (await world.cluster.get(KASPRAPPS, "demo"))["status"]["conditions"]
+    theirs = {"type": "Theirs", "status": "True"}
+    world.seconds += 3600
+    for _ in range(10):
+        world.cluster.objects["kasprapps", "demo"]["status"]["conditions"] = [theirs]
+        assert await world.writes_of(APP) == [("patch", "kasprapps", "demo")]
+        app = await world.cluster.get(KASPRAPPS, "demo")
+        assert app["status"]["conditions"] == [theirs, *before]  # the times of their transitions too
+    world.cluster.objects["kasprapps", "demo"]["status"]["conditions"] = [theirs]
+    assert await world.writes_of(APP) == []
+    assert world.again[-1] == 20
+    world.seconds += 20
+    assert await world.writes_of(APP) == [("patch", "kasprapps", "demo")]
+    assert world.metrics.registry.get_sample_value("wheelwarden_status_restored_total") == 11
 
-    def drop() -> None:
-        world.cluster.objects["kasprapps", "demo"]["status"]["conditions"] = [{"type": "Theirs", "status": "True"}]
 
-    drop()
+async def test_a_generation_that_rises_alone_is_one_write(world: World) -> None:
+    world.app(["six"])["metadata"]["generation"] = 1
+    world.pod()
+    await world.settle(APP)
+    app = world.cluster.objects["kasprapps", "demo"]
+    app["metadata"]["generation"] = 2
+    app["spec"]["replicas"] = 1
     assert await world.writes_of(APP) == [("patch", "kasprapps", "demo")]
     app = await world.cluster.get(KASPRAPPS, "demo")
-    assert [entry["type"] for entry in app["status"]["conditions"]] == [
-        "Theirs", names.PACKAGES_INSTALLED, names.IMPORTS_VERIFIED,
-    ]  # fmt: skip
-    drop()
-    assert await world.writes_of(APP) == []
-    assert 60 in world.again
-    world.seconds += 61
-    assert await world.writes_of(APP) == [("patch", "kasprapps", "demo")]
+    assert {entry["observedGeneration"] for entry in app["status"]["conditions"]} == {2}
 
 
 async def test_a_notebook_gets_its_last_result_and_no_status(world: World) -> None:
@@ -299,20 +319,252 @@ async def test_a_controller_killed_between_two_writes_leaves_a_result_to_find(wo
     assert order[-2:] == ["notebooks", "pods"]
 
 
-async def test_what_the_crd_does_not_keep_is_not_written_over_and_over(world: World) -> None:
-    world.app(["six"])
-    world.pod()
+def prune(world: World, *fields: str, root: bool = False) -> None:
+    """From now on the API server drops these fields of `status.pythonPackages`, or `status.wheelwarden` as a whole."""
     patch = world.cluster.patch
 
     async def pruning(*arguments: Any, **named: Any) -> Object:
         obj = await patch(*arguments, **named)
-        (obj.get("status", {}).get("pythonPackages") or {}).pop("authentication", None)
+        for field in fields:
+            (obj.get("status", {}).get("pythonPackages") or {}).pop(field, None)
+        if root:
+            obj.get("status", {}).pop("wheelwarden", None)
         return obj
 
     world.cluster.patch = pruning  # type: ignore[method-assign]
+
+
+async def test_what_the_crd_does_not_keep_stands_in_our_own_field_and_is_not_written_over_and_over(
+    world: World,
+) -> None:
+    prune(world, "authentication", "state")
+    world.app(["six"])
+    world.pod()
     await world.settle(APP)
-    assert "authentication" not in (await world.cluster.get(KASPRAPPS, "demo"))["status"]["pythonPackages"]
+    status = (await world.cluster.get(KASPRAPPS, "demo"))["status"]
+    assert "authentication" not in status["pythonPackages"]
+    assert status["wheelwarden"] == {**status["pythonPackages"], "authentication": {"enabled": False}, "state": "Ready"}
     assert await world.writes_of(APP) == []
+    await world.restart()
+    assert await world.writes_of(APP) == []
+
+
+async def test_a_crd_that_keeps_nothing_of_ours_is_not_written_to_over_and_over(world: World) -> None:
+    prune(world, "authentication", root=True)
+    world.app(["six"])
+    world.pod()
+    await world.settle(APP)
+    assert "wheelwarden" not in (await world.cluster.get(KASPRAPPS, "demo"))["status"]
+    assert await world.writes_of(APP) == []
+
+
+async def test_a_crd_that_learns_a_field_is_noticed_at_the_next_change(world: World) -> None:
+    keeping = world.cluster.patch
+    prune(world, "authentication", "state")
+    world.app(["six"])
+    world.pod()
+    await world.settle(APP)
+    world.cluster.patch = keeping  # type: ignore[method-assign]
+    assert await world.writes_of(APP) == []
+    world.cluster.objects["kasprapps", "demo"]["spec"]["image"] = "registry.example.com/orders:2"
+    await world.settle(APP)
+    status = (await world.cluster.get(KASPRAPPS, "demo"))["status"]
+    assert (status["pythonPackages"]["state"], "wheelwarden" in status) == ("Ready", False)
+
+
+def refuse(world: World, what: Callable[[Resource, Object], bool], error: KubeError) -> None:
+    """From now on the API server refuses such patches."""
+    patch = world.cluster.patch
+
+    async def refusing(resource: Resource, name: str, body: Object, *arguments: Any, **named: Any) -> Object:
+        if what(resource, body):
+            world.refused += 1
+            raise error
+        return await patch(resource, name, body, *arguments, **named)
+
+    world.cluster.patch = refusing  # type: ignore[method-assign,assignment]
+
+
+async def test_conditions_that_are_refused_keep_neither_the_status_nor_the_probe_nor_the_rollout(world: World) -> None:
+    wrong = Invalid(422, "Invalid", "conditions: Required value https://user:hidden@example.com")
+    refuse(world, lambda resource, body: "conditions" in body["status"] and resource is KASPRAPPS, wrong)
+    world.app(["six"], replicas=2)
+    world.pod()
+    world.pod("demo-app-1", injected=False)
+    await world.settle(APP)
+    app = await world.cluster.get(KASPRAPPS, "demo")
+    assert "conditions" not in app["status"]
+    assert app["status"]["pythonPackages"]["installedBy"] == "demo-app-0"
+    assert world.condition(await world.cluster.get(PODS, "demo-app-0"), names.IMPORTS_VERIFIED)[0] == "True"
+    assert world.prober.started == ["demo-app-0"]
+    assert ("evict", "pods", "demo-app-1") in world.cluster.writes
+    assert world.cluster.events.count(("KasprApp", "WriteRefused")) == 1
+    assert "hidden" not in str(world.cluster.messages)
+
+
+async def test_a_refused_write_is_tried_again_after_growing_pauses_and_told_once(world: World) -> None:
+    working = world.cluster.patch
+    refuse(world, lambda resource, _: resource is KASPRAPPS, Forbidden(403, "Forbidden", "no right"))
+    world.app(["six"])
+    world.pod()
+    await world.settle(APP)
+    pauses, tries = [], world.refused
+    for _ in range(9):
+        before = world.seconds
+        while world.refused == tries:
+            world.seconds += 1
+            await world.reconciler.reconcile(APP)
+        tries = world.refused
+        pauses.append(world.seconds - before)
+    assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 300]
+    assert world.prober.started == ["demo-app-0"]
+    assert world.cluster.events.count(("KasprApp", "WriteRefused")) == 2  # conditions, and what is told of packages
+    counts = [
+        world.metrics.registry.get_sample_value("wheelwarden_writes_refused_total", {"what": what})
+        for what in ("conditions", "status")
+    ]
+    assert counts == [tries / 3, tries / 3]  # both in one write, then each alone
+    world.cluster.patch = working  # type: ignore[method-assign]
+    world.seconds += 300
+    await world.settle(APP)
+    app = await world.cluster.get(KASPRAPPS, "demo")
+    assert world.condition(app, names.IMPORTS_VERIFIED) == ("True", "ImportsSucceeded")
+    assert await world.writes_of(APP) == []
+
+
+async def test_a_pod_whose_conditions_are_refused_is_not_probed_over_and_over_and_the_app_is_told(world: World) -> None:
+    working = world.cluster.patch
+    refuse(world, lambda resource, _: resource is PODS, Invalid(422, "Invalid", "status: Invalid value"))
+    world.app(["six"])
+    world.pod()
+    for _ in range(20):
+        world.seconds += 5
+        await world.reconciler.reconcile(APP)
+    assert world.prober.started == ["demo-app-0"]
+    app = await world.cluster.get(KASPRAPPS, "demo")
+    assert world.condition(app, names.IMPORTS_VERIFIED) == ("True", "ImportsSucceeded")
+    assert world.cluster.events == [("KasprApp", "WriteRefused")]
+    world.cluster.patch = working  # type: ignore[method-assign]
+    world.seconds += 300
+    await world.settle(APP)
+    assert world.condition(await world.cluster.get(PODS, "demo-app-0"), names.IMPORTS_VERIFIED)[0] == "True"
+    assert world.prober.started == ["demo-app-0"]
+
+
+async def test_a_last_result_that_is_refused_keeps_nothing_else(world: World) -> None:
+    refuse(world, lambda resource, _: resource is NOTEBOOKS, Forbidden(403, "Forbidden", "denied by a webhook"))
+    world.notebook(**{names.PACKAGES_ANNOTATION: "packages: [six]"})
+    world.pod("lab-0", owner=LAB)
+    await world.settle(LAB)
+    assert world.condition(await world.cluster.get(PODS, "lab-0"), names.IMPORTS_VERIFIED)[0] == "True"
+    assert world.prober.started == ["lab-0"]
+    assert ("Notebook", "WriteRefused") in world.cluster.events
+
+
+async def test_a_conflict_keeps_the_probe_and_what_it_found(world: World) -> None:
+    world.app(["six"])
+    world.pod()
+    refuse(world, lambda resource, _: resource is KASPRAPPS, Conflict(409, "Conflict", "somebody was faster"))
+    for _ in range(4):
+        with pytest.raises(Conflict):
+            await world.reconciler.reconcile(APP)
+    assert world.prober.started == ["demo-app-0"]
+    assert ("KasprApp", "WriteRefused") not in world.cluster.events
+
+
+async def test_packages_that_are_given_up_and_asked_for_again_are_counted_once(world: World) -> None:
+    def ask(*packages: str) -> None:
+        world.cluster.objects["kasprapps", "demo"]["spec"]["pythonPackages"] = {"packages": list(packages)}
+
+    world.app(["six"])
+    world.pod()
+    world.cluster.blocked = True  # a budget keeps the pod
+    await world.settle(APP)
+    ask("requests")
+    await world.settle(APP)
+    assert world.condition(world.cluster.objects["pods", "demo-app-0"], names.PACKAGES_INSTALLED)[1] == "RolloutPending"
+    ask("six")
+    await world.restart()
+    await world.settle(APP)
+    assert world.condition(world.cluster.objects["pods", "demo-app-0"], names.PACKAGES_INSTALLED)[1] == "Installed"
+    labels = {"app_name": "demo", "namespace": "team", "result": "success"}
+    assert world.metrics.registry.get_sample_value("kasprop_package_install_total", labels) == 1
+
+
+FULL = {**RESULT, "usage": {"totalBytes": 1000, "usedBytes": 850, "availableBytes": 150}}
+
+
+async def test_a_notebooks_volume_that_is_nearly_full_is_told_once(world: World) -> None:
+    world.notebook(**{names.PACKAGES_ANNOTATION: "packages: [six]"})
+    world.pod("lab-0", owner=LAB, result=FULL, claim="lab-python-packages")
+    await world.settle(LAB)
+    await world.restart()
+    world.seconds += 3600
+    await world.settle(LAB)
+    (message,) = [
+        entry["message"]
+        for entry in world.cluster.objects["pods", "lab-0"]["status"]["conditions"]
+        if entry["type"] == names.PACKAGES_INSTALLED
+    ]
+    assert message == "Installed 1 distribution: six==1.17.0. Package cache 85.0% full (0.00GB / 0.00GB)"
+    assert world.cluster.events.count(("Pod", "CacheNearlyFull")) == 1
+
+
+async def test_an_apps_volume_that_is_nearly_full_is_told_once(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.app(["six"])
+    world.pod(result=FULL, claim="demo-app-python-packages")
+    await world.settle(APP)
+    await world.restart()
+    world.prober.seen = Usage(total_bytes=1000, used_bytes=900, available_bytes=100)
+    world.seconds += 3600
+    await world.settle(APP)
+    status = world.cluster.objects["kasprapps", "demo"]["status"]["pythonPackages"]
+    assert status["warnings"] == ["Package cache 90.0% full (0.00GB / 0.00GB)"]
+    assert world.cluster.events.count(("KasprApp", "CacheNearlyFull")) == 1
+    assert [record.message for record in caplog.records if "Package cache" in record.message] == [
+        "team/demo: Package cache 85.0% full (0.00GB / 0.00GB)"
+    ]
+
+
+@pytest.mark.parametrize("key", [APP, LAB])
+async def test_changed_packages_are_logged_once(world: World, key: Key, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+
+    world.app(["six"])
+    world.pod()
+    world.notebook(**{names.PACKAGES_ANNOTATION: "packages: [six]"})
+    await world.settle(key)
+    app, lab = world.cluster.objects["kasprapps", "demo"], world.cluster.objects["notebooks", "lab"]
+    app["spec"]["pythonPackages"]["packages"] = ["requests"]
+    lab["metadata"]["annotations"][names.PACKAGES_ANNOTATION] = "packages: [requests]"
+    await world.settle(key)
+    other = compute_packages_hash({"packages": ["requests"]})
+    assert [record.message for record in caplog.records if "changed" in record.message] == [
+        f"team/{key.name}: the packages changed: {HASH} → {other}"
+    ]
+
+
+async def test_gauges_end_when_no_packages_are_asked_for(world: World) -> None:
+    labels = {"app_name": "demo", "namespace": "team"}
+    world.app(["six"])
+    await world.settle(APP)
+    assert world.metrics.registry.get_sample_value("kasprop_package_auth_enabled", labels) == 0
+    del world.cluster.objects["kasprapps", "demo"]["spec"]["pythonPackages"]
+    await world.settle(APP)
+    assert world.metrics.registry.get_sample_value("kasprop_package_auth_enabled", labels) is None
+
+
+async def test_image_and_packages_are_a_warning_in_status_and_log(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.app(["six"])["spec"]["image"] = "registry.example.com/orders:1"
+    world.pod()
+    await world.settle(APP)
+    status = world.cluster.objects["kasprapps", "demo"]["status"]["pythonPackages"]
+    assert status["warnings"] == [IMAGE_AND_PACKAGES]
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
+        f"team/demo: {IMAGE_AND_PACKAGES}"
+    ]
 
 
 async def test_a_write_that_met_a_conflict_is_not_held_back_for_a_minute(world: World) -> None:
