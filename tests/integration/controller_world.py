@@ -13,11 +13,11 @@ from controller.plan import probe_digest
 from controller.queue import Queue
 from controller.reconcile import Reconciler
 from controller.state import Key, PodState, ProbeOutcome
-from tests.integration.standin_objects import until
+from tests.integration.standin_objects import kaspr_app, until
 from wheelwarden import names
 from wheelwarden.events import Recorder
 from wheelwarden.hashing import compute_packages_hash
-from wheelwarden.kube import PODS, Cluster, Object
+from wheelwarden.kube import KASPRAPPS, PODS, Cluster, Object, Resource
 from wheelwarden.policy import DEFAULT
 from wheelwarden.request import Request
 from wheelwarden.targets import KINDS
@@ -25,6 +25,9 @@ from wheelwarden.verify.results import ModuleResult, ProbeReport, Usage
 
 SIX = {"packages": ["six"]}
 HASH = compute_packages_hash(SIX)
+CLAIM = "demo-app-python-packages"
+APP_LABELS = {names.KASPR_APP_LABEL: "demo"}
+DONE = {"PackagesInstalled": "Installed", "ImportsVerified": "ImportsSucceeded"}
 INSTALLED_AT = "2026-01-31T10:30:00Z"
 IMAGE = "registry.example.com/orders:1"
 GOOD = ProbeReport(
@@ -215,3 +218,23 @@ def said(obj: Object) -> dict[str, tuple[str, str, str]]:
 def reasons(obj: Object) -> dict[str, str]:
     """Our conditions of an object: the last part of the type to the reason."""
     return {type_.rpartition("/")[2]: reason for type_, (_, reason, _) in said(obj).items()}
+
+
+async def has(cluster: Cluster, resource: Resource, name: str, namespace: str, wanted: dict[str, str]) -> Object:
+    """The object, as soon as its conditions have these reasons."""
+
+    async def look() -> Object | None:
+        found = await cluster.get(resource, name, namespace)
+        return found if reasons(found) == wanted else None
+
+    return await until(look)
+
+
+async def add_app(cluster: Cluster, namespace: str, pods: int = 1, hash_: str = HASH, name: str = "demo") -> Object:
+    """A KasprApp that asks for SIX, with ready pods on its claim whose installer ended well."""
+    labels = {names.KASPR_APP_LABEL: name}
+    for index in range(pods):
+        body = pod(f"{name}-app-{index}", labels, hash_=hash_, claim=f"{name}-app-python-packages")
+        await cluster.create(PODS, body, namespace)
+        await report_by_kubelet(cluster, namespace, f"{name}-app-{index}", installer=result(hash_=hash_))
+    return await cluster.create(KASPRAPPS, kaspr_app(name, replicas=pods, pythonPackages=SIX), namespace)

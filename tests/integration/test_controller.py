@@ -8,12 +8,17 @@ import pytest
 
 from controller.state import Key
 from tests.integration.controller_world import (
+    APP_LABELS,
     BROKEN,
+    CLAIM,
+    DONE,
     GOOD,
     HASH,
     INSTALLED_AT,
     SIX,
     Controller,
+    add_app,
+    has,
     pod,
     reasons,
     report_by_kubelet,
@@ -33,16 +38,12 @@ from wheelwarden.kube import (
     STATEFUL_SETS,
     Cluster,
     Listing,
-    Object,
     Resource,
 )
 from wheelwarden.rules.installation import IMAGE_AND_PACKAGES
 
-CLAIM = "demo-app-python-packages"
-APP_LABELS = {names.KASPR_APP_LABEL: "demo"}
 QUOTAS = Resource(group="", version="v1", plural="resourcequotas", kind="ResourceQuota")
 BUDGETS = Resource(group="policy", version="v1", plural="poddisruptionbudgets", kind="PodDisruptionBudget")
-DONE = {"PackagesInstalled": "Installed", "ImportsVerified": "ImportsSucceeded"}
 
 
 @pytest.fixture
@@ -61,16 +62,6 @@ async def namespace(cluster: Cluster) -> AsyncIterator[str]:
     await cluster.delete(NAMESPACES, name)
 
 
-async def has(cluster: Cluster, resource: Resource, name: str, namespace: str, wanted: dict[str, str]) -> Object:
-    """The object, as soon as its conditions have these reasons."""
-
-    async def look() -> Object | None:
-        found = await cluster.get(resource, name, namespace)
-        return found if reasons(found) == wanted else None
-
-    return await until(look)
-
-
 async def made_anew(cluster: Cluster, namespace: str, name: str) -> None:
     """Waits until a pod is gone."""
 
@@ -78,14 +69,6 @@ async def made_anew(cluster: Cluster, namespace: str, name: str) -> None:
         return name not in [item["metadata"]["name"] for item in (await cluster.list(PODS, namespace)).items]
 
     await until(gone)
-
-
-async def add_app(cluster: Cluster, namespace: str, pods: int = 1, hash_: str = HASH) -> Object:
-    """A KasprApp that asks for SIX, with ready pods whose installer ended well."""
-    for index in range(pods):
-        await cluster.create(PODS, pod(f"demo-app-{index}", APP_LABELS, hash_=hash_), namespace)
-        await report_by_kubelet(cluster, namespace, f"demo-app-{index}", installer=result(hash_=hash_))
-    return await cluster.create(KASPRAPPS, kaspr_app("demo", replicas=pods, pythonPackages=SIX), namespace)
 
 
 async def test_an_app_gets_its_claim_and_is_unknown_before_it_has_pods(cluster: Cluster, namespace: str) -> None:
@@ -111,13 +94,17 @@ async def test_an_apps_story_is_told_on_its_pods_and_its_status(cluster: Cluster
         app = await add_app(cluster, namespace, pods=2)
         seen = await has(cluster, KASPRAPPS, "demo", namespace, DONE)
         first = await has(cluster, PODS, "demo-app-0", namespace, DONE)
-    assert seen["status"]["pythonPackages"] == {
+    assert seen["status"]["wheelwarden"] == {
         "state": "Ready", "hash": HASH, "installed": ["six==1.17.0"], "cacheMode": "shared-pvc",
         "warnings": [IMAGE_AND_PACKAGES], "authentication": {"enabled": False},
         "lastInstallTime": INSTALLED_AT, "installDuration": "3s", "installedBy": "demo-app-0",
         "cacheUsage": {"totalBytes": 1000, "usedBytes": 250, "availableBytes": 750, "usagePercent": 25},
     }  # fmt: skip
     assert said(seen)[names.PACKAGES_INSTALLED][2].startswith("2 of 2 pods have their packages.")
+    assert seen["status"]["pythonPackages"] == {
+        "hash": HASH, "installed": ["six==1.17.0"], "cacheMode": "shared-pvc", "warnings": [IMAGE_AND_PACKAGES],
+        "lastInstallTime": INSTALLED_AT, "installDuration": "3s", "installedBy": "demo-app-0",
+    }  # fmt: skip
     mine = [entry for entry in first["status"]["conditions"] if entry["type"].startswith(names.DOMAIN)]
     assert all(entry["lastProbeTime"] and entry["lastTransitionTime"] for entry in mine)
     assert [entry["type"] for entry in first["status"]["conditions"] if entry not in mine] == ["Ready"]
@@ -193,32 +180,15 @@ async def test_a_notebook_keeps_its_last_result_and_its_status_is_left_alone(clu
     }  # fmt: skip
 
 
-async def test_conditions_that_a_stale_write_drops_come_back_beside_the_others(
-    cluster: Cluster, namespace: str
-) -> None:
-    theirs = {"type": "Ready", "status": "True", "reason": "AllPodsReady", "message": "2 of 2 pods ready"}
-    controller = Controller(cluster, namespace)
-    async with controller.running():
-        await add_app(cluster, namespace)
-        before = await has(cluster, KASPRAPPS, "demo", namespace, DONE)
-        await cluster.patch(KASPRAPPS, "demo", {"status": {"conditions": [theirs]}}, namespace, subresource="status")
-        await controller.rounds(4)
-        assert reasons(await cluster.get(KASPRAPPS, "demo", namespace)) == {}  # not within the minute
-        controller.clock.ahead += 61
-        after = await has(cluster, KASPRAPPS, "demo", namespace, DONE)
-    assert said(after) == said(before)
-    assert theirs in after["status"]["conditions"]
-
-
 async def test_a_failed_installation_is_told_with_its_class(cluster: Cluster, namespace: str) -> None:
     async with Controller(cluster, namespace).running():
         await cluster.create(KASPRAPPS, kaspr_app("demo", replicas=1, pythonPackages=SIX), namespace)
-        await cluster.create(PODS, pod("demo-app-0", APP_LABELS), namespace)
+        await cluster.create(PODS, pod("demo-app-0", APP_LABELS, claim=CLAIM), namespace)
         error = {"class": "package_not_found", "message": "There is no six in version 99. Name another version."}
         await report_by_kubelet(cluster, namespace, "demo-app-0", installer=result("failed", error), ready=False)
         wanted = {"PackagesInstalled": "PackageNotFound", "ImportsVerified": "WaitingForPackages"}
         app = await has(cluster, KASPRAPPS, "demo", namespace, wanted)
-    assert app["status"]["pythonPackages"] == {
+    assert app["status"]["wheelwarden"] == {
         "state": "Failed", "hash": HASH, "cacheMode": "shared-pvc", "warnings": [IMAGE_AND_PACKAGES],
         "authentication": {"enabled": False}, "errorType": "package_not_found",
         "error": "There is no six in version 99. Name another version.",
@@ -295,7 +265,7 @@ async def test_a_claim_that_the_api_server_refuses_is_told_without_a_pod(cluster
         wanted = {"PackagesInstalled": "ClaimRefused", "ImportsVerified": "WaitingForPod"}
         app = await has(cluster, KASPRAPPS, "demo", namespace, wanted)
     assert "quota" in said(app)[names.PACKAGES_INSTALLED][2]
-    assert app["status"]["pythonPackages"]["state"] == "Failed"
+    assert app["status"]["wheelwarden"]["state"] == "Failed"
 
 
 async def test_a_claim_that_cannot_grow_stops_nothing(cluster: Cluster, namespace: str) -> None:
@@ -305,7 +275,7 @@ async def test_a_claim_that_cannot_grow_stops_nothing(cluster: Cluster, namespac
         await has(cluster, KASPRAPPS, "demo", namespace, DONE)
         bound = {"status": {"phase": "Bound"}}  # by hand, so not by a class that can grow its volumes
         await cluster.patch(CLAIMS, CLAIM, bound, namespace, subresource="status")
-        larger = {"spec": {"pythonPackages": {"cache": {"size": "1Gi"}}}}
+        larger = {"spec": {"pythonPackages": {"cache": {"enabled": True, "size": "1Gi"}}}}
         await cluster.patch(KASPRAPPS, "demo", larger, namespace)
         await report_by_kubelet(cluster, namespace, "demo-app-0", installer=result(), restarts=1)
 

@@ -539,7 +539,7 @@ async def test_changed_packages_are_logged_once(world: World, key: Key, caplog: 
     lab["metadata"]["annotations"][names.PACKAGES_ANNOTATION] = "packages: [requests]"
     await world.settle(key)
     other = compute_packages_hash({"packages": ["requests"]})
-    assert [record.message for record in caplog.records if "changed" in record.message] == [
+    assert [record.message for record in caplog.records if "packages changed: " in record.message] == [
         f"team/{key.name}: the packages changed: {HASH} → {other}"
     ]
 
