@@ -203,7 +203,9 @@ async def test_growing_that_was_refused_is_not_asked_for_at_each_look(cluster: C
     await controller.reconciler.reconcile(key)
     bound = {"status": {"phase": "Bound"}}  # by hand, so not by a class that can grow its volumes
     await cluster.patch(CLAIMS, CLAIM, bound, namespace, subresource="status")
-    await cluster.patch(KASPRAPPS, APP, {"spec": {"pythonPackages": {"cache": {"size": "1Gi"}}}}, namespace)
+    await cluster.patch(
+        KASPRAPPS, APP, {"spec": {"pythonPackages": {"cache": {"enabled": True, "size": "1Gi"}}}}, namespace
+    )
     for _ in range(5):
         await controller.reconciler.reconcile(key)
     assert counting.patches == 1

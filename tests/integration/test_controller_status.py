@@ -262,7 +262,9 @@ async def test_in_a_stuck_rollout_the_cause_comes_first_and_good_pods_are_left_a
         error = {"class": "package_not_found", "message": "Package not found in index. Verify name and version."}
         await report_by_kubelet(cluster, namespace, "demo-app-1", installer=result("failed", error), ready=False)
         await report_by_kubelet(cluster, namespace, "demo-app-0", installer=result(hash_="older"))
-        await cluster.create(KASPRAPPS, kaspr_app("demo", replicas=2, pythonPackages=SIX), namespace)
+        app = kaspr_app("demo", replicas=2, pythonPackages=SIX)
+        app["metadata"]["annotations"] = {names.ROLLOUT_ANNOTATION: "manual"}
+        await cluster.create(KASPRAPPS, app, namespace)
         wanted = {"PackagesInstalled": "PackageNotFound", "ImportsVerified": "WaitingForPackages"}
         app = await has(cluster, KASPRAPPS, "demo", namespace, wanted)
         kept = (
@@ -311,3 +313,33 @@ async def test_packages_that_are_given_up_and_asked_for_again_are_counted_once(
         await has(cluster, KASPRAPPS, "demo", namespace, DONE)
         await later.rounds(4)
     assert counted(later, "kasprop_package_install_total", **labels) == 0
+
+
+async def test_what_a_claim_cannot_follow_is_told_in_status_and_conditions(cluster: Cluster, namespace: str) -> None:
+    controller = Controller(cluster, namespace)
+    async with controller.running():
+        await add_app(cluster, namespace)
+        await has(cluster, KASPRAPPS, "demo", namespace, DONE)
+        bound = {"status": {"phase": "Bound"}}  # by hand, so not by a class that can grow its volumes
+        await cluster.patch(CLAIMS, CLAIM, bound, namespace, subresource="status")
+        cache = {"enabled": True, "size": "1Gi", "storageClass": "other"}
+        await cluster.patch(KASPRAPPS, "demo", {"spec": {"pythonPackages": {"cache": cache}}}, namespace)
+
+        async def warned() -> list[str] | None:
+            status = (await cluster.get(KASPRAPPS, "demo", namespace))["status"]["wheelwarden"]
+            warnings: list[str] = status["warnings"]
+            return warnings if "keeps its size" in str(warnings) and "storage class" in str(warnings) else None
+
+        warnings = await until(warned)
+
+        async def noted() -> bool:
+            message = said(await cluster.get(PODS, "demo-app-0", namespace))[names.PACKAGES_INSTALLED][2]
+            return "keeps its size" in message and "storage class" in message
+
+        await until(noted)
+        await controller.rounds(4)
+        version = (await cluster.get(CLAIMS, CLAIM, namespace))["metadata"]["resourceVersion"]
+        await controller.rounds(6)
+        assert (await cluster.get(CLAIMS, CLAIM, namespace))["metadata"]["resourceVersion"] == version
+    assert len(warnings) == len(set(warnings))
+    assert len(await told(cluster, namespace, "ClaimNotGrown")) == 1

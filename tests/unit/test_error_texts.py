@@ -63,7 +63,7 @@ def test_every_class_has_its_text_and_its_reason() -> None:
 def test_the_text_stands_in_pod_app_and_status(error: str) -> None:
     reason, advice = TEXTS[error]
     text = f"{advice} {CAUSE}"
-    word = {
+    word: dict[str, object] = {
         "outcome": "failed", "hash": SIX.packages_hash, "installed": [], "installedAt": None, "installedBy": None,
         "installSeconds": 0, "attempts": 3, "warnings": [], "usage": None, "error": {"class": error, "message": text},
     }  # fmt: skip
