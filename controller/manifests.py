@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from controller.claims import conflict_text
+from controller.settle import Settled
 from controller.state import InstallResult, PodState
 from wheelwarden import names
 from wheelwarden.claims import EMPTY, cache_mode, fallback_reason, is_ours
@@ -19,6 +20,7 @@ from wheelwarden.targets import annotations_of, claim_name
 from wheelwarden.verify.results import Usage, parse_usage
 
 WARNING_PERCENT: Final = 80.0
+_TROUBLES: Final = {Reason.CLAIM_REFUSED: "refused", Reason.CLAIM_PENDING: "pending"}
 CACHE_FULL: Final = "Package cache "  # how the warning about a volume that is nearly full begins
 
 Object = dict[str, Any]
@@ -172,6 +174,20 @@ def install_mark(result: InstallResult) -> str:
     """A digest of one installation, to count it once: which set, when and by whom; one that failed: with which error."""
     parts = (result.outcome, result.hash, result.installed_at, result.installed_by, result.error_class)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def claim_troubles(request: Request, settled: Settled, *, beside: bool) -> list[str]:
+    """What is wrong with the claim, in the metric's words: refused, pending, conflict, fallback, unlike what was asked for."""
+    found = []
+    for condition in (settled.hindrance, settled.waiting):
+        if condition is not None and condition.reason in _TROUBLES and _TROUBLES[condition.reason] not in found:
+            found.append(_TROUBLES[condition.reason])
+    claim = None if beside else settled.claim
+    if claim is not None and not is_ours(request, claim):
+        found.append("conflict")
+    elif fallback_reason(claim):
+        found.append("fallback")
+    return [*found, *(["unlike"] if settled.warnings else [])]
 
 
 def _of_result(result: InstallResult) -> Object:

@@ -1,6 +1,7 @@
 """The controller's metrics: the names of the seed documents, exactly, and our own; on a registry of their own."""
 
 import contextlib
+from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
@@ -116,10 +117,17 @@ class Metrics:
             ["mode"],
             registry=self.registry,
         )
+        self.claim_troubles = Gauge(
+            "wheelwarden_claim_troubles",
+            "Objects whose claim is not as it was asked for, by what is wrong",
+            ["trouble"],
+            registry=self.registry,
+        )
         self.leader = Gauge("wheelwarden_leader", "1 on the replica that acts", registry=self.registry)
         self.policy = PolicyMetrics(self.registry)
         self._packages: dict[str, set[tuple[str, str]]] = {}  # by module: the objects that want it
-        self._modes: dict[tuple[str, str], str] = {}  # by object: where its packages are kept
+        # By object: where its packages are kept, and what is wrong with its claim.
+        self._claims: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {}
 
     def count_install(self, name: str, namespace: str, *, seconds: float, attempts: int, error_class: str) -> None:
         """One installation that ended; `error_class` is empty where it worked."""
@@ -133,12 +141,21 @@ class Metrics:
         else:
             self.install_duration.labels(name, namespace).observe(seconds)
 
-    def show(self, name: str, namespace: str, packages: PackagesSpec, usage: Usage | None, *, mode: str) -> None:
-        """What an object asks for now, where that is kept, and how full its volume is where that is known."""
+    def show(
+        self,
+        name: str,
+        namespace: str,
+        packages: PackagesSpec,
+        usage: Usage | None,
+        *,
+        mode: str,
+        troubles: Sequence[str] = (),
+    ) -> None:
+        """What an object asks for now, where that is kept and what is wrong there, and how full its volume is, if known."""
         self.auth_enabled.labels(name, namespace).set(packages.credentials is not None)
         custom = packages.index_url is not None or bool(packages.extra_index_urls)
         self.custom_index_enabled.labels(name, namespace).set(custom)
-        self._keep_mode(name, namespace, mode)
+        self._keep_claim(name, namespace, mode, troubles)
         if usage is None:
             self._hide_usage(name, namespace)
             return
@@ -151,20 +168,25 @@ class Metrics:
         _remove(self.auth_enabled, name, namespace)
         _remove(self.custom_index_enabled, name, namespace)
         self._hide_usage(name, namespace)
-        self._keep_mode(name, namespace, None)
+        self._keep_claim(name, namespace, None, ())
 
     def _hide_usage(self, name: str, namespace: str) -> None:
         _remove(self.cache_usage_percent, name, namespace)
         for type_ in USAGES:
             _remove(self.cache_usage_bytes, name, namespace, type_)
 
-    def _keep_mode(self, name: str, namespace: str, mode: str | None) -> None:
-        before = self._modes.pop((name, namespace), None)
-        if before is not None:
-            self.claims.labels(before).dec()
-        if mode is not None:
-            self._modes[name, namespace] = mode
-            self.claims.labels(mode).inc()
+    def _keep_claim(self, name: str, namespace: str, mode: str | None, troubles: Sequence[str]) -> None:
+        mode_before, troubles_before = self._claims.pop((name, namespace), (None, ()))
+        if mode_before is not None:
+            self.claims.labels(mode_before).dec()
+        for trouble in troubles_before:
+            self.claim_troubles.labels(trouble).dec()
+        if mode is None:
+            return
+        self._claims[name, namespace] = (mode, tuple(troubles))
+        self.claims.labels(mode).inc()
+        for trouble in troubles:
+            self.claim_troubles.labels(trouble).inc()
 
     def forget(self, name: str, namespace: str) -> None:
         """Removes what there is of an object that is gone."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 from controller import plan, rollout
 from controller.app_report import AppReporter
 from controller.backoff import Backoff
-from controller.manifests import conditions_of, package_status, usage_of
+from controller.manifests import claim_troubles, conditions_of, package_status, usage_of
 from controller.metrics import Metrics
 from controller.observe import installed_versions
 from controller.owner import InstallOwner, observed_generation
@@ -169,7 +169,8 @@ class Reconciler:
         before = written_before(obj.get("status") or {}, beside=beside)
         usage = usage_of(request, pods, before, self._prober.usage(key), mode=mode)
         if request.packages is not None:
-            self._metrics.show(key.name, key.namespace, request.packages, usage, mode=mode)
+            troubles = claim_troubles(request, settled, beside=beside)
+            self._metrics.show(key.name, key.namespace, request.packages, usage, mode=mode, troubles=troubles)
         else:
             self._metrics.hide(key.name, key.namespace)
         if request.kind is not KASPR_APP:

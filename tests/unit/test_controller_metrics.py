@@ -92,12 +92,13 @@ def test_modules_are_limited_for_each_object_and_go_with_the_last_that_wants_the
 
 
 def claims(metrics: Metrics) -> dict[str, float]:
-    """The gauge of claims by its label."""
+    """The gauges of claims by their label."""
     return {
-        sample.labels["mode"]: sample.value
+        label: sample.value
         for family in metrics.registry.collect()
-        if family.name == "wheelwarden_claims"
+        if family.name.startswith("wheelwarden_claim")
         for sample in family.samples
+        for label in sample.labels.values()
     }
 
 
@@ -105,9 +106,9 @@ def test_what_tells_of_now_ends_when_no_packages_are_asked_for_and_what_was_coun
     metrics = Metrics()
     metrics.count_install("orders", "shop", seconds=4.0, attempts=1, error_class="")
     metrics.show("orders", "shop", PackagesSpec(), USAGE, mode="pvc")
-    metrics.show("orders", "shop", PackagesSpec(), None, mode="emptyDir")
+    metrics.show("orders", "shop", PackagesSpec(), None, mode="emptyDir", troubles=["fallback"])
     assert 'kasprop_package_cache_usage_percent{app_name="orders",namespace="shop"}' not in str(scrape(metrics))
-    assert claims(metrics) == {"pvc": 0, "emptyDir": 1}
+    assert claims(metrics) == {"pvc": 0, "emptyDir": 1, "fallback": 1}
     metrics.hide("orders", "shop")
     assert scrape(metrics) == {
         'kasprop_package_install_total{app_name="orders",namespace="shop",result="success"} 1.0',
@@ -116,7 +117,7 @@ def test_what_tells_of_now_ends_when_no_packages_are_asked_for_and_what_was_coun
         'kasprop_package_install_retries_total{app_name="orders",namespace="shop"} 0.0',
         'kasprop_package_install_timeouts_total{app_name="orders",namespace="shop"} 0.0',
     }
-    assert claims(metrics) == {"pvc": 0, "emptyDir": 0}
+    assert claims(metrics) == {"pvc": 0, "emptyDir": 0, "fallback": 0}
 
 
 def test_labels_that_somebody_made_up_in_a_pod_do_not_get_in() -> None:

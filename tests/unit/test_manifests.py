@@ -4,11 +4,21 @@ from dataclasses import replace
 
 import pytest
 
-from controller.manifests import duration, install_mark, new_warnings, package_status, usage_of, usage_warnings
+from controller.manifests import (
+    claim_troubles,
+    duration,
+    install_mark,
+    new_warnings,
+    package_status,
+    usage_of,
+    usage_warnings,
+)
+from controller.plan import obstacle
+from controller.settle import Settled
 from controller.state import Installer, InstallResult, PodState, parse_result, read_pod
 from wheelwarden import names
-from wheelwarden.claims import EMPTY, SHARED
-from wheelwarden.conditions import FALSE, TRUE, UNKNOWN, Condition
+from wheelwarden.claims import EMPTY, SHARED, marks
+from wheelwarden.conditions import FALSE, TRUE, UNKNOWN, Condition, Reason
 from wheelwarden.request import Request, read_request
 from wheelwarden.targets import KASPR_APP, NOTEBOOK
 from wheelwarden.verify.results import Usage
@@ -292,3 +302,26 @@ def test_the_installers_word_is_read_as_hostile_text() -> None:
         installed_by="['x']", attempts=1, warnings=("3",),
     )  # fmt: skip
     assert parse_result(message.replace('"error":null', '"error":3')) is None
+
+
+OURS = {"metadata": {"labels": marks(request())}}
+GIVEN_UP = {"metadata": {**OURS["metadata"], "annotations": {names.CACHE_FALLBACK_ANNOTATION: "No ReadWriteMany."}}}
+
+
+@pytest.mark.parametrize(
+    ("settled", "beside", "troubles"),
+    [
+        (Settled(), False, []),
+        (Settled(claim=OURS), False, []),
+        (Settled(hindrance=obstacle(Reason.CLAIM_REFUSED, "No.")), False, ["refused"]),
+        (Settled(hindrance=obstacle(Reason.INVALID_SPEC, "No.")), False, []),
+        (Settled(claim=OURS, waiting=obstacle(Reason.CLAIM_PENDING, "Wait.")), False, ["pending"]),
+        (Settled(claim=GIVEN_UP, warnings=("It keeps its size.",)), False, ["fallback", "unlike"]),
+        (Settled(claim={"metadata": {}}), False, ["conflict"]),
+        (Settled(claim={"metadata": {}}), True, []),
+    ],
+)
+def test_what_is_wrong_with_a_claim_has_a_closed_set_of_names(
+    settled: Settled, beside: bool, troubles: list[str]
+) -> None:
+    assert claim_troubles(request(), settled, beside=beside) == troubles
