@@ -84,11 +84,12 @@ class AppReporter:
             packages: what is told of its packages, None where none are asked for.
             beside: whether another owner installs them; None while that is not clear: then only conditions are written.
         """
-        generation = int(obj["metadata"].get("generation") or 0)
-        wish = _digest([repr(summed), generation, packages, beside])
         parts = self._changes(key, obj, summed, packages, beside)
+        if not parts:
+            return
+        wish = _digest([repr(summed), obj["metadata"].get("generation"), packages, beside])
         wrote, left = self._wrote.get(key, ("", ""))
-        if not parts or (wrote == wish and left == _state(obj)):  # the CRD does not keep what the last write offered
+        if wrote == wish and left == _state(obj):  # the CRD does not keep what the last write offered
             return
         restoring = wrote == wish
         if restoring and (wait := self._restores.wait(key, self._monotonic())) > 0:

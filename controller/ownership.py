@@ -9,7 +9,7 @@ from controller.owner import Evidence, InstallOwner, Ownership, decide_owner, wr
 from controller.settle import ClaimKeeper
 from controller.state import Key, PodState, Template, read_template
 from wheelwarden.claims import is_ours
-from wheelwarden.errors import Forbidden, NotFound
+from wheelwarden.errors import Forbidden, Invalid, NotFound
 from wheelwarden.events import Recorder
 from wheelwarden.kube import KASPRAPPS, STATEFUL_SETS, Cluster, Object
 from wheelwarden.request import Request
@@ -100,9 +100,13 @@ class OwnerKeeper:
         if request.kind is KASPR_APP and wrote_packages_status(request, obj):
             version = {"resourceVersion": obj["metadata"]["resourceVersion"]}
             patch = {"metadata": version, "status": {"pythonPackages": None}}
-            after = await self._cluster.patch(KASPRAPPS, key.name, patch, key.namespace, subresource="status")
-            obj = {**obj, **after}
-            done.append("status.pythonPackages is cleared")
+            try:
+                after = await self._cluster.patch(KASPRAPPS, key.name, patch, key.namespace, subresource="status")
+            except (Forbidden, Invalid, NotFound) as error:  # tried again at the next look; the rest goes on
+                LOGGER.info("%s/%s: status.pythonPackages is not cleared yet: %s", key.namespace, key.name, error)
+            else:
+                obj = {**obj, **after}
+                done.append("status.pythonPackages is cleared")
         if done:
             text = (
                 f"Wheelwarden leaves the installation to its owner, since {view.ownership.reason}: {', '.join(done)}."

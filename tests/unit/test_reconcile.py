@@ -461,6 +461,17 @@ async def test_a_last_result_that_is_refused_keeps_nothing_else(world: World) ->
     assert ("Notebook", "WriteRefused") in world.cluster.events
 
 
+async def test_a_status_that_cannot_be_taken_back_keeps_nothing_else(world: World) -> None:
+    app = world.app(["six"])
+    app["metadata"]["annotations"] = {names.INSTALL_ANNOTATION: "observe"}
+    app["status"] = {"pythonPackages": {"hash": HASH}}  # ours, of before it was clear who installs
+    world.pod(injected=False)
+    refuse(world, lambda resource, _: resource is KASPRAPPS, Forbidden(403, "Forbidden", "no right"))
+    await world.settle(APP)
+    assert world.prober.started == ["demo-app-0"]
+    assert world.condition(world.cluster.objects["pods", "demo-app-0"], names.PACKAGES_INSTALLED)[1] == "Observed"
+
+
 async def test_a_conflict_keeps_the_probe_and_what_it_found(world: World) -> None:
     world.app(["six"])
     world.pod()
