@@ -176,9 +176,8 @@ Clear = Callable[[Object], Object | None]
 def clear_pod(pod: Object) -> Object | None:
     """The patch (strategic) that takes our conditions and the last probe from a pod; None where it has neither."""
     there = {entry.get("type") for entry in (pod.get("status") or {}).get("conditions") or []}
-    annotations = [
-        name for name in (names.POD_PROBED_ANNOTATION, names.POD_RESULTS_ANNOTATION) if name in annotations_of(pod)
-    ]
+    written = (names.POD_PROBED_ANNOTATION, names.POD_RESULTS_ANNOTATION, names.POD_COUNTED_ANNOTATION)
+    annotations = [name for name in written if name in annotations_of(pod)]
     types = [type_ for type_ in TYPES if type_ in there]
     if not types and not annotations:
         return None
