@@ -19,7 +19,7 @@ from controller.owner import InstallOwner, observed_generation
 from controller.ownership import OwnerKeeper, View
 from controller.probe import Prober
 from controller.refusals import Refusals
-from controller.report import Reporter
+from controller.report import Outcomes, Reporter
 from controller.settle import ClaimKeeper, Settled
 from controller.state import Key, PodState, read_pod
 from controller.status_patch import TYPES, written_before
@@ -89,7 +89,7 @@ class Reconciler:
         self._now = now
         self._again = again
         self._refusals = Refusals(recorder, metrics, monotonic=monotonic, again=again)
-        self._reporter = Reporter(cluster, prober, recorder, metrics, self._refusals, now=now)
+        self._reporter = Reporter(cluster, recorder, metrics, self._refusals, now=now)
         self._app_reporter = AppReporter(
             cluster, recorder, metrics, self._refusals, monotonic=monotonic, now=now, again=again
         )
@@ -136,6 +136,8 @@ class Reconciler:
     async def _work(self, view: View) -> None:
         """Decides and acts on what was gathered."""
         key, request, pods, owner = view.key, view.request, view.pods, view.ownership.owner
+        found = {pod.uid: self._prober.outcome(pod) for pod in pods}
+        outcomes = {uid: outcome for uid, outcome in found.items() if outcome is not None}
         invalid = self._invalid(view.obj)
         if invalid:
             settled = Settled(hindrance=plan.obstacle(Reason.INVALID_SPEC, invalid))
@@ -143,13 +145,13 @@ class Reconciler:
             settled = await self._claims.settle(request, view.claim, pods, view.replicas, owner)
         if request.kind is NOTEBOOK:
             # Before the pods: killed in between, the next of us finds no digest there and probes again.
-            await self._reporter.keep_last_result(key, request, view.obj, pods)
+            await self._reporter.keep_last_result(key, request, view.obj, pods, outcomes)
         beside = owner is not InstallOwner.OURS
-        decided = await self._reporter.report_pods(key, request, pods, settled, beside=beside)
+        decided = await self._reporter.report_pods(key, request, pods, outcomes, settled, beside=beside)
         mode = EMPTY if request.packages is None else cache_mode(request, settled.claim, beside=beside)
-        conflict = await self._report_app(view, settled, decided, mode=mode)
+        conflict = await self._report_app(view, outcomes, settled, decided, mode=mode)
         if not invalid:
-            self._probe(key, request, pods, unwritten=conflict is not None or self._refusals.is_open(key))
+            self._probe(key, request, pods, outcomes, unwritten=conflict is not None or self._refusals.is_open(key))
             if request.kind is KASPR_APP and mode != EMPTY:
                 self._look(key, pods)
             if owner is not InstallOwner.UNKNOWN:
@@ -158,7 +160,7 @@ class Reconciler:
             raise conflict
 
     async def _report_app(
-        self, view: View, settled: Settled, decided: Mapping[str, Sequence[Condition]], *, mode: str
+        self, view: View, outcomes: Outcomes, settled: Settled, decided: Mapping[str, Sequence[Condition]], *, mode: str
     ) -> Conflict | None:
         """Shows usage, and sums up what is said of the pods in the status of a KasprApp.
 
@@ -175,12 +177,12 @@ class Reconciler:
             self._metrics.hide(key.name, key.namespace)
         if request.kind is not KASPR_APP:
             return None
-        summed = self._sum_up(request, pods, decided, settled)
+        summed = self._sum_up(request, pods, decided, settled, view.replicas)
         packages = None
         if request.packages is not None:
             packages = package_status(
                 request, pods, summed[0], settled.claim, beside=beside, own_image=bool(obj["spec"].get("image")),
-                observed=self._observed(request, pods, before), usage=usage, troubles=settled.warnings,
+                observed=self._observed(request, pods, outcomes, before), usage=usage, troubles=settled.warnings,
             )  # fmt: skip
         unclear = view.ownership.owner is InstallOwner.UNKNOWN
         try:
@@ -236,7 +238,9 @@ class Reconciler:
             for pod in view.pods
         ]
 
-    def _probe(self, key: Key, request: Request, pods: Sequence[PodState], *, unwritten: bool) -> None:
+    def _probe(
+        self, key: Key, request: Request, pods: Sequence[PodState], outcomes: Outcomes, *, unwritten: bool
+    ) -> None:
         """Starts the probes that are due; one that could not run is tried again after a while, each time a longer one.
 
         While something of the object is `unwritten`, what a probe found is kept: it is written then, and not probed again.
@@ -245,6 +249,8 @@ class Reconciler:
         waits = {uid: wait for uid, wait in self._probe_again.pop(key, {}).items() if uid in uids}
         for pod in pods:
             outcome, digest = self._prober.outcome(pod), plan.probe_digest(request, pod)
+            if outcome is not outcomes.get(pod.uid):
+                continue  # it came meanwhile: it is told in the next round
             if not (unwritten and outcome is not None and outcome.report is not None):
                 self._prober.forget(pod.uid)
             if pod.uid in waits and waits[pod.uid].digest != digest:
@@ -264,10 +270,12 @@ class Reconciler:
         if waits:
             self._probe_again[key] = waits
 
-    def _observed(self, request: Request, pods: Sequence[PodState], before: Mapping[str, Any]) -> list[str]:
+    def _observed(
+        self, request: Request, pods: Sequence[PodState], outcomes: Outcomes, before: Mapping[str, Any]
+    ) -> list[str]:
         """What was found of another owner's packages: by the probe that just ended, else as the status has it."""
         for pod in pods:
-            outcome = self._prober.outcome(pod)
+            outcome = outcomes.get(pod.uid)
             if outcome is not None and outcome.report is not None and outcome.report.distributions:
                 return installed_versions(outcome.report)
         known = before.get("installed") if before.get("hash") == request.packages_hash else None
@@ -287,14 +295,15 @@ class Reconciler:
         pods: Sequence[PodState],
         decided: Mapping[str, Sequence[Condition]],
         settled: Settled,
+        replicas: int,
     ) -> list[Condition]:
         """The conditions of the whole app, PackagesInstalled first where packages are asked for."""
         summed = []
         if request.packages is not None:
             hindrance = None if pods else settled.hindrance
-            summed.append(hindrance or _summed(names.PACKAGES_INSTALLED, pods, decided))
+            summed.append(hindrance or _summed(names.PACKAGES_INSTALLED, pods, decided, replicas))
         if request.wanted:
-            summed.append(_summed(names.IMPORTS_VERIFIED, pods, decided))
+            summed.append(_summed(names.IMPORTS_VERIFIED, pods, decided, replicas))
         return summed
 
     async def _replace(self, view: View, decided: Mapping[str, Sequence[Condition]], settled: Settled) -> None:
@@ -337,7 +346,9 @@ class Reconciler:
         return plan.Replacement(pod=pod, evict=False, reason=reason)
 
 
-def _summed(type_: str, pods: Sequence[PodState], decided: Mapping[str, Sequence[Condition]]) -> Condition:
+def _summed(
+    type_: str, pods: Sequence[PodState], decided: Mapping[str, Sequence[Condition]], replicas: int
+) -> Condition:
     found = [
         (pod.name, condition)
         for pod in pods
@@ -345,4 +356,4 @@ def _summed(type_: str, pods: Sequence[PodState], decided: Mapping[str, Sequence
         # One that goes because it is outdated counts until it is gone: the rollout is not done.
         if condition.type == type_ and (not pod.deleting or pod.outdated)
     ]
-    return sum_up(type_, found)
+    return sum_up(type_, found, replicas)

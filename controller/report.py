@@ -4,7 +4,7 @@ import datetime
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from controller import plan
@@ -17,7 +17,6 @@ from controller.manifests import (
     usage_warnings,
 )
 from controller.metrics import Metrics
-from controller.probe import Prober
 from controller.refusals import LAST_RESULT, POD, Refusals, is_refusal
 from controller.settle import Settled
 from controller.state import InstallResult, Key, PodState, ProbeOutcome
@@ -36,13 +35,15 @@ LOGGER = logging.getLogger(__name__)
 _POD_TARGET: Final = "the conditions of pod "
 _LAST_RESULT_TARGET: Final = "its last result"
 
+# What probes came to, by the pod's uid, as it was when the round began: what comes meanwhile is for the next round.
+Outcomes = Mapping[str, ProbeOutcome]
+
 
 class Reporter:
     """Writes only what changed, and tells it only after it was written.
 
     Args:
         cluster: the client.
-        prober: has what the probes found.
         recorder: writes events.
         metrics: where transitions are counted.
         refusals: remembers what the API server refused.
@@ -52,7 +53,6 @@ class Reporter:
     def __init__(
         self,
         cluster: Cluster,
-        prober: Prober,
         recorder: Recorder,
         metrics: Metrics,
         refusals: Refusals,
@@ -60,7 +60,6 @@ class Reporter:
         now: Callable[[], datetime.datetime],
     ) -> None:
         self._cluster = cluster
-        self._prober = prober
         self._recorder = recorder
         self._metrics = metrics
         self._refusals = refusals
@@ -72,13 +71,20 @@ class Reporter:
         self._hashes.pop(key, None)
 
     async def report_pods(
-        self, key: Key, request: Request, pods: Sequence[PodState], settled: Settled, *, beside: bool
+        self,
+        key: Key,
+        request: Request,
+        pods: Sequence[PodState],
+        outcomes: Outcomes,
+        settled: Settled,
+        *,
+        beside: bool,
     ) -> dict[str, list[Condition]]:
         """Writes the conditions of each pod where they changed; returns them by pod name."""
         notes = _notes(request, pods, settled, beside=beside)
         decided: dict[str, list[Condition]] = {}
         for pod in pods:
-            outcome = self._prober.outcome(pod)
+            outcome = outcomes.get(pod.uid)
             found = [
                 plan.packages_condition(request, pod, settled.hindrance_of(pod), notes, outcome),
                 plan.imports_condition(request, pod, outcome),
@@ -88,11 +94,17 @@ class Reporter:
         self._refusals.forget_others(key, _POD_TARGET, [_target(pod) for pod in pods])
         for pod in pods:
             if not pod.deleting:
-                await self._write_pod(key, request, pod, decided[pod.name])
+                await self._write_pod(key, request, pod, decided[pod.name], outcomes.get(pod.uid))
         return decided
 
-    async def _write_pod(self, key: Key, request: Request, pod: PodState, conditions: Sequence[Condition]) -> None:
-        outcome = self._prober.outcome(pod)
+    async def _write_pod(
+        self,
+        key: Key,
+        request: Request,
+        pod: PodState,
+        conditions: Sequence[Condition],
+        outcome: ProbeOutcome | None,
+    ) -> None:
         changed = [condition for condition in conditions if find(pod.conditions, condition.type) != condition]
         ended = _ended_install(pod, changed)
         marks = {} if ended is None else {names.POD_COUNTED_ANNOTATION: install_mark(ended)}
@@ -163,7 +175,9 @@ class Reporter:
         if request.kind is KASPR_APP:  # the Notebook's controller issues its pod's events on the Notebook again
             await self._recorder.record(request.reference, key.namespace, type_, reason, f"Pod {pod.name}: {text}")
 
-    async def keep_last_result(self, key: Key, request: Request, obj: Object, pods: Sequence[PodState]) -> None:
+    async def keep_last_result(
+        self, key: Key, request: Request, obj: Object, pods: Sequence[PodState], outcomes: Outcomes
+    ) -> None:
         """Keeps what was found out in an annotation: stopping a Notebook empties its status."""
         known = last_result(obj)
         before = self._hashes.get(key, str(known.get("hash") or ""))
@@ -172,7 +186,7 @@ class Reporter:
             LOGGER.info("%s/%s: the packages changed: %s → %s", key.namespace, key.name, before, now)
         self._hashes[key] = request.packages_hash
         for pod in pods:
-            outcome = self._prober.outcome(pod)
+            outcome = outcomes.get(pod.uid)
             if outcome is None or outcome.report is None or outcome.digest != plan.probe_digest(request, pod):
                 continue
             result = pod.installer.result if pod.installer else None

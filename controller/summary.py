@@ -78,18 +78,24 @@ def severity(condition: Condition) -> int:
     return _RANK.get(condition.reason, _RANK_OF_STATUS.get(condition.status, 1))
 
 
-def sum_up(type_: str, pods: Sequence[tuple[str, Condition]]) -> Condition:
+def sum_up(type_: str, pods: Sequence[tuple[str, Condition]], replicas: int) -> Condition:
     """One condition for an object: the worst of its pods' by SEVERITY, with its cause at the head of the message.
 
     Args:
         type_: the condition type.
         pods: (pod name, its condition of that type), in the order in which they are to be named.
+        replicas: how many there should be: while one is being recreated, what the others have is not the whole.
     """
     if not pods:
         return Condition(type=type_, status=UNKNOWN, reason=Reason.WAITING_FOR_POD, message="There is no pod yet.")
     good = sum(condition.status == TRUE for _, condition in pods)
     word = "have their packages" if type_ == names.PACKAGES_INSTALLED else "import everything"
-    tally = f"{good} of {len(pods)} pods {word}."
+    tally = f"{good} of {max(len(pods), replicas)} pods {word}."
+    if good == len(pods) < replicas:
+        awaited = "1 pod is" if replicas - good == 1 else f"{replicas - good} pods are"
+        return Condition(
+            type=type_, status=UNKNOWN, reason=Reason.WAITING_FOR_POD, message=f"{tally} {awaited} not there yet."
+        )
     if good == len(pods):
         first = pods[0][1]
         return Condition(

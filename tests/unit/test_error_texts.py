@@ -72,7 +72,7 @@ def test_the_text_stands_in_pod_app_and_status(error: str) -> None:
     )  # fmt: skip
     on_pod = packages_condition(SIX, stuck, None)
     assert on_pod == Condition(type=names.PACKAGES_INSTALLED, status=FALSE, reason=reason, message=text)
-    on_app = sum_up(names.PACKAGES_INSTALLED, [("demo-app-0", on_pod)])
+    on_app = sum_up(names.PACKAGES_INSTALLED, [("demo-app-0", on_pod)], 1)
     assert (on_app.reason, on_app.message) == (reason, f"demo-app-0: {text} 0 of 1 pods have their packages.")
     status = package_status(SIX, [stuck], on_app, None)
     assert status is not None

@@ -472,6 +472,34 @@ async def test_a_status_that_cannot_be_taken_back_keeps_nothing_else(world: Worl
     assert world.condition(world.cluster.objects["pods", "demo-app-0"], names.PACKAGES_INSTALLED)[1] == "Observed"
 
 
+async def test_what_a_probe_finds_while_others_are_written_is_told_in_the_next_round(world: World) -> None:
+    world.app(["six"], replicas=2)
+    world.pod()
+    world.pod("demo-app-1")
+    start, patch = world.prober.start, world.cluster.patch
+    late: list[tuple[Key, Request, PodState]] = []
+
+    def start_later(key: Key, request: Request, pod: PodState) -> None:
+        if pod.name == "demo-app-1":
+            late[:] = [(key, request, pod)]
+        else:
+            start(key, request, pod)
+
+    async def patch_slowly(resource: Resource, name: str, *arguments: Any, **named: Any) -> Object:
+        if name == "demo-app-0" and late:
+            start(*late.pop())  # and ends at once: between the decision on its pod and the writing of it
+        return await patch(resource, name, *arguments, **named)
+
+    world.prober.start = start_later  # type: ignore[method-assign]
+    world.cluster.patch = patch_slowly  # type: ignore[method-assign]
+    await world.settle(APP, 6)
+    app = await world.cluster.get(KASPRAPPS, "demo")
+    assert world.condition(app, names.IMPORTS_VERIFIED) == ("True", "ImportsSucceeded")
+    pods = [world.cluster.objects["pods", f"demo-app-{index}"] for index in range(2)]
+    assert [world.condition(pod, names.IMPORTS_VERIFIED)[0] for pod in pods] == ["True", "True"]
+    assert sorted(world.prober.started) == ["demo-app-0", "demo-app-1"]
+
+
 async def test_a_conflict_keeps_the_probe_and_what_it_found(world: World) -> None:
     world.app(["six"])
     world.pod()

@@ -26,14 +26,25 @@ def imports(status: str, reason: str, message: str = "M.") -> Condition:
 
 
 def test_no_pods_are_unknown() -> None:
-    assert sum_up(names.IMPORTS_VERIFIED, []) == imports(UNKNOWN, "WaitingForPod", "There is no pod yet.")
+    assert sum_up(names.IMPORTS_VERIFIED, [], 1) == imports(UNKNOWN, "WaitingForPod", "There is no pod yet.")
 
 
 def test_all_good_is_true() -> None:
     pods = [("app-0", imports(TRUE, "ImportsSucceeded")), ("app-1", imports(TRUE, "ImportsSucceeded"))]
-    assert sum_up(names.IMPORTS_VERIFIED, pods) == imports(
+    assert sum_up(names.IMPORTS_VERIFIED, pods, 1) == imports(
         TRUE, "ImportsSucceeded", "2 of 2 pods import everything. M."
     )
+
+
+def test_a_pod_that_is_being_recreated_is_awaited() -> None:
+    pods = [("app-1", imports(TRUE, "ImportsSucceeded")), ("app-2", imports(TRUE, "ImportsSucceeded"))]
+    found = [sum_up(names.IMPORTS_VERIFIED, pods, replicas) for replicas in (3, 4)]
+    assert found == [
+        imports(UNKNOWN, "WaitingForPod", "2 of 3 pods import everything. 1 pod is not there yet."),
+        imports(UNKNOWN, "WaitingForPod", "2 of 4 pods import everything. 2 pods are not there yet."),
+    ]
+    failing = [*pods, ("app-0", imports(FALSE, "ImportFailed", "cv2 broke."))]
+    assert sum_up(names.IMPORTS_VERIFIED, failing, 4).message == "app-0: cv2 broke. 2 of 4 pods import everything."
 
 
 def test_one_failure_makes_it_false_and_is_named_first() -> None:
@@ -42,7 +53,7 @@ def test_one_failure_makes_it_false_and_is_named_first() -> None:
         ("app-1", imports(UNKNOWN, "Probing", "The imports are being tried.")),
         ("app-2", imports(FALSE, "ImportFailed", "cv2 broke")),
     ]
-    assert sum_up(names.IMPORTS_VERIFIED, pods) == imports(
+    assert sum_up(names.IMPORTS_VERIFIED, pods, 1) == imports(
         FALSE,
         "ImportFailed",
         "app-2: cv2 broke. 1 of 3 pods import everything. app-1: The imports are being tried.",
@@ -55,7 +66,7 @@ def test_in_a_stuck_rollout_the_cause_comes_before_the_healthy_pods() -> None:
         ("demo-app-1", condition(FALSE, Reason.RESTART_REQUIRED, "It runs on.")),
         ("demo-app-2", condition(FALSE, Reason.PACKAGE_NOT_FOUND, NOT_FOUND)),
     ]
-    assert sum_up(names.PACKAGES_INSTALLED, pods) == condition(
+    assert sum_up(names.PACKAGES_INSTALLED, pods, 1) == condition(
         FALSE,
         Reason.PACKAGE_NOT_FOUND,
         f"demo-app-2: {NOT_FOUND} 0 of 3 pods have their packages. demo-app-0, demo-app-1: It runs on.",
@@ -72,7 +83,7 @@ def test_the_order_of_the_reasons_is_that_of_the_table() -> None:
                     ("app-0", condition(UNKNOWN if other in UNKNOWNS else FALSE, other)),
                     ("app-1", condition(UNKNOWN if reason in UNKNOWNS else FALSE, reason)),
                 ]
-                found = sum_up(names.PACKAGES_INSTALLED, pods)
+                found = sum_up(names.PACKAGES_INSTALLED, pods, 1)
                 assert (found.reason, found.message.partition(":")[0]) == (reason, "app-1")
 
 
@@ -90,7 +101,7 @@ def test_a_reason_that_is_in_no_table_counts_by_its_status(status: str, rank: in
 
 def test_hundreds_of_failing_pods_stay_on_a_screen_in_whole_sentences() -> None:
     pods = [(f"app-{number}", imports(FALSE, "ImportFailed", f"{number} broke. " + "y" * 200)) for number in range(300)]
-    message = sum_up(names.IMPORTS_VERIFIED, pods).message
+    message = sum_up(names.IMPORTS_VERIFIED, pods, 1).message
     told = " ".join(f"app-{number}: {number} broke. {'y' * 200}." for number in range(1, 4))
     assert message == (
         f"app-0: 0 broke. {'y' * 200}. 0 of 300 pods import everything. {told} And 296 more pods are not there."
@@ -99,13 +110,13 @@ def test_hundreds_of_failing_pods_stay_on_a_screen_in_whole_sentences() -> None:
 
 def test_many_pods_that_say_the_same_are_told_once() -> None:
     pods = [(f"app-{number}", imports(FALSE, "ImportFailed", "cv2 broke.")) for number in range(5)]
-    assert sum_up(names.IMPORTS_VERIFIED, pods).message == (
+    assert sum_up(names.IMPORTS_VERIFIED, pods, 1).message == (
         "app-0, app-1, app-2 and 2 more: cv2 broke. 0 of 5 pods import everything."
     )
 
 
 def test_a_cause_longer_than_the_screen_keeps_its_head_and_the_tally() -> None:
-    message = sum_up(names.IMPORTS_VERIFIED, [("app-0", imports(FALSE, "ImportFailed", "It broke. " * 200))]).message
+    message = sum_up(names.IMPORTS_VERIFIED, [("app-0", imports(FALSE, "ImportFailed", "It broke. " * 200))], 1).message
     assert message.startswith("app-0: It broke. It broke.")
     assert message.endswith("It broke. … 0 of 1 pods import everything.")
     assert len(message) <= 1000
