@@ -70,8 +70,24 @@ class Unreachable(KubeError):  # noqa: N818 - named for what it says
     """No usable answer: connection refused, timed out or cut."""
 
 
-class ExecTimeout(KubeError):  # noqa: N818 - named for what it says
+class _NoExitStatusError(KubeError):
+    """A command in a pod gave no exit status; `stdout` has what it printed until then."""
+
+    def __init__(self, status: int, reason: str, message: str, *, stdout: str = "") -> None:
+        super().__init__(status, reason, message)
+        self.stdout = stdout
+
+
+class ExecTimeout(_NoExitStatusError):  # noqa: N818 - named for what it says
     """A command in a pod gave no exit status in time."""
+
+
+class ExecCut(_NoExitStatusError, Unreachable):  # noqa: N818 - named for what it says
+    """The connection of a command in a pod ended before its exit status came."""
+
+
+class CommandTimeoutError(WheelwardenError, TimeoutError):
+    """A command passed its deadline (package verification contract); kept in the result, never raised to its caller."""
 
 
 class ResourceNotFoundError(WheelwardenError):

@@ -14,6 +14,7 @@ from tests.cluster import artifacts, packages
 from tests.payload.conftest import UV, is_there
 from wheelwarden.payload import probe_argv, read
 from wheelwarden.verify import ProbeReport, parse_report
+from wheelwarden.verify.results import parse_finished
 
 DEBIAN = "/usr/bin/python3"
 FAULTY = (
@@ -181,6 +182,80 @@ def test_a_module_over_its_deadline_is_ended_with_all_its_children(tmp_path: Pat
     assert outcome(report) == {"hangs": "ProbeTimeout", "json": "ok"}
     assert report.results[0].seconds < 1
     assert not is_there((tmp_path / "pid").read_text())
+
+
+def test_the_exit_code_decides(tmp_path: Path) -> None:
+    """Whatever a module reports of itself, and however soon."""
+    report = r"b'1\0000.1\000x\000\000'"
+    write(
+        tmp_path,
+        claims=f"import os, sys; os.write(int(sys.argv[2]), {report}); os._exit(3)",
+        dies="import os; real = os._exit; os._exit = lambda code: real(4)",
+    )
+    claims, dies = probe(ask(tmp_path, "claims", "dies")).results
+    assert (claims.ok, claims.exit_code, claims.reason) == (False, 3, "ImportFailed")
+    assert claims.error == "the import ended the interpreter with exit code 3"
+    assert (dies.ok, dies.exit_code, dies.reason) == (False, 4, "ImportFailed")
+
+
+@pytest.mark.parametrize("seconds", ["nan", "-1", "1e9", "inf"])
+def test_the_time_is_ours_where_a_module_reports_an_impossible_one(tmp_path: Path, seconds: str) -> None:
+    write(tmp_path, lies=f"import os, sys; os.write(int(sys.argv[2]), b'1\\x00{seconds}\\x00\\x00\\x00'); os._exit(0)")
+    [result] = probe(ask(tmp_path, "lies")).results
+    assert result.ok
+    assert 0 < result.seconds < 20
+
+
+def test_what_ends_only_just_too_late_has_failed() -> None:
+    """The deadline passes between two looks at an interpreter that has ended by itself."""
+    source = read("probe.py").replace('if __name__ == "__main__":', "if False:")
+    program = source + (
+        "\ntimes = iter([0, 0.5, 0, 1.0])\ntime.monotonic = lambda: next(times)\nhas_ended = lambda child, seconds: True\n"
+        "print(wait_for(None, 0.9), wait_for(None, 1.0), sep='|')"
+    )
+    done = subprocess.run([DEBIAN, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "None|ProbeTimeout\n"
+
+
+def test_what_is_told_as_the_command_is_what_was_run(tmp_path: Path) -> None:
+    write(tmp_path, mine="import sys\nsub = 5\nprint(sys.executable)")
+    results = probe(ask(tmp_path, "mine", "mine:sub", "os.path:join", "mine:no.more")).results
+    executable = results[0].stdout.strip()
+    assert [result.argv for result in results] == [
+        (executable, "-c", "import mine"),
+        (executable, "-c", "import mine; mine.sub"),
+        (executable, "-c", "import os.path; os.path.join"),
+        (executable, "-c", "import mine; mine.no.more"),
+    ]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    for result in results:
+        again = subprocess.run(result.argv, env=environment, cwd="/", capture_output=True, text=True, check=False)
+        assert (again.returncode, again.stderr) == (result.exit_code, result.stderr)
+
+
+def test_a_stream_is_cut_at_its_limit_and_says_so(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        chatty="import sys; print('é' * 99 + 'x' * 9_990, end=''); print('y' * 10_000, end='', file=sys.stderr)",
+    )
+    [result] = probe(ask(tmp_path, "chatty", outputLimit=10_000)).results
+    assert result.stdout == "[the first 178 bytes are left out]\n" + "é" * 10 + "x" * 9_990
+    assert result.stderr == "y" * 10_000
+
+
+def test_each_result_is_told_as_soon_as_it_is_there(tmp_path: Path) -> None:
+    """Whoever is cut off has what was done until then."""
+    mark = tmp_path / "go"
+    os.mkfifo(mark)
+    write(tmp_path, waits=f"open({str(mark)!r}).read()")
+    argv = probe_argv(DEBIAN, ask(tmp_path, "json", "waits"))
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    with subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        assert [result.module for result in parse_finished(first)] == ["json"]
+        mark.write_text("")
+        assert outcome(parse_report(first + process.stdout.read())) == {"json": "ok", "waits": "ok"}
 
 
 def test_a_child_that_keeps_the_pipes_open_does_not_hold_the_probe(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ ANSWER = {
     "python": "3.11.2",
     "executable": "/usr/bin/python",
     "derived": True,
-    "results": [],
+    "count": 0,
     "usage": None,
 }
 REPORT = ProbeReport(python="3.11.2", executable="/usr/bin/python", derived=True, results=())

@@ -1,19 +1,72 @@
 """The package verification contract over any object with its methods: the contract's own tests, and its guarantees."""
 
 import json
+import threading
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
-from wheelwarden import verify_package_import
-from wheelwarden.errors import ContainerNotFoundError, PodNotReadyError, ResourceNotFoundError
-from wheelwarden.verify import parse_report
+from wheelwarden import (
+    CommandTimeoutError,
+    ContainerNotFoundError,
+    KubeError,
+    PackageVerificationResult,
+    PodNotReadyError,
+    PodReference,
+    ResourceNotFoundError,
+    Unreachable,
+    verify_package_import,
+    verify_package_import_async,
+)
+from wheelwarden.verify import by_methods, parse_report
+from wheelwarden.verify.by_methods import MethodVerification
 from wheelwarden.verify.results import UnreadableAnswer
 
 
 class ExecOnPodError(Exception):
     """What another library raises."""
+
+    def __init__(self, message: str, *, out: str = "", err: object = "") -> None:
+        super().__init__(message)
+        self.out = out
+        self.err = err
+
+
+class NotFoundError(Exception):
+    """What another library raises for an object that is not there."""
+
+    status = 404
+
+
+class Clock:
+    """Seconds that pass when we say so."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Slow:
+    """A pod whose imports take so many seconds of the clock."""
+
+    def __init__(self, clock: Clock, seconds: float, error: Exception | None = None) -> None:
+        self.clock, self.seconds, self.error = clock, seconds, error
+
+    def execute(self, *, container: str, command: list[str]) -> str:
+        self.clock.now += self.seconds
+        if self.error:
+            raise self.error
+        return container + command[0]
+
+
+def by_clock(seconds: float, timeout: float, error: Exception | None = None) -> PackageVerificationResult:
+    clock = Clock()
+    verification = MethodVerification(Slow(clock, seconds, error), "test", timeout, monotonic=clock)
+    return verification.try_all(["numpy"], collect_diagnostics=False)["numpy"]
 
 
 def test_an_import_that_works_runs_one_command() -> None:
@@ -60,9 +113,24 @@ def test_without_diagnostics_no_log_is_asked_for() -> None:
         (["a..b"], 60, "Invalid package name: a..b"),
         (["a:"], 60, "Invalid package name: a:"),
         (["numpy"], 0, "timeout must be positive"),
+        (["numpy"], -1, "timeout must be positive"),
+        (["numpy"], float("-inf"), "timeout must be positive"),
+        (["numpy"], float("inf"), "timeout must be at most 86400 seconds, a day"),
+        (["numpy"], 86_401, "timeout must be at most 86400 seconds, a day"),
+        (["numpy"], float("nan"), "timeout must be a number of seconds, not NaN"),
+        (["numpy"], "60", "timeout must be a number of seconds, not '60'"),
+        (["numpy"], True, "timeout must be a number of seconds, not True"),
+        (["numpy"], None, "timeout must be a number of seconds, not None"),
+        ("numpy", 60, "packages is one text: pass a list of module names, such as ['numpy']"),
+        (b"numpy", 60, "packages is one text: pass a list of module names, such as [b'numpy']"),
+        ("", 60, "packages is one text: pass a list of module names, such as ['']"),
+        (None, 60, "packages is NoneType: pass a list of module names"),
+        (5, 60, "packages is int: pass a list of module names"),
+        ([5], 60, "Invalid package name: 5"),
+        (iter([]), 60, "packages list cannot be empty"),
     ],
 )
-def test_what_is_wrong_is_said_before_anything_runs(packages: list[str], timeout: int, text: str) -> None:
+def test_what_is_wrong_is_said_before_anything_runs(packages: Any, timeout: Any, text: str) -> None:
     pod = Mock()
     with pytest.raises(ValueError) as raised:
         verify_package_import(pod, "test", packages, timeout)
@@ -70,19 +138,197 @@ def test_what_is_wrong_is_said_before_anything_runs(packages: list[str], timeout
     pod.execute.assert_not_called()
 
 
+def test_a_generator_gives_its_names_once_and_each_gets_a_result() -> None:
+    results = verify_package_import(Mock(), "test", (name for name in ("os", "json", "os")))
+    assert list(results) == ["os", "json"]
+
+
+async def test_what_is_no_pod_is_said() -> None:
+    nonsense: Any
+    for nonsense in ("lab-0", None):
+        with pytest.raises(TypeError, match="pass a PodReference, or an object with execute"):
+            verify_package_import(nonsense, "test", ["json"])
+        with pytest.raises(TypeError, match="pass a PodReference, or an object with execute"):
+            await verify_package_import_async(nonsense, "test", ["json"])
+    with pytest.raises(ValueError, match="packages is one text"):
+        await verify_package_import_async(PodReference("a", "b"), "test", "json")
+
+
 def test_a_pod_that_is_not_there_not_running_or_without_the_container_is_named() -> None:
-    with pytest.raises(ResourceNotFoundError):
-        verify_package_import(Mock(exists=False), "test", ["json"])
-    pending = SimpleNamespace(status=SimpleNamespace(phase="Pending"), spec=None)
-    with pytest.raises(PodNotReadyError, match="Pending"):
-        verify_package_import(Mock(instance=pending), "test", ["json"])
+    for absent in (False, None):
+        with pytest.raises(ResourceNotFoundError):
+            verify_package_import(Mock(exists=absent), "test", ["json"])
+    for phase in ("Pending", None):
+        pending = SimpleNamespace(status=SimpleNamespace(phase=phase), spec=None)
+        with pytest.raises(PodNotReadyError, match=phase or "no phase yet"):
+            verify_package_import(Mock(instance=pending), "test", ["json"])
     spec = SimpleNamespace(containers=[SimpleNamespace(name="main")])
     running = SimpleNamespace(status=SimpleNamespace(phase="Running"), spec=spec)
     with pytest.raises(ContainerNotFoundError, match="it has main"):
         verify_package_import(Mock(instance=running), "test", ["json"])
 
 
-@pytest.mark.parametrize("junk", ["", "no json", "[]", "{}", json.dumps({"version": 2}), json.dumps({"version": 1})])
+def asked(error: Exception) -> Any:
+    """A pod whose library asks the API server at each look, and raises what that answers."""
+
+    class Asked:
+        execute = Mock()
+
+        @property
+        def instance(self) -> object:
+            raise error
+
+    return Asked()
+
+
+def test_what_the_pods_own_library_raises_at_the_look_becomes_ours() -> None:
+    with pytest.raises(ResourceNotFoundError, match="the pod does not exist"):
+        verify_package_import(asked(NotFoundError("pods not found")), "test", ["json"])
+    refused = ExecOnPodError("pods is forbidden")
+    refused.status = 403  # type: ignore[attr-defined]
+    with pytest.raises(KubeError, match="the pod cannot be read: pods is forbidden") as raised:
+        verify_package_import(asked(refused), "test", ["json"])
+    assert raised.value.status == 403
+
+
+def test_a_look_that_does_not_come_to_its_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[float] = []
+
+    def never(_: Callable[[], object], seconds: float) -> object:
+        limits.append(seconds)
+        raise CommandTimeoutError("late")
+
+    monkeypatch.setattr(by_methods, "call_within", never)
+    pod = Mock()
+    with pytest.raises(Unreachable, match="the pod's status did not come within 2 s"):
+        verify_package_import(pod, "test", ["json"])
+    assert limits == [2]
+    pod.execute.assert_not_called()
+
+
+def test_everything_has_a_limit_and_together_they_are_what_the_call_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[float] = []
+
+    def note(function: Callable[[], object], seconds: float) -> object:
+        limits.append(seconds)
+        return function()
+
+    monkeypatch.setattr(by_methods, "call_within", note)
+    pod = Mock()
+    pod.execute.side_effect = ExecOnPodError("ImportError")
+    verify_package_import(pod, "test", ["a", "b", "c"], 10)
+    assert limits == [2, 10, 10, 10, 2]
+    assert sum(limits) <= 3 * 10 + 5
+
+
+@pytest.mark.parametrize("error", [None, ExecOnPodError("stream resp is closed")])
+@pytest.mark.parametrize("seconds", [1.0, 2.5])
+def test_an_import_that_ends_too_late_has_failed(seconds: float, error: Exception | None) -> None:
+    result = by_clock(seconds, 1, error)
+    assert (result.import_successful, result.reason) == (False, "ProbeTimeout")
+    assert result.error_message == "the import did not end within 1 s"
+    assert result.execution_time_seconds == 0.999
+    assert isinstance(result.exception, CommandTimeoutError)
+
+
+def test_an_import_in_time_has_its_own_time() -> None:
+    result = by_clock(0.75, 1)
+    assert (result.import_successful, result.reason, result.execution_time_seconds) == (True, None, 0.75)
+    assert result.exception is None
+
+
+def test_an_import_without_end_keeps_no_other_from_being_tried() -> None:
+    release = threading.Event()
+
+    class Pod:
+        def execute(self, *, container: str, command: list[str]) -> str:
+            if "hangs" in command[-1]:
+                release.wait()
+            return container
+
+    results = verify_package_import(Pod(), "test", ["hangs", "json"], 0.05)
+    release.set()
+    assert {name: (one.import_successful, one.reason) for name, one in results.items()} == {
+        "hangs": (False, "ProbeTimeout"),
+        "json": (True, None),
+    }
+
+
+def test_a_timeout_of_the_librarys_own_is_set_to_ours() -> None:
+    seen: list[int] = []
+
+    class Pod:
+        def execute(self, command: list[str], timeout: int = 60, container: str = "") -> str:
+            seen.append(timeout)
+            return command[0] + container
+
+    verify_package_import(Pod(), "test", ["json"], 90.5)
+    assert seen == [91]
+
+
+STATUS = {
+    "status": "Failure",
+    "reason": "NonZeroExitCode",
+    "message": "command terminated with non-zero exit code: exit status 1",
+    "details": {"causes": [{"reason": "ExitCode", "message": "1"}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("entry", "error", "expected"),
+    [
+        ("a", ExecOnPodError("ModuleNotFoundError"), ("ModuleNotFound", "ModuleNotFoundError", "ModuleNotFoundError")),
+        ("a", ExecOnPodError("RC: 1", err="Traceback\nImportError: no\n"), ("ImportFailed", "ImportError: no", None)),
+        (
+            "a:b",
+            ExecOnPodError("RC: 1", err="AttributeError: module 'a' has no attribute 'b'"),
+            ("AttributeNotFound", "AttributeError: module 'a' has no attribute 'b'", None),
+        ),
+        (
+            "a",
+            ExecOnPodError("RC: 1", err="ImportError: libGL.so.1: cannot open shared object file"),
+            ("MissingSharedLibrary", "ImportError: libGL.so.1: cannot open shared object file", None),
+        ),
+        ("a", ExecOnPodError("RC: -1", err=STATUS), ("ImportFailed", STATUS["message"], "RC: -1")),
+        ("a", NotFoundError("pods not found"), ("ProbeFailed", "pods not found", "pods not found")),
+        ("a", ExecOnPodError(""), ("ImportFailed", "ExecOnPodError", "ExecOnPodError")),
+    ],
+)
+def test_what_the_library_raises_tells_why(entry: str, error: Exception, expected: tuple[str, str, str | None]) -> None:
+    pod = Mock()
+    pod.execute.side_effect = error
+    result = verify_package_import(pod, "test", [entry], collect_diagnostics=False)[entry]
+    stderr = getattr(error, "err", "") if expected[2] is None else expected[2]
+    assert (result.reason, result.error_message, result.stderr) == (*expected[:2], stderr)
+
+
+def test_logs_that_cannot_be_had_say_why_and_cost_no_result() -> None:
+    pod = Mock()
+    pod.execute.side_effect = [ExecOnPodError("ImportError"), "", ExecOnPodError("ImportError")]
+    pod.log.side_effect = OSError("the node is away")
+    results = verify_package_import(pod, "test", ["a", "b", "c"])
+    assert {name: (one.import_successful, one.pod_logs) for name, one in results.items()} == {
+        "a": (False, "the logs could not be fetched: the node is away"),
+        "b": (True, None),
+        "c": (False, "the logs could not be fetched: the node is away"),
+    }
+    pod.log.assert_called_once_with(container="test", tail_lines=100)
+
+
+def test_a_stream_that_is_too_long_is_cut_and_says_so() -> None:
+    pod = Mock()
+    pod.execute.return_value = "x" * 20_000
+    result = verify_package_import(pod, "test", ["a"])["a"]
+    assert result.stdout == "[the first 4000 characters are left out]\n" + "x" * 16_000
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        "", "no json", "[]", "{}", json.dumps({"version": 2}), json.dumps({"version": 1}), "[" * 100_000,
+        json.dumps({"version": 1, "python": "3", "executable": "p", "derived": False, "count": 1, "usage": None}),
+    ],
+)  # fmt: skip
 def test_an_answer_that_is_none_is_said_to_be_unreadable(junk: str) -> None:
     with pytest.raises(UnreadableAnswer):
         parse_report(junk)

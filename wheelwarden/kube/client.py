@@ -48,6 +48,7 @@ JSON: Final = "application/json"
 METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 NO_LOG: Final = "unable to retrieve container logs for "
+LOG_LIMIT_BYTES: Final = 1 << 20  # of a log: its lines may be as long as a container likes
 LOG_PAUSES_SECONDS: Final = (0.3, 0.6, 1.2)
 MESSAGE_LIMIT: Final = 2000  # characters of an API server's message that are kept
 
@@ -304,12 +305,15 @@ class Cluster:
         While a container is made anew, kubelet may look for the log of one that it has just removed, and says so as if
         that were the log: it is asked again.
         """
-        query = {"container": container, "tailLines": str(tail_lines)}
+        query = {"container": container, "tailLines": str(tail_lines), "limitBytes": str(LOG_LIMIT_BYTES)}
         for pause in (*LOG_PAUSES_SECONDS, None):
             response = await self._request("GET", PODS.path(namespace, pod, "log"), query)
-            async with response:
-                await _raise_for_status(response)
-                text = (await response.read()).decode(errors="replace")
+            try:
+                async with response:
+                    await _raise_for_status(response)
+                    text = (await response.read()).decode(errors="replace")
+            except (aiohttp.ClientError, TimeoutError) as error:
+                raise Unreachable(0, "AnswerCut", f"the log was cut: {type(error).__name__}: {error}"[:500]) from error
             if not text.startswith(NO_LOG):
                 return text
             if pause is not None:

@@ -14,13 +14,14 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from wheelwarden.errors import ExecTimeout, Forbidden, KubeError, NotFound, Unreachable
+from wheelwarden.errors import ExecCut, ExecTimeout, Forbidden, KubeError, NotFound, Unreachable
 
 STDOUT: Final = 1
 STDERR: Final = 2
 STATUS: Final = 3
 PROTOCOL: Final = "v4.channel.k8s.io"
 HEARTBEAT_SECONDS: Final = 10.0
+GOODBYE: Final = aiohttp.ClientWSTimeout(ws_close=0.5)  # seconds that a peer has to answer our goodbye
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,49 +51,79 @@ async def run_in_container(
     Raises:
         ExecTimeout: no exit status within `timeout_seconds`. The remote process may live on: it has the end of its
             standard input to go by, and should have a deadline of its own.
+        ExecCut: the connection was cut before the exit status came.
         NotFound: the pod or container is not there. Forbidden: our account may not exec.
-        Unreachable: the connection could not be made or was cut before the exit status came.
+        Unreachable: the connection could not be made.
     """
     query = [("command", word) for word in argv]
     query += [("container", container), ("stdout", "true"), ("stderr", "true"), ("stdin", "true"), ("tty", "false")]
     url = pod_url.replace("http", "ws", 1) + "/exec?" + urlencode(query)
-    outputs = {STDOUT: bytearray(), STDERR: bytearray()}
-    truncated = False
+    outputs = _Outputs(output_limit_bytes)
     transport: asyncio.BaseTransport | None = None
     what = f"exec in container {container} of pod {pod_url.rpartition('/')[2]}"
     try:
         async with (
             asyncio.timeout(timeout_seconds),
             session.ws_connect(
-                url, headers=headers, protocols=(PROTOCOL,), heartbeat=HEARTBEAT_SECONDS, max_msg_size=0
+                url,
+                headers=headers,
+                protocols=(PROTOCOL,),
+                heartbeat=HEARTBEAT_SECONDS,
+                max_msg_size=0,
+                timeout=GOODBYE,
             ) as socket,
         ):
             connection = socket._response.connection  # aiohttp has no public way to it
             transport = connection.transport if connection is not None else None
-            async for message in socket:
-                if message.type is not aiohttp.WSMsgType.BINARY or not message.data:
-                    continue
-                channel, data = message.data[0], message.data[1:]
-                if channel == STATUS:
-                    return ExecResult(
-                        stdout=outputs[STDOUT].decode(errors="replace"),
-                        stderr=outputs[STDERR].decode(errors="replace"),
-                        exit_code=_exit_code(data, what),
-                        truncated=truncated,
-                    )
-                if channel in outputs:
-                    room = output_limit_bytes - len(outputs[channel])
-                    outputs[channel] += data[:room]
-                    truncated = truncated or len(data) > room
+            status = await outputs.read(socket)
     except TimeoutError as error:
-        raise ExecTimeout(0, "ExecTimeout", f"{what} gave no answer within {timeout_seconds:g} s") from error
+        message = f"{what} gave no answer within {timeout_seconds:g} s"
+        raise ExecTimeout(0, "ExecTimeout", message, stdout=outputs.text(STDOUT)) from error
     except aiohttp.WSServerHandshakeError as error:
         raise _handshake_error(error, what) from error
     except (aiohttp.ClientError, OSError) as error:
-        raise Unreachable(0, "Unreachable", f"{what}: {type(error).__name__}: {error}"[:500]) from error
+        message = f"{what}: {type(error).__name__}: {error}"[:500]
+        if transport is None:
+            raise Unreachable(0, "Unreachable", message) from error
+        raise ExecCut(0, "ExecCut", message, stdout=outputs.text(STDOUT)) from error
     finally:
         end_connection(transport)
-    raise Unreachable(0, "ExecCut", f"{what}: the connection ended before the exit status came")
+    if status is None:
+        message = f"{what}: the connection ended before the exit status came"
+        raise ExecCut(0, "ExecCut", message, stdout=outputs.text(STDOUT))
+    return ExecResult(
+        stdout=outputs.text(STDOUT),
+        stderr=outputs.text(STDERR),
+        exit_code=_exit_code(status, what),
+        truncated=outputs.truncated,
+    )
+
+
+class _Outputs:
+    """The two outputs of a command, each up to the limit."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit = limit_bytes
+        self._kept = {STDOUT: bytearray(), STDERR: bytearray()}
+        self.truncated = False
+
+    async def read(self, socket: aiohttp.ClientWebSocketResponse) -> bytes | None:
+        """Reads up to the final Status, and returns it; None where the connection ended before."""
+        async for message in socket:
+            if message.type is not aiohttp.WSMsgType.BINARY or len(message.data) < 2:
+                continue
+            channel, data = message.data[0], message.data[1:]
+            if channel == STATUS:
+                return bytes(data)
+            if channel in self._kept:
+                room = self._limit - len(self._kept[channel])
+                self._kept[channel] += data[:room]
+                self.truncated = self.truncated or len(data) > room
+        return None
+
+    def text(self, channel: int) -> str:
+        """What was kept of an output."""
+        return self._kept[channel].decode(errors="replace")
 
 
 def end_connection(transport: asyncio.BaseTransport | None) -> None:

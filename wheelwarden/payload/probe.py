@@ -16,7 +16,7 @@ import time
 
 from wheelwarden.payload.children import end_in_time, end_interpreter, start_interpreter
 
-OUTPUT_LIMIT = 4000  # characters kept of a module's stdout and stderr, from the end
+OUTPUT_LIMIT = 4000  # characters kept of a module's stdout and stderr, from the end, where the request does not say
 ERROR_LIMIT = 300
 CHILD_LIMIT_BYTES = 1 << 20
 DRAIN_SECONDS = 1.0
@@ -27,8 +27,9 @@ RESERVE_BYTES = 8 << 20
 UNLIMITED_BYTES = 1 << 60
 INSPECTED_FILES = 500  # of one distribution: enough to tell versions apart, and no long read
 
-# What the fresh interpreter runs. It drops the working directory from sys.path before it imports anything, and reports on
-# a descriptor of its own, since the module may print what it likes: without json, so that it imports no more than it has to.
+# What the fresh interpreter runs around the statements that are asked for. It drops the working directory from sys.path
+# before it imports anything, and reports on a descriptor of its own, since the module may print what it likes: without json,
+# so that it imports no more than it has to.
 CHILD = r"""
 import sys
 try:
@@ -39,15 +40,11 @@ except OSError:
 sys.path[:] = [p for p in sys.path if p not in ("", "/")]
 import time
 start = time.perf_counter()
-def main(name, descriptor):
-    module, _, attribute = name.partition(":")
+def main(statements, descriptor):
+    module = statements.partition(";")[0][len("import "):]
     report = {"ok": False, "file": None, "reason": None, "error": None}
     try:
-        __import__(module)
-        found = sys.modules[module]
-        report["file"] = getattr(found, "__file__", None)
-        for part in filter(None, attribute.split(".")):
-            found = getattr(found, part)
+        exec(compile(statements, "<string>", "exec"), {"__name__": "__main__"})
         report["ok"] = True
     except BaseException as error:
         import traceback
@@ -55,8 +52,12 @@ def main(name, descriptor):
         text = traceback.format_exception_only(type(error), error)[-1].strip()
         report["error"] = text[:1000]  # a pipe holds only so much
         report["reason"] = reason(error, text, module)
-        traceback.print_exc()
+        traceback.print_exception(type(error), error, error.__traceback__.tb_next)
     report.setdefault("seconds", time.perf_counter() - start)
+    try:
+        report["file"] = str(sys.modules[module].__file__ or "")
+    except Exception:
+        pass  # it is not there, or has no file
     import os
     sys.stdout.flush()
     fields = ["1" if report["ok"] else "", repr(report["seconds"])]
@@ -108,77 +109,102 @@ def main():
     if is_short_of_memory():
         limit, used = memory()
         sys.exit("the container uses %d MiB of its limit of %d MiB, so no import is tried" % (used >> 20, limit >> 20))
-    results = try_all(modules, request["deadlineSeconds"], end)
-    if request["searchPath"]:
-        mark_shadowed(results, request["searchPath"])
+    Attempts(request, end).try_all(modules)
     answer = {
         "version": 1, "python": "%d.%d.%d" % sys.version_info[:3], "executable": sys.executable, "derived": derived,
-        "results": results, "usage": usage_of(request["searchPath"]),
+        "count": len(modules), "usage": usage_of(request["searchPath"]),
         "distributions": [inspect(name, request["searchPath"]) for name in request.get("inspect", ())],
     }  # fmt: skip
     print(json.dumps(answer))
 
 
-def try_all(modules, seconds, end):
-    """The results in the order of the modules, tried two at a time where there are two processors.
+class Attempts:
+    """Tries modules and prints each result as soon as it is there: what is done survives a connection that is cut."""
 
-    What two at once had no memory for is tried again alone.
-    """
-    results = [{}] * len(modules)  # type: list[dict[str, object]]
-    waiting = list(enumerate(modules))
-    faults = []
+    def __init__(self, request, end):
+        self.seconds = request["deadlineSeconds"]
+        self.search_path = request["searchPath"]
+        self.output_limit = request.get("outputLimit", OUTPUT_LIMIT)
+        self.end = end
+        self.printing = threading.Lock()
 
-    def work():
-        while True:
-            try:
-                index, name = waiting.pop(0)
-            except IndexError:
-                return
-            try:
-                results[index] = try_import(name, min(seconds, end - time.monotonic()))
-            except Exception as fault:
-                faults.append(fault)
-                return
+    def try_all(self, modules):
+        """Two at a time where there are two processors. What two at once had no memory for is tried again alone."""
+        waiting = list(enumerate(modules))
+        again = []
+        faults = []
+        width = min(2, len(os.sched_getaffinity(0)))
 
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(2, len(os.sched_getaffinity(0))))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        while thread.is_alive():
-            thread.join(1)  # looked at now and then: a signal that comes just before we sleep is seen at the next look
-    if faults:
-        raise faults[0]
-    for index, name in enumerate(modules):
-        if len(threads) > 1 and results[index]["reason"] == "OutOfMemory" and not is_short_of_memory():
-            results[index] = try_import(name, min(seconds, end - time.monotonic()))
-    return results
+        def work():
+            while True:
+                try:
+                    index, name = waiting.pop(0)
+                except IndexError:
+                    return
+                try:
+                    result = self.try_one(name)
+                    if width > 1 and result["reason"] == "OutOfMemory":
+                        again.append((index, name, result))
+                    else:
+                        self.tell(index, result)
+                except Exception as fault:
+                    faults.append(fault)
+                    return
+
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(width)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():
+                # Looked at now and then: a signal that comes just before we sleep is seen at the next look.
+                thread.join(1)
+        if faults:
+            raise faults[0]
+        for index, name, result in again:
+            self.tell(index, result if is_short_of_memory() else self.try_one(name))
+
+    def try_one(self, name):
+        return try_import(name, min(self.seconds, self.end - time.monotonic()), self.output_limit)
+
+    def tell(self, index, result):
+        if self.search_path:
+            mark_shadowed(result, self.search_path)
+        with self.printing:
+            print(json.dumps({"index": index, "result": result}), flush=True)
 
 
-def try_import(name, seconds):
+def statements_of(name):
+    module, _, attribute = name.partition(":")
+    return "import " + module + ("; " + module + "." + attribute if attribute else "")
+
+
+def try_import(name, seconds, output_limit):
     """The result of one module, as docs/architecture.md has it."""
-    argv = [sys.executable, "-c", CHILD, name]
+    statements = statements_of(name)
     result = {
         "module": name, "ok": False, "seconds": 0.0, "file": None, "exitCode": None, "stdout": "", "stderr": "",
-        "argv": [sys.executable, "-c", "import " + name.partition(":")[0]], "reason": "ProbeTimeout",
+        "argv": [sys.executable, "-c", statements], "reason": "ProbeTimeout",
         "error": "no time was left for this module",
     }  # fmt: skip
     if seconds <= 0:
         return result
     reader, writer = os.pipe()
     started = time.monotonic()
-    child = start_interpreter(argv, writer, subprocess.PIPE)
+    child = start_interpreter([sys.executable, "-c", CHILD, statements], writer, subprocess.PIPE)
     os.close(writer)
-    stdout, stderr = Drain(child.stdout), Drain(child.stderr)
-    stopped = wait_for(child, seconds)
+    stdout, stderr = Drain(child.stdout, output_limit), Drain(child.stderr, output_limit)
+    stopped = wait_for(child, started + seconds)
+    took = time.monotonic() - started
     end_interpreter(child)
     report = None if stopped else read_report(reader)
     os.close(reader)
     result.update(stdout=stdout.text(), stderr=stderr.text(), exitCode=child.returncode)
-    if report is not None:
-        result.update(ok=report["ok"], seconds=report["seconds"], file=report["file"], reason=report["reason"])
+    if report is not None and (child.returncode == 0 or not report["ok"]):
+        result.update(ok=report["ok"], file=report["file"], reason=report["reason"])
         result["error"] = report["error"] and report["error"][:ERROR_LIMIT]
+        result["seconds"] = report["seconds"] if 0 <= report["seconds"] <= took else took
     elif stopped == "OutOfMemory":
-        result.update(seconds=time.monotonic() - started, reason="OutOfMemory")
+        result.update(seconds=took, reason="OutOfMemory")
         result["error"] = "it needs more memory than the container has left of its limit of %d MiB" % (
             memory()[0] >> 20
         )
@@ -186,22 +212,21 @@ def try_import(name, seconds):
         result["seconds"] = max(0.0, seconds - 0.001)  # just below the deadline, as the contract promises
         result["error"] = "the import did not end within %g s" % seconds
     else:
-        result.update(seconds=time.monotonic() - started, reason="ImportFailed", error=ended(child.returncode))
+        result.update(seconds=took, reason="ImportFailed", error=ended(child.returncode))
     return result
 
 
-def wait_for(child, seconds):
-    """Why the child has to be ended: its time is up, or the container's memory nearly is; None where it ended by itself.
+def wait_for(child, end):
+    """Why the child has failed already: its time is up, or the container's memory nearly is; None where it ended in time.
 
     A container that runs out of memory may be killed as a whole: proving must never do that.
     """
-    end = time.monotonic() + seconds
     while not has_ended(child, max(0.0, min(POLL_SECONDS, end - time.monotonic()))):
         if time.monotonic() >= end:
             return "ProbeTimeout"
         if is_short_of_memory():
             return "OutOfMemory"
-    return None
+    return "ProbeTimeout" if time.monotonic() >= end else None
 
 
 def has_ended(child, seconds):
@@ -254,10 +279,12 @@ def read_text(folder, name):
 class Drain(threading.Thread):
     """Reads one output to its end and keeps the last of it, so that a chatty module neither blocks nor fills the memory."""
 
-    def __init__(self, stream):
+    def __init__(self, stream, limit):
         super().__init__(daemon=True)
         self.stream = stream
+        self.limit = limit
         self.kept = b""
+        self.total = 0
         self.start()
 
     def run(self):
@@ -265,12 +292,17 @@ class Drain(threading.Thread):
             chunk = os.read(self.stream.fileno(), 65536)
             if not chunk:
                 return
-            self.kept = (self.kept + chunk)[-8 * OUTPUT_LIMIT :]
+            self.total += len(chunk)
+            self.kept = (self.kept + chunk)[-4 * self.limit :]
 
     def text(self):
         """What came; a process that left our group may hold the pipe, and is not waited for."""
         self.join(DRAIN_SECONDS)
-        return shortened(self.kept)
+        text = self.kept.decode("utf-8", "replace")
+        if len(self.kept) == self.total and len(text) <= self.limit:
+            return text
+        text = text[-self.limit :]
+        return "[the first %d bytes are left out]\n%s" % (max(0, self.total - len(text.encode())), text)
 
 
 def read_report(reader):
@@ -279,7 +311,7 @@ def read_report(reader):
     try:
         ok, seconds, file, reason, error = os.read(reader, CHILD_LIMIT_BYTES).decode().split("\0", 4)
         return {
-            "ok": bool(ok), "seconds": float(seconds), "file": file or None, "reason": reason or None,
+            "ok": ok == "1", "seconds": float(seconds), "file": file or None, "reason": reason or None,
             "error": None if ok else error,
         }  # fmt: skip
     except (ValueError, BlockingIOError):
@@ -293,22 +325,16 @@ def ended(code):
     return "the import ended the interpreter with exit code %d" % code
 
 
-def shortened(output):
-    text = output.decode("utf-8", "replace")
-    return text if len(text) <= OUTPUT_LIMIT else "…" + text[-OUTPUT_LIMIT:]
-
-
-def mark_shadowed(results, search_path):
+def mark_shadowed(result, search_path):
     """A failed module that the search path has too, while another place was tried first, is shadowed by that place."""
-    for result in results:
-        module = result["module"].partition(":")[0].split(".")[0]
-        own = os.path.join(search_path, module)
-        if result["reason"] != "ImportFailed" and result["reason"] != "AttributeNotFound":
-            continue
-        used = result["file"]
-        if used and not used.startswith(search_path + os.sep) and (os.path.isdir(own) or os.path.exists(own + ".py")):
-            result["reason"] = "Shadowed"
-            result["error"] = "%s (imported from %s, which hides the one in %s)" % (result["error"], used, search_path)
+    module = result["module"].partition(":")[0].split(".")[0]
+    own = os.path.join(search_path, module)
+    if result["reason"] != "ImportFailed" and result["reason"] != "AttributeNotFound":
+        return
+    used = result["file"]
+    if used and not used.startswith(search_path + os.sep) and (os.path.isdir(own) or os.path.exists(own + ".py")):
+        result["reason"] = "Shadowed"
+        result["error"] = "%s (imported from %s, which hides the one in %s)" % (result["error"], used, search_path)
 
 
 def usage_of(path):
@@ -407,8 +433,10 @@ def normalised(name):
 
 def modules_of(metadata):
     """The importable top-level modules of one distribution; private ones only where it has no others."""
+    from keyword import iskeyword
+
     modules = lines_of(os.path.join(metadata, "top_level.txt")) or modules_of_record(metadata)
-    usable = [name for name in modules if all(part.isidentifier() for part in name.split("."))]
+    usable = [name for name in modules if all(part.isidentifier() and not iskeyword(part) for part in name.split("."))]
     return [name for name in usable if not name.startswith("_")] or usable
 
 

@@ -1,13 +1,23 @@
 """Results of import verification: what the probe answered, and the public result type of the verification contract."""
 
 import json
+import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from wheelwarden.errors import WheelwardenError
+from wheelwarden.conditions import Reason
+from wheelwarden.errors import CommandTimeoutError, WheelwardenError
 
+# Every `reason` that a failed import may have. A public, closed set: docs/guide.md tells what each means.
+FAILURE_REASONS: Final = frozenset(
+    {
+        Reason.MODULE_NOT_FOUND, Reason.ATTRIBUTE_NOT_FOUND, Reason.IMPORT_FAILED, Reason.MISSING_SHARED_LIBRARY,
+        Reason.INCOMPATIBLE_BINARY, Reason.CIRCULAR_IMPORT, Reason.SHADOWED, Reason.PROBE_TIMEOUT, Reason.OUT_OF_MEMORY,
+        Reason.PROBE_FAILED,
+    }
+)  # fmt: skip
 RESULTS_LIMIT: Final = 16_384  # annotations of an object share 256 KiB
 STDERR_KEPT: Final = 1000  # characters of a failed import's stderr
 
@@ -24,11 +34,14 @@ class PackageVerificationResult:
         package_name: the module entry as it was given.
         import_successful: whether the import worked.
         error_message: why it did not, in one line; None when it worked.
-        command_executed: the argv that was run for it, in printable form.
-        execution_time_seconds: time of the import, measured in the pod; below the timeout.
-        pod_logs: the last log lines of the container on failure, when diagnostics were asked for; else None.
-        stdout: what the import printed.
-        stderr: what it printed to stderr, the traceback included.
+        command_executed: interpreter and statements that were run for it, as a person would type them.
+        execution_time_seconds: time of the import, measured in the pod; below the timeout. One that was ended by its
+            deadline has a time just below it, one that was not tried has 0.
+        pod_logs: the last log lines of the container on failure, or why there are none, when diagnostics were asked
+            for; else None.
+        stdout: the end of what the import printed, at most 16,000 characters; a first line tells where it was cut.
+        stderr: the same of stderr, the traceback included.
+        reason: one of FAILURE_REASONS; None when it worked.
     """
 
     package_name: str
@@ -39,6 +52,12 @@ class PackageVerificationResult:
     pod_logs: str | None = None
     stdout: str = ""
     stderr: str = ""
+    reason: str | None = None
+
+    @property
+    def exception(self) -> CommandTimeoutError | None:
+        """The timeout that ended the import; None where it ended by itself."""
+        return CommandTimeoutError(self.error_message) if self.reason == Reason.PROBE_TIMEOUT else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,7 +130,7 @@ class ProbeReport:
 
 
 def parse_report(stdout: str) -> ProbeReport:
-    """Reads the probe's answer, the last line of its stdout. Raises UnreadableAnswer."""
+    """Reads the probe's whole answer: a line for each module, and the last line. Raises UnreadableAnswer."""
     lines = stdout.strip().splitlines()
     if not lines:
         raise UnreadableAnswer("the probe printed nothing")
@@ -119,19 +138,35 @@ def parse_report(stdout: str) -> ProbeReport:
         answer = json.loads(lines[-1])
         if answer["version"] != 1:
             raise UnreadableAnswer(f"the probe answered in version {answer['version']}, this is version 1")
+        results = parse_finished(stdout)
+        if len(results) != answer["count"]:
+            raise UnreadableAnswer(f"{len(results)} of {answer['count']} results of the probe can be read")
         return ProbeReport(
             python=answer["python"],
             executable=answer["executable"],
             derived=answer["derived"],
-            results=tuple(_module_result(entry) for entry in answer["results"]),
+            results=results,
             usage=parse_usage(answer["usage"]),
             distributions=tuple(
                 Distribution(name=entry["name"], found=tuple((one["version"], one["intact"]) for one in entry["found"]))
                 for entry in answer.get("distributions", ())
             ),
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UnreadableAnswer(f"the probe's answer cannot be read ({type(error).__name__}: {error})") from error
+
+
+def parse_finished(stdout: str) -> tuple[ModuleResult, ...]:
+    """The modules that the probe was done with, also where its answer was cut; in the order they were asked for."""
+    found: dict[int, ModuleResult] = {}
+    for line in stdout.splitlines():
+        if line.startswith('{"index":'):
+            try:
+                entry = json.loads(line)
+                found[int(entry["index"])] = _module_result(entry["result"])
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+                continue  # the line where it was cut, or not ours
+    return tuple(found[index] for index in sorted(found))
 
 
 def write_results(report: ProbeReport, time: str) -> str:
@@ -165,15 +200,24 @@ def parse_usage(usage: Mapping[str, Any] | None) -> Usage | None:
 
 
 def _module_result(entry: Mapping[str, Any]) -> ModuleResult:
+    seconds, code = float(entry["seconds"]), entry["exitCode"]
+    if not math.isfinite(seconds) or seconds < 0:
+        raise ValueError("seconds")
     return ModuleResult(
-        module=entry["module"],
-        ok=entry["ok"],
-        seconds=float(entry["seconds"]),
-        file=entry["file"],
-        reason=entry["reason"],
-        error=entry["error"],
-        argv=tuple(entry["argv"]),
-        exit_code=entry["exitCode"],
-        stdout=entry["stdout"],
-        stderr=entry["stderr"],
+        module=_text(entry["module"]),
+        ok=entry["ok"] is True,
+        seconds=seconds,
+        file=None if entry["file"] is None else _text(entry["file"]),
+        reason=None if entry["reason"] is None else _text(entry["reason"]),
+        error=None if entry["error"] is None else _text(entry["error"]),
+        argv=tuple(_text(word) for word in entry["argv"]),
+        exit_code=None if code is None else int(code),
+        stdout=_text(entry["stdout"]),
+        stderr=_text(entry["stderr"]),
     )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} in the place of a text")
+    return value

@@ -1,11 +1,12 @@
 """Running the probe in a container: whichever Python the image has, and what came of it in plain words."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from wheelwarden.errors import KubeError, NotFound
+from wheelwarden.errors import ExecCut, ExecTimeout, KubeError, NotFound
 from wheelwarden.payload import probe_argv
-from wheelwarden.verify.results import ProbeReport, UnreadableAnswer, parse_report
+from wheelwarden.verify.results import ModuleResult, ProbeReport, UnreadableAnswer, parse_finished, parse_report
 
 if TYPE_CHECKING:
     from wheelwarden.kube import Cluster  # not loaded for it: importing wheelwarden stays light
@@ -24,8 +25,9 @@ async def run_payload(
     request: Mapping[str, Any],
     *,
     timeout_seconds: float,
+    output_limit_bytes: int = 1 << 20,
 ) -> tuple[str, str]:
-    """(what the payload printed, "") or ("", why it did not run to its end, in a sentence).
+    """What the payload printed, and why it did not run to its end, in a sentence, "" where it did.
 
     Args:
         cluster: runs commands.
@@ -35,16 +37,22 @@ async def run_payload(
         payload: file name of the program in `wheelwarden.payload`.
         request: what it is asked, as docs/architecture.md has it.
         timeout_seconds: after which nobody waits for it any more, and so it ends; payloads have deadlines of their own.
+        output_limit_bytes: kept of what it prints; more is dropped.
 
     Raises:
         NotFound: the pod went away.
         KubeError: the command could not be run.
     """
-    failure = ""
+    printed = failure = ""
+    clock = asyncio.get_running_loop().time
+    end = clock() + timeout_seconds
     for python in PYTHONS:
         try:
             argv = probe_argv(python, request, payload=payload, attached=True)
-            done = await cluster.exec(pod, namespace, container, argv, timeout_seconds=timeout_seconds)
+            done = await cluster.exec(
+                pod, namespace, container, argv,
+                timeout_seconds=end - clock(), output_limit_bytes=output_limit_bytes,
+            )  # fmt: skip
         except NotFound:
             raise
         except KubeError as error:
@@ -53,12 +61,14 @@ async def run_payload(
                 raise
             continue
         if done.exit_code == 0:
-            return done.stdout, ""
+            cut = f"it printed more than {output_limit_bytes >> 20} MiB, of which the rest was dropped."
+            return done.stdout, cut if done.truncated else ""
+        printed = done.stdout
         last = done.stderr.strip().splitlines()[-1:] or [""]
         failure = f"{python} ended with exit code {done.exit_code}: {last[0]}"
         if not _lacks_program(failure):
             break
-    return "", f"{failure}."[:500]
+    return printed, f"{failure}."[:500]
 
 
 async def run_probe(
@@ -74,6 +84,30 @@ async def run_probe(
         return parse_report(stdout)
     except UnreadableAnswer as error:
         return f"{error}."
+
+
+async def run_probe_in_part(
+    cluster: "Cluster",
+    pod: str,
+    namespace: str,
+    container: str,
+    asked: Mapping[str, Any],
+    *,
+    timeout_seconds: float,
+    output_limit_bytes: int,
+) -> tuple[tuple[ModuleResult, ...], str, bool]:
+    """What the probe was done with, why it was not done with more ("" where it was), and whether its time was up.
+
+    See `run_payload`. A connection that was cut or took too long costs what was not done yet, and no more.
+    """
+    try:
+        stdout, failure = await run_payload(
+            cluster, pod, namespace, container, "probe.py", asked,
+            timeout_seconds=timeout_seconds, output_limit_bytes=output_limit_bytes,
+        )  # fmt: skip
+    except (ExecTimeout, ExecCut) as error:
+        return parse_finished(error.stdout), str(error), isinstance(error, ExecTimeout)
+    return parse_finished(stdout), failure, False
 
 
 def _lacks_program(failure: str) -> bool:

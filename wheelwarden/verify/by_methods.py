@@ -1,0 +1,178 @@
+"""The verification contract over an object that runs commands itself, as `ocp_resources.pod.Pod` does.
+
+Its commands are run one after the other, each in a thread that is waited for up to the deadline. What its library raises
+stays here: a failed result, or one of our own errors.
+"""
+
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol, runtime_checkable
+
+from wheelwarden.conditions import Reason
+from wheelwarden.errors import (
+    CommandTimeoutError,
+    ContainerNotFoundError,
+    KubeError,
+    PodNotReadyError,
+    ResourceNotFoundError,
+    Unreachable,
+)
+from wheelwarden.verify.blocking import call_within
+from wheelwarden.verify.outcomes import LOG_CHARACTERS, STREAM_LIMIT, import_argv, judge_time, public_results, shorten
+from wheelwarden.verify.results import ModuleResult, PackageVerificationResult
+
+STATUS_SECONDS: Final = 2.0  # that the look at the pod may take, as the contract has it
+LOG_LINES: Final = 100
+LOG_SECONDS: Final = 2.0
+MESSAGE_LIMIT: Final = 1000
+# Words on stderr, and the reason that they stand for; the first that fits. The exit code has decided already.
+_SIGNS: Final = (
+    ("partially initialized module", Reason.CIRCULAR_IMPORT),
+    ("cannot open shared object file", Reason.MISSING_SHARED_LIBRARY),
+    ("undefined symbol", Reason.INCOMPATIBLE_BINARY),
+    ("ModuleNotFoundError", Reason.MODULE_NOT_FOUND),
+)
+
+
+@runtime_checkable
+class ExecutablePod(Protocol):
+    """An object that runs commands in its pod; `exists`, `instance` and `log` are used where it has them."""
+
+    def execute(self, *, container: str, command: list[str]) -> str:
+        """Runs a command and returns its output; raises when it fails."""
+        ...
+
+
+class MethodVerification:
+    """One verification; `monotonic` tells the time in seconds."""
+
+    def __init__(self, pod: Any, container: str, timeout: float, *, monotonic: Callable[[], float]) -> None:
+        self._pod = pod
+        self._container = container
+        self._timeout = timeout
+        self._monotonic = monotonic
+
+    def check(self) -> None:
+        """The contract's preconditions, as far as the object tells: attributes that are no plain values tell nothing.
+
+        Raises:
+            ResourceNotFoundError, PodNotReadyError, ContainerNotFoundError: one of them does not hold.
+            KubeError: the object's library cannot say, or does not within STATUS_SECONDS.
+        """
+        try:
+            call_within(lambda: _check(self._pod, self._container), STATUS_SECONDS)
+        except CommandTimeoutError as error:
+            message = f"the pod's status did not come within {STATUS_SECONDS:g} s"
+            raise Unreachable(0, "Timeout", message) from error
+
+    def try_all(self, entries: Sequence[str], *, collect_diagnostics: bool) -> dict[str, PackageVerificationResult]:
+        """A result for each entry."""
+        found = [judge_time(self._try(entry), self._timeout) for entry in entries]
+        failed = not all(result.ok for result in found)
+        return public_results(found, self._logs() if failed and collect_diagnostics else None)
+
+    def _try(self, entry: str) -> ModuleResult:
+        argv = import_argv(entry)
+        more = {"timeout": math.ceil(self._timeout)} if _takes_timeout(self._pod.execute) else {}
+        started = self._monotonic()
+        try:
+            stdout = call_within(
+                lambda: self._pod.execute(container=self._container, command=list(argv), **more), self._timeout
+            )
+        except CommandTimeoutError:
+            return ModuleResult(module=entry, ok=False, seconds=self._timeout, argv=argv)
+        except Exception as raised:  # whatever the pod's own library raises is a failed import, never ours to pass on
+            return _failure(entry, raised, self._monotonic() - started)
+        return ModuleResult(
+            module=entry,
+            ok=True,
+            seconds=self._monotonic() - started,
+            argv=argv,
+            stdout=_output(stdout),
+        )
+
+    def _logs(self) -> str:
+        try:
+            text = call_within(lambda: self._pod.log(container=self._container, tail_lines=LOG_LINES), LOG_SECONDS)
+        except Exception as error:  # results are worth more than logs
+            return f"the logs could not be fetched: {_message(error)}"
+        return shorten(str(text), LOG_CHARACTERS)
+
+
+def _check(pod: Any, container: str) -> None:
+    try:
+        is_there = bool(getattr(pod, "exists", True))  # None where the pod is not there, in the library that has it
+        instance = getattr(pod, "instance", None) if is_there else None
+    except Exception as error:
+        status = getattr(error, "status", None)
+        if status == 404 or type(error).__name__ == "NotFoundError":
+            raise ResourceNotFoundError("the pod does not exist") from error
+        code = status if isinstance(status, int) else 0
+        raise KubeError(code, "Unreadable", f"the pod cannot be read: {_message(error)}") from error
+    if not is_there:
+        raise ResourceNotFoundError("the pod does not exist")
+    if instance is None:
+        return
+    phase = getattr(getattr(instance, "status", None), "phase", None)
+    if phase is None or (isinstance(phase, str) and phase != "Running"):
+        raise PodNotReadyError(f"the pod is {phase or 'in no phase yet'}, not Running: wait until it is")
+    containers = getattr(getattr(instance, "spec", None), "containers", None)
+    if isinstance(containers, list | tuple):
+        names = [str(getattr(one, "name", one)) for one in containers]
+        if container not in names:
+            raise ContainerNotFoundError(f"the pod has no container {container}; it has {', '.join(names)}")
+
+
+def _takes_timeout(execute: Callable[..., object]) -> bool:
+    """Whether `execute` has a timeout of its own, whose default may be shorter than ours."""
+    try:
+        return "timeout" in inspect.signature(execute).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def _failure(entry: str, raised: Exception, seconds: float) -> ModuleResult:
+    """What an exception of the pod's library tells: `out` and `err` of an ExecOnPodError, a text or a Status object."""
+    err = getattr(raised, "err", None)
+    stderr = _output(err)
+    exit_code = None
+    if isinstance(err, Mapping):
+        error = str(err.get("message") or _message(raised))
+        exit_code = _exit_code(err)
+    else:
+        error = (stderr.strip().splitlines() or [_message(raised)])[-1]
+    refused = isinstance(getattr(raised, "status", None), int)  # the API server's answer, not the command's
+    return ModuleResult(
+        module=entry,
+        ok=False,
+        seconds=seconds,
+        reason=Reason.PROBE_FAILED if refused else _reason(f"{stderr}\n{_message(raised)}", entry),
+        error=error[:MESSAGE_LIMIT],
+        argv=import_argv(entry),
+        exit_code=exit_code,
+        stdout=_output(getattr(raised, "out", None)),
+        stderr=stderr or _message(raised),
+    )
+
+
+def _reason(text: str, entry: str) -> str:
+    found = next((reason for sign, reason in _SIGNS if sign in text), Reason.IMPORT_FAILED)
+    attribute = entry.partition(":")[2].rpartition(".")[2]
+    if found == Reason.IMPORT_FAILED and attribute and f"has no attribute '{attribute}'" in text:
+        return Reason.ATTRIBUTE_NOT_FOUND
+    return found
+
+
+def _exit_code(status: Mapping[str, Any]) -> int | None:
+    causes = (status.get("details") or {}).get("causes") or []
+    code = next((cause.get("message") for cause in causes if cause.get("reason") == "ExitCode"), None)
+    return int(code) if code is not None and str(code).isdigit() else None
+
+
+def _output(text: object) -> str:
+    return shorten(text, STREAM_LIMIT) if isinstance(text, str) else ""
+
+
+def _message(error: Exception) -> str:
+    return (str(error) or type(error).__name__)[:MESSAGE_LIMIT]
