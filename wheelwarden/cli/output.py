@@ -1,6 +1,11 @@
-"""What the command prints: results on standard output, complaints and progress on standard error, a line each."""
+"""What the command prints: results on standard output, complaints and progress on standard error, a line each.
+
+On standard error control characters are escaped here, since what went wrong is often told in the words of others.
+"""
 
 import sys
+
+from wheelwarden.redaction import printable
 
 
 def say(text: str, end: str = "\n") -> None:
@@ -10,9 +15,9 @@ def say(text: str, end: str = "\n") -> None:
 
 def complain(text: str) -> None:
     """Prints a line about what went wrong."""
-    print(f"wheelwarden: {text}", file=sys.stderr)
+    print(f"wheelwarden: {printable(text)}", file=sys.stderr)
 
 
 def note(text: str) -> None:
     """Prints a line about what is going on."""
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)

@@ -3,17 +3,19 @@
 import argparse
 import asyncio
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wheelwarden.cli import exits
 from wheelwarden.cli.clusters import add_cluster_arguments
 from wheelwarden.cli.output import complain, note, say
+from wheelwarden.conditions import Reason
 from wheelwarden.errors import UnusableInput
 from wheelwarden.redaction import printable
 
 if TYPE_CHECKING:
-    from wheelwarden.verify import PodReference
+    from wheelwarden.verify import PackageVerificationResult, PodReference
 
 HELP = "prove imports in a running pod"
 DESCRIPTION = (
@@ -21,7 +23,14 @@ DESCRIPTION = (
     "With --profile reliability it tries how surely they import: in any order, at once, under load, again and again. That is "
     "done in a pod made like the one named, which is deleted again."
 )
-EPILOG = "Exit codes: 0 all imported (all checks hold), 1 some did not, 2 the pod could not be asked."
+EPILOG = (
+    "Exit codes: 0 all imported (all checks hold), 1 some did not, 2 the pod could not be asked or nothing could be tried "
+    "in it, 130 and 143 after Ctrl-C and SIGTERM."
+)
+# Options of the profile, by their attribute, with the value of one that is left out.
+PROFILE_DEFAULTS: Final = {
+    "in_place": False, "path": [], "call": False, "budget_ms": 100.0, "growth_limit": 1024, "workers": 10, "each": 50,
+}  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,22 +50,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_cluster_arguments(parser)
     profile = parser.add_argument_group("the reliability profile")
     profile.add_argument("--profile", choices=("reliability",), help="try more than one import of each")
-    profile.add_argument("--in-place", action="store_true", help="in the named pod itself, which costs what runs there")
     profile.add_argument(
-        "--path", metavar="FOLDER", action="append", default=[], help="put before sys.path; may be repeated"
+        "--in-place", action="store_true", default=None, help="in the named pod itself, which costs what runs there"
     )
-    profile.add_argument("--call", action="store_true", help="also call the attributes, without arguments")
+    profile.add_argument("--path", metavar="FOLDER", action="append", help="put before sys.path; may be repeated")
     profile.add_argument(
-        "--budget-ms", metavar="MS", type=float, default=100, help="that an import may take (default: 100)"
+        "--call", action="store_true", default=None, help="also call the attributes, without arguments"
     )
+    profile.add_argument("--budget-ms", metavar="MS", type=float, help="that an import may take (default: 100)")
     profile.add_argument(
-        "--growth-limit", metavar="KIB", type=int, default=1024,
+        "--growth-limit", metavar="KIB", type=int,
         help="that memory may grow over 100 imports (default: 1024)",
     )  # fmt: skip
-    profile.add_argument(
-        "--workers", metavar="N", type=int, default=10, help="interpreters of the stress (default: 10)"
-    )
-    profile.add_argument("--each", metavar="N", type=int, default=50, help="imports of each of them (default: 50)")
+    profile.add_argument("--workers", metavar="N", type=int, help="interpreters of the stress (default: 10)")
+    profile.add_argument("--each", metavar="N", type=int, help="imports of each of them (default: 50)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -66,44 +73,90 @@ def run(arguments: argparse.Namespace) -> int:
         WheelwardenError: the pod is not there, not running, has no such container, or the cluster refused.
     """
     # Loaded here: no other subcommand needs the Kubernetes client behind it.
+    from wheelwarden.cli.interrupts import Interrupted
     from wheelwarden.kube import default_namespace
-    from wheelwarden.verify import PodReference, verify_package_import
+    from wheelwarden.verify import PodReference
+    from wheelwarden.verify.contract import validate
 
     namespace = arguments.namespace or default_namespace(arguments.kubeconfig, arguments.context)
     pod = PodReference(
         namespace=namespace, name=arguments.pod, kubeconfig=arguments.kubeconfig, context=arguments.context
     )
-    if arguments.profile:
-        return _run_profile(arguments, pod)
-    if arguments.output == "junit":
+    if arguments.output == "junit" and not arguments.profile:
         raise UnusableInput("-o junit is for --profile reliability; `wheelwarden test-image` has it too")
-    try:
-        results = verify_package_import(
-            pod, arguments.container, arguments.modules, arguments.timeout, not arguments.no_logs
-        )
-    except ValueError as error:
-        raise UnusableInput(str(error)) from error
-    if arguments.output == "json":
-        say(json.dumps([asdict(result) for result in results.values()], indent=2))
-    else:
-        width = max(len(name) for name in results)
-        for name, result in results.items():
-            outcome = "ok" if result.import_successful else f"failed: {printable(result.error_message or '')}"
-            say(f"{name:{width}}  {result.execution_time_seconds:6.2f} s  {outcome}")
-    return exits.CLEAN if all(result.import_successful for result in results.values()) else exits.DENIED
-
-
-def _run_profile(arguments: argparse.Namespace, pod: "PodReference") -> int:
-    from wheelwarden.cli.interrupts import Interrupted, interruptible
-    from wheelwarden.cli.reliability_report import junit, record, text
-    from wheelwarden.verify.contract import validate
-    from wheelwarden.verify.reliability import Profile
-    from wheelwarden.verify.reliability_run import run_reliability
-
     try:
         validate(arguments.modules, arguments.timeout)
     except ValueError as error:
         raise UnusableInput(str(error)) from error
+    for line in _tell_ignored(arguments):
+        note(line)
+    try:
+        return _run_profile(arguments, pod) if arguments.profile else _run_imports(arguments, pod)
+    except Interrupted as interrupt:
+        complain(f"interrupted by {interrupt}")
+        return interrupt.exit_code
+
+
+def _tell_ignored(arguments: argparse.Namespace) -> Iterator[str]:
+    """Says of options that mean nothing here that they do, and gives those that were left out their defaults."""
+    for name, default in PROFILE_DEFAULTS.items():
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, default)
+        elif not arguments.profile:
+            yield f"--{name.replace('_', '-')} is ignored: it means something with --profile reliability only"
+    if arguments.profile and arguments.no_logs:
+        yield "--no-logs is ignored: with --profile reliability no logs are fetched"
+
+
+def _run_imports(arguments: argparse.Namespace, pod: "PodReference") -> int:
+    from wheelwarden.cli.interrupts import interruptible
+    from wheelwarden.verify import verify_package_import_async
+
+    work = verify_package_import_async(
+        pod, arguments.container, arguments.modules, arguments.timeout, not arguments.no_logs
+    )
+    results = asyncio.run(interruptible(work))
+    if arguments.output == "json":
+        document = json.dumps([asdict(result) for result in results.values()], indent=2)
+        say(document.replace("\x7f", "\\u007f"))  # the one control character that JSON leaves as it is
+    else:
+        for line in _text(results, arguments.container):
+            say(line)
+    if all(result.reason == Reason.PROBE_FAILED for result in results.values()):
+        complain("nothing could be tried in the pod")
+        return exits.UNUSABLE
+    return exits.CLEAN if all(result.import_successful for result in results.values()) else exits.DENIED
+
+
+def _text(results: Mapping[str, "PackageVerificationResult"], container: str) -> Iterator[str]:
+    """A line for each module, then what the failed ones printed, then the container's log."""
+    width = max(len(name) for name in results)
+    for name, result in results.items():
+        outcome = "ok" if result.import_successful else f"failed: {printable(result.error_message or '')}"
+        yield f"{name:{width}}  {result.execution_time_seconds:6.2f} s  {outcome}"
+    failed = [result for result in results.values() if not result.import_successful]
+    for result in failed:
+        yield from _block(f"{result.package_name}: stderr", result.stderr)
+        yield from _block(f"{result.package_name}: stdout", result.stdout)
+    if failed:
+        yield from _block(f"Log of container {container}", failed[0].pod_logs or "")
+
+
+def _block(title: str, text: str) -> Iterator[str]:
+    from wheelwarden.verify.image_reference import clean
+
+    if text.strip():
+        yield ""
+        yield f"{title}:"
+        yield from (f"  {line}" for line in clean(text).splitlines())
+
+
+def _run_profile(arguments: argparse.Namespace, pod: "PodReference") -> int:
+    from wheelwarden.cli.interrupts import interruptible
+    from wheelwarden.cli.reliability_report import junit, record, text
+    from wheelwarden.verify.reliability import Profile
+    from wheelwarden.verify.reliability_run import run_reliability
+
     numbers = {"--budget-ms": arguments.budget_ms, "--workers": arguments.workers, "--each": arguments.each}
     for option, value in numbers.items():
         if value <= 0:
@@ -121,11 +174,7 @@ def _run_profile(arguments: argparse.Namespace, pod: "PodReference") -> int:
     work = run_reliability(
         pod, arguments.container, profile, in_place=arguments.in_place, tell=lambda line: note(printable(line))
     )
-    try:
-        found = asyncio.run(interruptible(work))
-    except Interrupted as interrupt:
-        complain(f"interrupted by {interrupt}")
-        return interrupt.exit_code
+    found = asyncio.run(interruptible(work))
     if arguments.output == "json":
         say(json.dumps(record(found), indent=2))
     elif arguments.output == "junit":
