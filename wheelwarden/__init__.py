@@ -8,33 +8,99 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wheelwarden.errors import (
+        CommandTimeoutError,
+        ContainerNotFoundError,
+        Forbidden,
+        KubeError,
+        PodNotReadyError,
+        ResourceNotFoundError,
+        Unreachable,
+        UnusableInput,
+        WheelwardenError,
+    )
     from wheelwarden.hashing import compute_packages_hash
     from wheelwarden.requirements import parse_package_string, validate_package_name
     from wheelwarden.rules.validation import validate_packages_spec
-    from wheelwarden.verify import PackageVerificationResult, PodReference, verify_package_import
+    from wheelwarden.verify import (
+        ContainerCrashError,
+        ContainerStatus,
+        CustomImageTestConfiguration,
+        ImagePullError,
+        NotebookResource,
+        NotebookStatus,
+        PackageVerificationResult,
+        PodDiagnosticInfo,
+        PodFailure,
+        PodFailureCategory,
+        PodReadinessTimeout,
+        PodReference,
+        verify_package_import,
+        verify_package_import_async,
+    )
 
 __version__ = "0.1.0"
 
+_HOMES = {
+    "CommandTimeoutError": "wheelwarden.errors",
+    "ContainerCrashError": "wheelwarden.verify",
+    "ContainerNotFoundError": "wheelwarden.errors",
+    "ContainerStatus": "wheelwarden.verify",
+    "CustomImageTestConfiguration": "wheelwarden.verify",
+    "Forbidden": "wheelwarden.errors",
+    "ImagePullError": "wheelwarden.verify",
+    "KubeError": "wheelwarden.errors",
+    "NotebookResource": "wheelwarden.verify",
+    "NotebookStatus": "wheelwarden.verify",
+    "PackageVerificationResult": "wheelwarden.verify",
+    "PodDiagnosticInfo": "wheelwarden.verify",
+    "PodFailure": "wheelwarden.verify",
+    "PodFailureCategory": "wheelwarden.verify",
+    "PodNotReadyError": "wheelwarden.errors",
+    "PodReadinessTimeout": "wheelwarden.verify",
+    "PodReference": "wheelwarden.verify",
+    "ResourceNotFoundError": "wheelwarden.errors",
+    "Unreachable": "wheelwarden.errors",
+    "UnusableInput": "wheelwarden.errors",
+    "WheelwardenError": "wheelwarden.errors",
+    "compute_packages_hash": "wheelwarden.hashing",
+    "parse_package_string": "wheelwarden.requirements",
+    "validate_package_name": "wheelwarden.requirements",
+    "validate_packages_spec": "wheelwarden.rules.validation",
+    "verify_package_import": "wheelwarden.verify",
+    "verify_package_import_async": "wheelwarden.verify",
+}
+
 __all__ = [
+    "CommandTimeoutError",
+    "ContainerCrashError",
+    "ContainerNotFoundError",
+    "ContainerStatus",
+    "CustomImageTestConfiguration",
+    "Forbidden",
+    "ImagePullError",
+    "KubeError",
+    "NotebookResource",
+    "NotebookStatus",
     "PackageVerificationResult",
+    "PodDiagnosticInfo",
+    "PodFailure",
+    "PodFailureCategory",
+    "PodNotReadyError",
+    "PodReadinessTimeout",
     "PodReference",
+    "ResourceNotFoundError",
+    "Unreachable",
+    "UnusableInput",
+    "WheelwardenError",
     "__version__",
     "compute_packages_hash",
     "parse_package_string",
     "validate_package_name",
     "validate_packages_spec",
     "verify_package_import",
+    "verify_package_import_async",
 ]
-
-_HOMES = {
-    "PackageVerificationResult": "wheelwarden.verify",
-    "PodReference": "wheelwarden.verify",
-    "compute_packages_hash": "wheelwarden.hashing",
-    "parse_package_string": "wheelwarden.requirements",
-    "validate_package_name": "wheelwarden.requirements",
-    "validate_packages_spec": "wheelwarden.rules.validation",
-    "verify_package_import": "wheelwarden.verify",
-}
 
 
 def __getattr__(name: str) -> Any:

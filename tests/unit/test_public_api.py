@@ -1,31 +1,112 @@
 """The names that other programs import from `wheelwarden`."""
 
+import re
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import wheelwarden
 from wheelwarden import parse_package_string, validate_package_name, validate_packages_spec
+from wheelwarden.verify.results import FAILURE_REASONS
 
 
 def test_every_promised_name_is_there() -> None:
     assert {name: getattr(wheelwarden, name) is not None for name in wheelwarden.__all__} == dict.fromkeys(
         [
+            "CommandTimeoutError",
+            "ContainerCrashError",
+            "ContainerNotFoundError",
+            "ContainerStatus",
+            "CustomImageTestConfiguration",
+            "Forbidden",
+            "ImagePullError",
+            "KubeError",
+            "NotebookResource",
+            "NotebookStatus",
             "PackageVerificationResult",
+            "PodDiagnosticInfo",
+            "PodFailure",
+            "PodFailureCategory",
+            "PodNotReadyError",
+            "PodReadinessTimeout",
             "PodReference",
+            "ResourceNotFoundError",
+            "Unreachable",
+            "UnusableInput",
+            "WheelwardenError",
             "__version__",
             "compute_packages_hash",
             "parse_package_string",
             "validate_package_name",
             "validate_packages_spec",
             "verify_package_import",
+            "verify_package_import_async",
         ],
         True,
     )
     assert set(wheelwarden.__all__) <= set(dir(wheelwarden))
+
+
+def test_the_states_and_values_have_the_names_that_people_write() -> None:
+    states = wheelwarden.NotebookStatus
+    assert {
+        name: getattr(states, name) for name in ("Created", "PodPending", "PodRunning", "Ready", "Failed", "Deleted")
+    } == {
+        "Created": states.CREATED,
+        "PodPending": states.POD_PENDING,
+        "PodRunning": states.POD_RUNNING,
+        "Ready": states.READY,
+        "Failed": states.FAILED,
+        "Deleted": states.DELETED,
+    }
+    assert len(states) == 6
+    notebook = wheelwarden.NotebookResource(
+        name="lab", namespace="test-lab", image="registry.example.com/lab:1", pod_name="lab-0", container_name="lab",
+        status=states.Ready,
+    )  # fmt: skip
+    assert (notebook.status, str(notebook.status)) == (states.READY, "Ready")
+    assert {category.name: category.value for category in wheelwarden.PodFailureCategory} == {
+        "IMAGE_PULL_ERROR": "ImagePullBackOff",
+        "CRASH_LOOP": "CrashLoopBackOff",
+        "INVALID_IMAGE": "InvalidImageName",
+        "TIMEOUT": "TimeoutWaitingForReady",
+        "RESOURCE_CONSTRAINTS": "InsufficientResources",
+        "UNKNOWN": "Unknown",
+    }
+
+
+def test_the_exceptions_have_one_base_and_a_timeout_is_pythons_too() -> None:
+    ours = [
+        found for name in wheelwarden.__all__
+        if isinstance(found := getattr(wheelwarden, name), type) and issubclass(found, Exception)
+    ]  # fmt: skip
+    assert len(ours) == 13
+    assert all(issubclass(error, wheelwarden.WheelwardenError) for error in ours)
+    assert issubclass(wheelwarden.CommandTimeoutError, TimeoutError)
+
+
+def test_the_reasons_of_a_failure_are_a_closed_set_that_the_guide_lists() -> None:
+    guide = (Path(wheelwarden.__file__).parents[1] / "docs" / "guide.md").read_text()
+    table = guide.partition("## From Python")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == FAILURE_REASONS
+
+
+def test_a_result_can_still_be_made_as_before_the_new_fields() -> None:
+    result = wheelwarden.PackageVerificationResult(
+        package_name="a", import_successful=True, error_message=None, command_executed="python -c 'import a'",
+        execution_time_seconds=0.8,
+    )  # fmt: skip
+    assert (result.pod_logs, result.stdout, result.stderr, result.reason, result.exception) == (
+        None,
+        "",
+        "",
+        None,
+        None,
+    )
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:

@@ -28,6 +28,13 @@ class NotebookStatus(StrEnum):
     READY = "Ready"  # and all are ready: modules can be imported
     FAILED = "Failed"
     DELETED = "Deleted"
+    # The same members by the names that the states have where people write about them.
+    Created = CREATED
+    PodPending = POD_PENDING
+    PodRunning = POD_RUNNING
+    Ready = READY
+    Failed = FAILED
+    Deleted = DELETED
 
 
 TRANSITIONS: Final[Mapping[NotebookStatus, tuple[NotebookStatus, ...]]] = {
