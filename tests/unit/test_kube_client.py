@@ -106,3 +106,20 @@ async def test_kubelets_word_that_a_log_is_gone_is_not_the_log(
         return web.Response(text=next(answers))
 
     assert await (await serve(answer)).logs("lab-0", "team", "lab") == log
+
+
+async def test_a_log_that_is_cut_is_unreachable_and_none_is_read_without_end(serve: Serve) -> None:
+    queries: list[dict[str, str]] = []
+
+    async def cut(request: web.Request) -> web.StreamResponse:
+        queries.append(dict(request.query))
+        response = web.StreamResponse(headers={"Content-Length": "1000"})
+        await response.prepare(request)
+        await response.write(b"half a li")
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    with pytest.raises(Unreachable, match="the log was cut: ClientPayloadError"):
+        await (await serve(cut)).logs("lab-0", "team", "lab", tail_lines=7)
+    assert queries == [{"container": "lab", "tailLines": "7", "limitBytes": "1048576"}]

@@ -1,6 +1,7 @@
 """The package verification contract over any object with its methods: the contract's own tests, and its guarantees."""
 
 import json
+import logging
 import threading
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -77,6 +78,21 @@ def test_an_import_that_works_runs_one_command() -> None:
     assert results["numpy"].error_message is None
     pod.execute.assert_called_once_with(container="test", command=["python", "-c", "import numpy"])
     pod.log.assert_not_called()
+
+
+def test_what_is_done_is_logged_without_control_characters(caplog: pytest.LogCaptureFixture) -> None:
+    pod = Mock()
+    pod.execute.side_effect = ["", ExecOnPodError("ImportError: \x1b[2J")]
+    caplog.set_level(logging.DEBUG, "wheelwarden")
+    verify_package_import(pod, "test", ["json:loads", "bad"])
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", "Verifying 2 packages in test"),
+        ("DEBUG", "Executing: python -c 'import json; json.loads'"),
+        ("DEBUG", "Executing: python -c 'import bad'"),
+        ("INFO", "Package json:loads: ✓"),
+        ("INFO", "Package bad: ✗"),
+        ("WARNING", "Package verification failed: ImportError: \\x1b[2J"),
+    ]
 
 
 def test_a_failed_import_keeps_no_other_from_being_tried_and_brings_the_logs() -> None:

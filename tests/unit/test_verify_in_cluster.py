@@ -267,6 +267,8 @@ def test_a_pod_that_went_away_and_a_right_that_is_missing_are_told(verify: Verif
         verify(Pods(NotFound(404, "NotFound", "gone")), "a")
     with pytest.raises(Forbidden, match="may not create pods/exec"):
         verify(Pods(Forbidden(403, "Forbidden", "our account may not create pods/exec there")), "a")
+    with pytest.raises(Unreachable, match="answered 502"):
+        verify(Pods(Unreachable(502, "ExecRefused", "the API server answered 502")), "a")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ stays here: a failed result, or one of our own errors.
 
 import inspect
 import math
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -19,7 +20,15 @@ from wheelwarden.errors import (
     Unreachable,
 )
 from wheelwarden.verify.blocking import call_within
-from wheelwarden.verify.outcomes import LOG_CHARACTERS, STREAM_LIMIT, import_argv, judge_time, public_results, shorten
+from wheelwarden.verify.outcomes import (
+    LOG_CHARACTERS,
+    LOGGER,
+    STREAM_LIMIT,
+    import_argv,
+    judge_time,
+    public_results,
+    shorten,
+)
 from wheelwarden.verify.results import ModuleResult, PackageVerificationResult
 
 STATUS_SECONDS: Final = 2.0  # that the look at the pod may take, as the contract has it
@@ -74,6 +83,7 @@ class MethodVerification:
 
     def _try(self, entry: str) -> ModuleResult:
         argv = import_argv(entry)
+        LOGGER.debug("Executing: %s", shlex.join(argv))
         more = {"timeout": math.ceil(self._timeout)} if _takes_timeout(self._pod.execute) else {}
         started = self._monotonic()
         try:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Final
 from wheelwarden.conditions import Reason
 from wheelwarden.errors import (
     ContainerNotFoundError,
-    Forbidden,
     KubeError,
     NotFound,
     PodNotReadyError,
@@ -85,7 +84,7 @@ def verify_package_import(
         ResourceNotFoundError: the pod does not exist.
         PodNotReadyError: the pod is not Running.
         ContainerNotFoundError: the pod has no such container.
-        KubeError: the cluster refused, or did not tell within two seconds how the pod is.
+        KubeError: the cluster refused, did not tell within two seconds how the pod is, or let nothing run in it.
     """
     entries = validate(packages, timeout)
     if isinstance(pod, PodReference):
@@ -163,10 +162,6 @@ async def _try(
         )  # fmt: skip
     except NotFound as error:
         raise ResourceNotFoundError(f"pod {pod.namespace}/{pod.name} does not exist any more") from error
-    except Forbidden:
-        raise
-    except KubeError as error:
-        finished, failure, timed_out = (), str(error), False
     by_module = {result.module: result for result in finished}
     cause = f"it was not tried to its end: {failure or 'the probe gave no result for it'}"
     reason = Reason.PROBE_TIMEOUT if timed_out else Reason.PROBE_FAILED
