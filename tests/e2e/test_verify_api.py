@@ -267,7 +267,7 @@ def test_over_another_librarys_object_the_deadlines_hold_too(coded: PodReference
         "json:loads": (True, None),
         "missing_pkg": (False, "ModuleNotFound"),
     }
-    assert results["json:loads"].command_executed == "python -c 'import json; json.loads'"
+    assert results["json:loads"].command_executed == "python3 -c 'import json; json.loads'"
     wait_until_nothing_is_left(workspace)
 
 

@@ -318,6 +318,31 @@ def test_what_the_library_raises_tells_why(entry: str, error: Exception, expecte
     assert (result.reason, result.error_message, result.stderr) == (*expected[:2], stderr)
 
 
+NO_PYTHON = ExecOnPodError("RC: -1", err={"message": 'exec: "python": executable file not found in $PATH: unknown'})
+
+
+def test_an_image_that_has_python3_only_is_tried_with_that() -> None:
+    pod = Mock()
+    pod.execute.side_effect = [NO_PYTHON, "", ExecOnPodError("ImportError")]
+    results = verify_package_import(pod, "test", ["a", "b"])
+    assert {name: (one.import_successful, one.command_executed) for name, one in results.items()} == {
+        "a": (True, "python3 -c 'import a'"),
+        "b": (False, "python3 -c 'import b'"),
+    }
+    assert pod.execute.call_count == 3
+
+
+def test_an_image_without_any_python_says_nothing_about_the_modules() -> None:
+    pod = Mock()
+    pod.execute.side_effect = NO_PYTHON
+    result = verify_package_import(pod, "test", ["a"])["a"]
+    assert (result.reason, result.error_message) == (
+        "ProbeFailed",
+        'exec: "python": executable file not found in $PATH: unknown',
+    )
+    assert pod.execute.call_count == 2
+
+
 def test_logs_that_cannot_be_had_say_why_and_cost_no_result() -> None:
     pod = Mock()
     pod.execute.side_effect = [ExecOnPodError("ImportError"), "", ExecOnPodError("ImportError")]

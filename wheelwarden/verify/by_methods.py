@@ -8,6 +8,7 @@ import inspect
 import math
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, Protocol, runtime_checkable
 
 from wheelwarden.conditions import Reason
@@ -30,10 +31,12 @@ from wheelwarden.verify.outcomes import (
     shorten,
 )
 from wheelwarden.verify.results import ModuleResult, PackageVerificationResult
+from wheelwarden.verify.running import lacks_program
 
 STATUS_SECONDS: Final = 2.0  # that the look at the pod may take, as the contract has it
 LOG_LINES: Final = 100
 LOG_SECONDS: Final = 2.0
+LAST_PYTHON: Final = "python3"
 MESSAGE_LIMIT: Final = 1000
 # Words on stderr, and the reason that they stand for; the first that fits. The exit code has decided already.
 _SIGNS: Final = (
@@ -61,6 +64,7 @@ class MethodVerification:
         self._container = container
         self._timeout = timeout
         self._monotonic = monotonic
+        self._python = "python"  # as the contract has it, until an image turns out not to have it
 
     def check(self) -> None:
         """The contract's preconditions, as far as the object tells: attributes that are no plain values tell nothing.
@@ -82,25 +86,28 @@ class MethodVerification:
         return public_results(found, self._logs() if failed and collect_diagnostics else None)
 
     def _try(self, entry: str) -> ModuleResult:
-        argv = import_argv(entry)
-        LOGGER.debug("Executing: %s", shlex.join(argv))
-        more = {"timeout": math.ceil(self._timeout)} if _takes_timeout(self._pod.execute) else {}
         started = self._monotonic()
+        result = self._run(entry, self._timeout)
+        if self._python != LAST_PYTHON and lacks_program(result.error or ""):
+            self._python = LAST_PYTHON
+            result = self._run(entry, self._timeout - (self._monotonic() - started))
+        late = result.reason == Reason.PROBE_TIMEOUT
+        return replace(result, seconds=self._timeout if late else self._monotonic() - started)
+
+    def _run(self, entry: str, seconds: float) -> ModuleResult:
+        argv = import_argv(entry, self._python)
+        LOGGER.debug("Executing: %s", shlex.join(argv))
+        more = {"timeout": math.ceil(seconds)} if _takes_timeout(self._pod.execute) else {}
+        result = ModuleResult(module=entry, ok=True, seconds=0.0, argv=argv)
         try:
             stdout = call_within(
-                lambda: self._pod.execute(container=self._container, command=list(argv), **more), self._timeout
+                lambda: self._pod.execute(container=self._container, command=list(argv), **more), seconds
             )
         except CommandTimeoutError:
-            return ModuleResult(module=entry, ok=False, seconds=self._timeout, argv=argv)
+            return replace(result, ok=False, reason=Reason.PROBE_TIMEOUT)
         except Exception as raised:  # whatever the pod's own library raises is a failed import, never ours to pass on
-            return _failure(entry, raised, self._monotonic() - started)
-        return ModuleResult(
-            module=entry,
-            ok=True,
-            seconds=self._monotonic() - started,
-            argv=argv,
-            stdout=_output(stdout),
-        )
+            return _failure(result, raised)
+        return replace(result, stdout=_output(stdout))
 
     def _logs(self) -> str:
         try:
@@ -142,7 +149,7 @@ def _takes_timeout(execute: Callable[..., object]) -> bool:
         return False
 
 
-def _failure(entry: str, raised: Exception, seconds: float) -> ModuleResult:
+def _failure(tried: ModuleResult, raised: Exception) -> ModuleResult:
     """What an exception of the pod's library tells: `out` and `err` of an ExecOnPodError, a text or a Status object."""
     err = getattr(raised, "err", None)
     stderr = _output(err)
@@ -151,15 +158,14 @@ def _failure(entry: str, raised: Exception, seconds: float) -> ModuleResult:
         error = str(err.get("message") or _message(raised))
         exit_code = _exit_code(err)
     else:
-        error = (stderr.strip().splitlines() or [_message(raised)])[-1]
-    refused = isinstance(getattr(raised, "status", None), int)  # the API server's answer, not the command's
-    return ModuleResult(
-        module=entry,
+        error = (stderr.strip() or _message(raised).strip()).splitlines()[-1]
+    # Not the command's answer, but that of the API server, or of the node that has not found the program.
+    refused = isinstance(getattr(raised, "status", None), int) or lacks_program(error)
+    return replace(
+        tried,
         ok=False,
-        seconds=seconds,
-        reason=Reason.PROBE_FAILED if refused else _reason(f"{stderr}\n{_message(raised)}", entry),
+        reason=Reason.PROBE_FAILED if refused else _reason(f"{stderr}\n{_message(raised)}", tried.module),
         error=error[:MESSAGE_LIMIT],
-        argv=import_argv(entry),
         exit_code=exit_code,
         stdout=_output(getattr(raised, "out", None)),
         stderr=stderr or _message(raised),
@@ -185,4 +191,4 @@ def _output(text: object) -> str:
 
 
 def _message(error: Exception) -> str:
-    return (str(error) or type(error).__name__)[:MESSAGE_LIMIT]
+    return (str(error).strip() or type(error).__name__)[:MESSAGE_LIMIT]

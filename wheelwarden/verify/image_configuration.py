@@ -142,11 +142,14 @@ def _image_faults(image: str) -> Sequence[ConfigurationFault]:
     ]
 
 
-def _module_faults(modules: Sequence[str]) -> Sequence[ConfigurationFault]:
+def _module_faults(modules: object) -> Sequence[ConfigurationFault]:
     path = "packages_to_verify"
     if isinstance(modules, str):
         reason = "it is one text, whose letters would count as modules"
         return [ConfigurationFault(path=path, value=shown(modules), reason=reason, remedy="Write a list of modules")]
+    if not isinstance(modules, Sequence):
+        reason = f"it is a {type(modules).__name__} and no list"
+        return [ConfigurationFault(path=path, value=None, reason=reason, remedy="Write a list of modules")]
     if not modules:
         return [ConfigurationFault(path=path, value=None, reason="it is empty", remedy="Name a module at least")]
     if len(modules) > MAX_MODULES:
@@ -164,10 +167,10 @@ def _module_faults(modules: Sequence[str]) -> Sequence[ConfigurationFault]:
     ]
 
 
-def _range_faults(path: str, value: int, least: int, most: int, what: str) -> Sequence[ConfigurationFault]:
-    if least <= value <= most:
+def _range_faults(path: str, value: object, least: int, most: int, what: str) -> Sequence[ConfigurationFault]:
+    if isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most:
         return []
-    reason = f"it is not between {least} and {most}"
+    reason = f"it is no number between {least} and {most}"
     remedy = f"Give a number from {least} to {most} {what}"
     return [ConfigurationFault(path=path, value=shown(value), reason=reason, remedy=remedy)]
 

@@ -16,11 +16,11 @@ FIRST_LINE: Final = 100  # characters that the line about what is missing may ha
 LOG_CHARACTERS: Final = 64_000  # kept of a container's log, from the end
 
 
-def import_argv(entry: str) -> tuple[str, ...]:
+def import_argv(entry: str, python: str = "python") -> tuple[str, ...]:
     """The command that the contract names for a module or an attribute."""
     module, _, attribute = entry.partition(":")
     code = f"import {module}" + (f"; {module}.{attribute}" if attribute else "")
-    return ("python", "-c", code)
+    return (python, "-c", code)
 
 
 def not_tried(entry: str, cause: str, *, reason: str = Reason.PROBE_FAILED) -> ModuleResult:

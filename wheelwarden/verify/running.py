@@ -57,7 +57,7 @@ async def run_payload(
             raise
         except KubeError as error:
             failure = str(error)
-            if not _lacks_program(failure):
+            if not lacks_program(failure):
                 raise
             continue
         if done.exit_code == 0:
@@ -66,7 +66,7 @@ async def run_payload(
         printed = done.stdout
         last = done.stderr.strip().splitlines()[-1:] or [""]
         failure = f"{python} ended with exit code {done.exit_code}: {last[0]}"
-        if not _lacks_program(failure):
+        if not lacks_program(failure):
             break
     return printed, f"{failure}."[:500]
 
@@ -110,5 +110,6 @@ async def run_probe_in_part(
     return parse_finished(stdout), failure, False
 
 
-def _lacks_program(failure: str) -> bool:
+def lacks_program(failure: str) -> bool:
+    """Whether a command failed since its program is not in the image."""
     return any(sign in failure for sign in NO_PROGRAM)
