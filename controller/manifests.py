@@ -72,6 +72,10 @@ def package_status(
         latest = max(done, key=lambda result: result.installed_at)
         status |= _of_result(latest)
         warnings += latest.warnings
+        if omitted := latest.installed_omitted + latest.provided_omitted:
+            warnings.append(
+                f"{omitted} more packages are there than `installed` has room for; the installer's log lists all"
+            )
     if failed:
         status |= {"error": failed[0].error_message, "errorType": failed[0].error_class}
     elif condition.status == FALSE and condition.reason != Reason.RESTART_REQUIRED:
@@ -116,7 +120,7 @@ def _sources(packages: PackagesSpec) -> Object:
 def usage_of(
     request: Request, pods: Sequence[PodState], before: Mapping[str, Any], seen: Usage | None, *, mode: str
 ) -> Usage | None:
-    """How full the volume is; None where nobody told, or where there is none: an emptyDir is the node's disk.
+    """How full the volume is; None where nobody told, or where the pods use none that has a size of its own.
 
     What a probe saw last; else what the status says, which an earlier probe of a controller before us may have seen; else
     the installers' word: of several the fullest, which is the one to warn about. What has hardly changed is not told again.
@@ -128,10 +132,10 @@ def usage_of(
         seen: by the last probe, None where there was none.
         mode: the cache mode, as in `wheelwarden.claims`.
     """
-    mounted = [pod for pod in pods if claim_name(request.kind, request.name) in pod.claims]
-    if mode == EMPTY or not mounted:
+    own = [pod for pod in pods if pod.own_size]
+    if mode == EMPTY or (pods and not own):
         return None
-    told = [result.usage for result in _results(request, mounted) if result.usage is not None]
+    told = [result.usage for result in _results(request, own) if result.usage is not None]
     by_installers = max(told, key=lambda one: one.used_bytes, default=None)
     known = _known_usage(before) if before.get("hash") == request.packages_hash else None
     if seen is None:

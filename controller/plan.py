@@ -25,6 +25,7 @@ from wheelwarden.request import Request
 from wheelwarden.verify.results import ModuleResult
 
 SHOWN_MODULES: Final = 5  # failing modules that a message names
+LISTED_LIMIT: Final = 350  # characters of a list of packages: there may be two, and warnings after them
 
 # While one of these holds for a pod of the new request, no other pod is taken.
 UNDECIDED: Final = frozenset({Reason.WAITING_FOR_POD, Reason.INSTALLING, Reason.PROBING, Reason.ROLLOUT_PENDING})
@@ -146,11 +147,24 @@ def _of_installer(installer: Installer, request: Request, notes: Sequence[str]) 
 
 def _told_install(result: InstallResult) -> str:
     how = "Installed" if result.outcome == "installed" else f"Reused what {result.installed_by} installed:"
-    count = f"{len(result.installed)} distribution{'' if len(result.installed) == 1 else 's'}"
-    text = f"{how} {count}: {', '.join(result.installed)}" if result.installed else "Nothing had to be installed"
-    if result.provided:
-        text += f". The image provides {', '.join(result.provided)}"
-    return ". ".join([text, *result.warnings])
+    total = len(result.installed) + result.installed_omitted
+    text = f"{how} {_listed(result.installed, total, 'distribution')}" if total else "Nothing had to be installed"
+    if provided := len(result.provided) + result.provided_omitted:
+        text += f". The image provides {_listed(result.provided, provided, 'distribution')}"
+    more = [f"And {result.warnings_omitted} more warnings"] if result.warnings_omitted else []
+    return ". ".join([text, *result.warnings, *more])
+
+
+def _listed(entries: Sequence[str], total: int, noun: str) -> str:
+    """How many there are, the first of them as a message has room for, and how many more: `3 things: a, b and 1 more`."""
+    shown: list[str] = []
+    for entry in entries:
+        if len(", ".join([*shown, entry])) > LISTED_LIMIT:
+            break
+        shown.append(entry)
+    count = f"{total} {noun}{'' if total == 1 else 's'}"
+    more = f" and {total - len(shown)} more" if len(shown) < total else ""
+    return f"{count}: {', '.join(shown)}{more}" if shown else count
 
 
 def _packages(status: str, reason: str, message: str) -> Condition:

@@ -131,7 +131,7 @@ class ExecProber:
         try:
             async with self._places.taken(pod.node, key.namespace):
                 answer = await self._probe(key, pod, asked)
-            if isinstance(answer, ProbeReport) and answer.usage is not None and pod.search_path:
+            if isinstance(answer, ProbeReport) and answer.usage is not None and pod.search_path and pod.own_size:
                 self._usages[key] = answer.usage
             if digest is not None and isinstance(answer, ProbeReport):
                 self._outcomes[pod.uid] = ProbeOutcome(digest=digest, report=answer)

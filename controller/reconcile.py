@@ -284,7 +284,7 @@ class Reconciler:
     def _look(self, key: Key, pods: Sequence[PodState]) -> None:
         """Has a look at how full the volume is, now and then, for as long as no probe tells."""
         looked = self._looked.setdefault(key, self._monotonic())
-        ready = next((pod for pod in pods if pod.ready and pod.search_path and not pod.deleting), None)
+        ready = next((pod for pod in pods if pod.ready and pod.search_path and pod.own_size and not pod.deleting), None)
         if ready is not None and self._monotonic() - looked >= LOOK_SECONDS:
             self._looked[key] = self._monotonic()
             self._prober.look(key, ready)

@@ -1,15 +1,18 @@
 """What the controller knows of one object when it decides: frozen projections of what the API server gave."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from wheelwarden import names
-from wheelwarden.installers import find_installer, owners_hash
+from wheelwarden.conditions import REASON_OF_ERROR
+from wheelwarden.installers import find_installer, has_own_size, owners_hash
 from wheelwarden.targets import Kind, annotations_of, main_container
-from wheelwarden.verify.results import ProbeReport, Usage, parse_usage
+from wheelwarden.verify.results import ProbeReport, Usage
+
+MESSAGE_LIMIT: Final = 4096  # of a termination message (core/v1 Container.terminationMessagePath)
+NUMBER_LIMIT: Final = 1 << 60  # of bytes and seconds that a result tells
 
 # apps/v1 StatefulSet: which revision of the template a pod was made from.
 REVISION_LABEL: Final = "controller-revision-hash"
@@ -25,7 +28,10 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InstallResult:
-    """The installer's own word (docs/architecture.md)."""
+    """What the installer reports (docs/architecture.md).
+
+    The `*_omitted` count what its message had no room for: the lists are shorter by so many.
+    """
 
     outcome: str
     hash: str
@@ -38,6 +44,9 @@ class InstallResult:
     error_class: str = ""
     error_message: str = ""
     warnings: tuple[str, ...] = ()
+    installed_omitted: int = 0
+    provided_omitted: int = 0
+    warnings_omitted: int = 0
     usage: Usage | None = None
 
 
@@ -68,6 +77,7 @@ class PodState:
         outdated: why it is about to be replaced, so that what it has is not judged; empty where it stays.
         came_back: it was replaced to get our installer, and has none again.
         counted: the installation of this pod that the metrics have already (`manifests.install_mark`).
+        own_size: the volume that they are on has a size of its own; of an emptyDir, the figures are the node's disk.
     """
 
     name: str
@@ -94,6 +104,7 @@ class PodState:
     outdated: str = ""
     came_back: bool = False
     counted: str = ""
+    own_size: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,9 +147,11 @@ def read_pod(kind: Kind, name: str, pod: Mapping[str, Any]) -> PodState:
     volumes = spec.get("volumes") or []
     if injected:
         search_path = names.SITE_PACKAGES_PATH
+        mounts = [mount for installer in installers for mount in installer.get("volumeMounts") or []]
+        store = next((mount.get("name") for mount in mounts if mount.get("mountPath") == names.STORE_PATH), None)
     else:
         foreign = find_installer(main, init_containers)
-        search_path = foreign.path if foreign else ""
+        search_path, store = (foreign.path, foreign.mount["name"]) if foreign else ("", None)
     return PodState(
         name=metadata["name"],
         uid=metadata["uid"],
@@ -162,6 +175,7 @@ def read_pod(kind: Kind, name: str, pod: Mapping[str, Any]) -> PodState:
         revision=(metadata.get("labels") or {}).get(REVISION_LABEL, ""),
         owners_hash=owners_hash([*installers, main]),
         counted=annotations.get(names.POD_COUNTED_ANNOTATION, ""),
+        own_size=has_own_size(spec, store),
     )
 
 
@@ -233,24 +247,96 @@ def _installer(status: Mapping[str, Any]) -> Installer:
 
 
 def parse_result(message: str) -> InstallResult | None:
-    """Reads a termination message; None where it is none of the installer's (killed, or cut by somebody)."""
+    """Reads a termination message; None where it is not one of the installer's (it was killed, or somebody else wrote it).
+
+    A sentence, a line of facts, a line of lists, which the kubelet may have cut off; or all in one line of JSON, as
+    installers of the release before wrote it. What runs in the pod can write anything there: a value of the wrong type
+    or size makes it none of the installer's.
+    """
+    sentence, *lines = message.split("\n") if len(message) <= MESSAGE_LIMIT else [""]
     try:
-        data = json.loads(message)
-        error = dict(data["error"] or {})
-        seconds = float(data["installSeconds"])
-        return InstallResult(
-            outcome=data["outcome"],
-            hash=data["hash"],
-            installed=tuple(map(str, data["installed"])),
-            provided=tuple(map(str, data.get("provided") or ())),
-            installed_at=str(data["installedAt"] or ""),
-            installed_by=str(data["installedBy"] or ""),
-            install_seconds=seconds if math.isfinite(seconds) else 0.0,
-            attempts=int(data["attempts"]),
-            error_class=str(error.get("class", "")),
-            error_message=str(error.get("message", "")),
-            warnings=tuple(map(str, data["warnings"])),
-            usage=parse_usage(data["usage"]),
-        )
-    except (ValueError, KeyError, TypeError):
+        if not lines:
+            facts = _object(sentence)
+            kept = {"installed": len(facts["installed"]) + facts.get("installedOmitted", 0)}
+            return _result(facts, facts, kept, _error(facts))
+        facts = _object(lines[0])
+        error = (_text(facts["errorClass"]), _text(sentence)) if facts["outcome"] == "failed" else ("", "")
+        return _result(facts, _lists(lines[1:]), facts.get("counts") or {}, error)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
+
+
+def _result(
+    facts: Mapping[str, Any], lists: Mapping[str, Any], counts: Mapping[str, Any], error: tuple[str, str]
+) -> InstallResult:
+    """Raises ValueError, KeyError, TypeError, AttributeError or OverflowError where a value is not what it should be."""
+    outcome = facts["outcome"]
+    if outcome not in ("installed", "reused", "failed"):
+        raise ValueError(outcome)
+    installed, provided, warnings = (
+        tuple(_text(entry) for entry in lists.get(name) or ()) for name in ("installed", "provided", "warnings")
+    )
+    kind, text = error
+    return InstallResult(
+        outcome=outcome,
+        hash=_text(facts["hash"]),
+        installed=installed,
+        provided=provided,
+        warnings=warnings,
+        installed_omitted=_omitted(counts, "installed", installed),
+        provided_omitted=_omitted(counts, "provided", provided),
+        warnings_omitted=_omitted(counts, "warnings", warnings),
+        installed_at=_text(facts.get("installedAt") or ""),
+        installed_by=_text(facts.get("installedBy") or ""),
+        install_seconds=_number(facts.get("installSeconds") or 0),
+        attempts=int(_number(facts["attempts"])),
+        # A metric and a condition are named by it, so a class that we do not know is none.
+        error_class="" if outcome != "failed" else kind if kind in REASON_OF_ERROR else "unknown",
+        error_message=text if outcome == "failed" else "",
+        usage=_usage(facts.get("usage")),
+    )
+
+
+def _lists(lines: Sequence[str]) -> Mapping[str, Any]:
+    try:
+        return _object(lines[0])
+    except (IndexError, ValueError):
+        return {}  # of a failure, or cut off
+
+
+def _error(facts: Mapping[str, Any]) -> tuple[str, str]:
+    error = facts["error"] or {}
+    return _text(error.get("class", "")), _text(error.get("message", ""))
+
+
+def _object(line: str) -> Mapping[str, Any]:
+    found = json.loads(line)
+    if not isinstance(found, dict):
+        raise TypeError(line)
+    return found
+
+
+def _text(value: Any) -> str:
+    """Printable, on one line."""
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return "".join(character if character.isprintable() else " " for character in value)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= NUMBER_LIMIT:
+        raise ValueError(value)  # NaN is in no order, so it comes here too
+    return value
+
+
+def _omitted(counts: Mapping[str, Any], name: str, shown: Sequence[str]) -> int:
+    return max(0, int(_number(counts.get(name, 0))) - len(shown))
+
+
+def _usage(value: Any) -> Usage | None:
+    if value is None:
+        return None
+    total, used, available = (int(_number(value[name])) for name in ("totalBytes", "usedBytes", "availableBytes"))
+    if max(used, available) > total:
+        raise ValueError(value)
+    return Usage(total_bytes=total, used_bytes=used, available_bytes=available)

@@ -25,7 +25,7 @@ from webhook.installer import (
 )
 from wheelwarden import names
 from wheelwarden.claims import EMPTY, cache_mode
-from wheelwarden.installers import PYTHON_PATH, ForeignInstaller, find_installer
+from wheelwarden.installers import PYTHON_PATH, ForeignInstaller, find_installer, has_own_size
 from wheelwarden.request import Request
 from wheelwarden.targets import annotations_of, claim_name, main_container, mapping_in
 
@@ -127,6 +127,8 @@ def plan_injection(
         replaced=replaced,
         defaulted=f"init container {names.INSTALL_CONTAINER}" in str(annotations_of(pod).get(LIMIT_RANGER, "")),
         limit_ranges=surroundings.limit_ranges,
+        containers=len(containers) + len(others) + (2 if tools.enabled else 1),
+        report_usage=_has_own_size(spec, request, surroundings.claim, replaced),
     )
     marks = {
         names.POD_HASH_ANNOTATION: request.packages_hash,
@@ -215,6 +217,15 @@ def _find_mount(mounts: Sequence[Mapping[str, Any]]) -> str:
         if any(is_within(path, ours) for ours in OUR_PATHS):
             return f"the mount path {path}"
     return ""
+
+
+def _has_own_size(
+    spec: Mapping[str, Any], request: Request, claim: Mapping[str, Any] | None, replaced: ForeignInstaller | None
+) -> bool:
+    """Whether the store will have a size of its own."""
+    if replaced is None:
+        return cache_mode(request, claim) != EMPTY
+    return has_own_size(spec, replaced.mount["name"])
 
 
 def _volumes(work: Work, claim_there: Mapping[str, Any] | None) -> list[Object]:

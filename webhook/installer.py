@@ -15,6 +15,10 @@ from wheelwarden.request import Request
 from wheelwarden.spec import PackagesSpec
 from wheelwarden.targets import mapping_in
 
+# What the kubelet keeps of termination messages: of one container, and of a pod, shared evenly among its containers
+# (core/v1 Container.terminationMessagePath).
+CONTAINER_MESSAGE_BYTES: Final = 4096
+POD_MESSAGE_BYTES: Final = 12 * 1024
 RETENTION_SECONDS: Final = 7 * 86400  # design, ruling 7
 DEFAULT_RESOURCES: Final = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}}  # ruling 9
 # Copying uv (some 60 MB) goes through the page cache, which counts, but gives way.
@@ -68,6 +72,8 @@ class Work:
         replaced: the installer whose place it takes, None where there is none.
         defaulted: the resources of that installer are the namespace's defaults, put in by the API server.
         limit_ranges: of the pod's namespace, as far as they are known.
+        containers: how many the pod will have.
+        report_usage: whether the store has a size of its own: of an emptyDir, the figures would be the node's disk.
     """
 
     request: Request
@@ -77,6 +83,8 @@ class Work:
     replaced: ForeignInstaller | None = None
     defaulted: bool = False
     limit_ranges: Sequence[Mapping[str, Any]] = ()
+    containers: int = 3
+    report_usage: bool = True
 
 
 def make_install_request(work: Work) -> Object:
@@ -109,6 +117,8 @@ def make_install_request(work: Work) -> Object:
         "onFailure": policy.on_failure,
         "retentionSeconds": RETENTION_SECONDS,
         "keysInUse": None if work.in_use is None else sorted(work.in_use),
+        "reportUsage": work.report_usage,
+        "messageBytes": min(CONTAINER_MESSAGE_BYTES, POD_MESSAGE_BYTES // work.containers),
     }
 
 

@@ -43,6 +43,7 @@ class Reason:
     DISK_FULL: Final = "DiskFull"
     BUILD_FAILED: Final = "BuildFailed"
     PYTHON_INCOMPATIBLE: Final = "PythonIncompatible"
+    GIT_MISSING: Final = "GitMissing"  # a git+ requirement, and the image has no git
     # PackagesInstalled, False, where another owner's installer did it
     PACKAGE_MISSING: Final = "PackageMissing"  # it is not there, though that installer ended well
     VERSION_MISMATCH: Final = "VersionMismatch"  # another version is there than is asked for
@@ -79,6 +80,7 @@ REASON_OF_ERROR: Final = {
     "disk_full": Reason.DISK_FULL,
     "build_failed": Reason.BUILD_FAILED,
     "python_incompatible": Reason.PYTHON_INCOMPATIBLE,
+    "git_missing": Reason.GIT_MISSING,
 }
 
 # What to do about a failed import, by its reason.

@@ -62,6 +62,12 @@ class ForeignInstaller:
         ]
 
 
+def has_own_size(spec: Object, volume: Any) -> bool:
+    """Whether a pod's volume of that name has a size of its own: an emptyDir and a hostPath are parts of the node's disk."""
+    found = [one for one in spec.get("volumes") or [] if one.get("name") == volume]
+    return not any("emptyDir" in one or "hostPath" in one for one in found)
+
+
 def find_installer(main: Object, init_containers: Sequence[Object]) -> ForeignInstaller | None:
     """The installer of another owner, None where there is none or where its packages lie cannot be told.
 

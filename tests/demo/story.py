@@ -8,6 +8,7 @@ from string import Template
 from typing import Any
 
 from tests.demo.narrator import Narrator, StepError
+from tests.messages import read_message
 
 MANIFESTS = Path(__file__).parent / "manifests"
 PACKAGES_INSTALLED = "wheelwarden.dev/PackagesInstalled"
@@ -152,7 +153,7 @@ def _results(narrator: Narrator, count: int) -> dict[str, Object] | None:
         for status in (pod.get("status") or {}).get("initContainerStatuses") or []:
             terminated = (status.get("state") or {}).get("terminated") or {}
             if status["name"] == "install-packages" and terminated.get("exitCode") == 0:
-                results[pod["metadata"]["name"]] = json.loads(terminated["message"])
+                results[pod["metadata"]["name"]] = read_message(terminated["message"])
     return results if len(results) == count else None
 
 

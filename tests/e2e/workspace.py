@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from tests.messages import read_message
+
 PACKAGES_INSTALLED = "wheelwarden.dev/PackagesInstalled"
 IMPORTS_VERIFIED = "wheelwarden.dev/ImportsVerified"
 LIMIT_SECONDS = 180.0
@@ -135,7 +137,7 @@ class Workspace:
             for status in (pod.get("status") or {}).get("initContainerStatuses") or []:
                 ended = (status.get("state") or {}).get("terminated")
                 if status["name"] == "install-packages" and ended and ended.get("message"):
-                    results[pod["metadata"]["name"]] = json.loads(ended["message"])
+                    results[pod["metadata"]["name"]] = read_message(ended["message"])
         return results
 
     def python(self, pod: str, code: str, *, container: str | None = None) -> str:

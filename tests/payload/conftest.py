@@ -21,6 +21,7 @@ import pytest
 
 from tests.cluster import artifacts, index, packages
 from tests.cluster.index import RunningIndex
+from tests.messages import read_message
 from wheelwarden.payload import bootstrap
 
 INSTALL = artifacts.REPOSITORY / "wheelwarden" / "payload" / "install.py"
@@ -91,7 +92,7 @@ class Pod:
         output, _ = process.communicate(timeout=180)
         message = (self.view / "termination-log").read_text()
         assert len(message.encode()) <= 4096
-        return Ended(code=process.returncode, output=output, result=json.loads(message))
+        return Ended(code=process.returncode, output=output, result=read_message(message))
 
     def install(
         self, request: Object, *, source: Path = INSTALL, inline: bool = False, variables: Mapping[str, str] = NOTHING

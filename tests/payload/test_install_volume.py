@@ -41,6 +41,12 @@ def test_nothing_goes_where_nobody_said_which_pods_live(pod: Pod, open_index: Ob
     assert (pod.store / old).is_dir()
 
 
+def test_the_usage_of_a_store_without_a_size_of_its_own_is_not_told(pod: Pod, open_index: Object) -> None:
+    told = pod.install(pod.request("six", **open_index)).result["usage"]
+    assert told["totalBytes"] == 4 << 30
+    assert pod.install(pod.request("six", **open_index, reportUsage=False)).result["usage"] is None
+
+
 def test_a_set_that_is_used_again_is_young_again(pod: Pod, open_index: Object) -> None:
     request = pod.request("six==1.16.0", **open_index)
     key = pod.install(request).result["key"]

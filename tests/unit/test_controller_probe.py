@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -164,4 +165,16 @@ async def test_a_look_tells_how_full_the_volume_is_and_leaves_no_outcome() -> No
     assert prober.outcome(POD) is None
     assert prober.usage(KEY) == Usage(total_bytes=10, used_bytes=4, available_bytes=6)
     prober.forget_object(KEY)
+    assert prober.usage(KEY) is None
+
+
+async def test_what_a_probe_sees_of_the_nodes_disk_is_not_kept() -> None:
+    usage = {"totalBytes": 10, "usedBytes": 4, "availableBytes": 6}
+    cluster: Any = Pods(ended(json.dumps({**ANSWER, "usage": usage})))
+    done: asyncio.Queue[Key] = asyncio.Queue()
+    prober = ExecProber(cluster, Places(total=1, per_node=1, per_namespace=1), done.put_nowait)
+    on_empty_dir = replace(POD, own_size=False)
+    prober.start(KEY, request(), on_empty_dir)
+    await done.get()
+    assert prober.outcome(on_empty_dir) is not None
     assert prober.usage(KEY) is None

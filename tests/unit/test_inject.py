@@ -130,6 +130,8 @@ def test_a_bare_pod_gets_volumes_tools_installer_mounts_path_and_marks() -> None
         "onFailure": "block",
         "retentionSeconds": 604800,
         "keysInUse": None,
+        "reportUsage": True,
+        "messageBytes": 4096,
     }
     assert inject(pod(), request) == {
         "apiVersion": "v1",
@@ -308,6 +310,8 @@ def test_every_field_of_the_request_reaches_the_installer() -> None:
         "onFailure": "allow",
         "retentionSeconds": 604800,
         "keysInUse": None,
+        "reportUsage": True,
+        "messageBytes": 4096,
     }
     assert installer_of(injected)["resources"] == {"requests": {"cpu": "1"}, "limits": {"memory": "2Gi"}}
 
@@ -569,6 +573,24 @@ def test_of_several_shared_volumes_the_one_in_the_path_holds_the_packages() -> N
     injected = apply_patch(given, plan_injection(given, kaspr_request(MANAGED), TOOLS).patch)
     assert injected["spec"]["initContainers"][2]["volumeMounts"][0]["name"] == "orders-app-packages"
     assert injected["spec"]["containers"][0]["volumeMounts"][0] == storage
+
+
+def test_only_a_volume_with_a_size_of_its_own_is_measured() -> None:
+    assert asked_of_installer(inject(pod(), kaspr_request(cache={"enabled": False})))["reportUsage"] is False
+    for volume, measured in (
+        ({"persistentVolumeClaim": {"claimName": "c"}}, True),
+        ({"emptyDir": {}}, False),
+        ({"hostPath": {"path": "/srv"}}, False),
+    ):
+        given = operators_pod(volumes=[{"name": "orders-app-packages", **volume}])
+        del given["spec"]["initContainers"][2]
+        assert asked_of_installer(inject(given, kaspr_request(MANAGED)))["reportUsage"] is measured
+
+
+@pytest.mark.parametrize(("more", "share"), [(0, 4096), (1, 3072), (2, 2457), (9, 1024)])
+def test_the_termination_message_is_no_longer_than_the_containers_share_of_the_pods(more: int, share: int) -> None:
+    sidecars = [{"name": f"side-{number}", "image": "i"} for number in range(more)]
+    assert asked_of_installer(inject(pod(containers=[container(), *sidecars])))["messageBytes"] == share
 
 
 def test_an_owner_that_wants_to_be_observed_gets_nothing() -> None:

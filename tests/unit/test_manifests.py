@@ -219,6 +219,36 @@ def test_how_full_the_volume_is_comes_from_who_looked_last(
     assert (used and used.used_bytes) == found
 
 
+def test_a_store_without_a_size_of_its_own_has_no_usage_whatever_was_told() -> None:
+    ended = Installer(phase="ended", result=replace(INSTALLED, usage=usage(900)))
+    pods = [replace(pod(installer=ended), own_size=False)]
+    cache = {"totalBytes": 1000, "usedBytes": 900, "availableBytes": 100}
+    before = {"hash": request().packages_hash, "cacheUsage": cache}
+    assert usage_of(request(), pods, before, usage(900)) is None
+    assert usage_of(request(), [], before, None) == usage(900)
+
+
+@pytest.mark.parametrize(
+    ("volume", "own_size"),
+    [({"persistentVolumeClaim": {"claimName": "c"}}, True), ({"emptyDir": {}}, False), ({"hostPath": {}}, False)],
+)
+@pytest.mark.parametrize("injected", [True, False])
+def test_it_is_read_from_the_pod_whether_its_packages_are_on_a_volume_with_a_size(
+    volume: dict[str, object], own_size: bool, injected: bool
+) -> None:
+    path = "/packages-store" if injected else "/opt/kaspr/packages"
+    mount = {"name": "store", "mountPath": path}
+    raw = {
+        "metadata": {"name": "p", "uid": "u", "annotations": {names.POD_HASH_ANNOTATION: "h"} if injected else {}},
+        "spec": {
+            "containers": [{"name": "kaspr", "volumeMounts": [mount]}],
+            "initContainers": [{"name": "install-packages", "volumeMounts": [mount]}],
+            "volumes": [{"name": "store", **volume}, {"name": "other", "emptyDir": {}}],
+        },
+    }
+    assert read_pod(KASPR_APP, "demo", raw).own_size is own_size
+
+
 def test_a_pod_that_waits_for_its_restart_has_not_failed() -> None:
     waiting = Condition(
         type=names.PACKAGES_INSTALLED, status=FALSE, reason="RestartRequired", message="The packages changed."

@@ -701,3 +701,16 @@ async def test_an_object_that_came_in_past_the_webhook_is_told_what_is_wrong(wor
 async def test_what_is_gone_is_no_error(world: World) -> None:
     await world.settle(APP)
     assert world.cluster.writes == []
+
+
+async def test_no_look_is_taken_at_a_store_that_is_a_part_of_the_nodes_disk(world: World) -> None:
+    world.app(["six"])
+    mount = {"name": "store", "mountPath": names.STORE_PATH}
+    for volume, looked in (({"emptyDir": {}}, False), ({"persistentVolumeClaim": {"claimName": "c"}}, True)):
+        pod = world.pod()
+        pod["spec"]["initContainers"][0]["volumeMounts"] = [mount]
+        pod["spec"]["volumes"] = [{"name": "store", **volume}]
+        await world.settle(APP)
+        world.seconds += 600
+        await world.settle(APP)
+        assert bool(world.prober.looked) is looked

@@ -15,7 +15,14 @@ import sys
 import time
 
 TERMINATION_LOG = "/dev/termination-log"
-TERMINATION_LIMIT_BYTES = 4096  # the kubelet cuts what is longer (core/v1 Container.terminationMessagePath)
+MESSAGE_BYTES = 4096  # the kubelet keeps no more of one container (core/v1 Container.terminationMessagePath)
+SMALLEST_MESSAGE_BYTES = 1024  # for the sentence and the facts; a pod with very many containers gets no lists
+SENTENCE_BYTES = 1000  # about what a condition shows
+WARNING_BYTES = 400
+FACT_BYTES = 253  # the longest that a pod's name can be
+FACTS = ("version", "outcome", "hash", "key", "installer", "python", "attempts", "durationSeconds", "installSeconds",
+         "installedAt", "installedBy", "usage")  # fmt: skip
+LISTS = ("installed", "provided", "warnings")
 HEARTBEAT_SECONDS = 2.0
 HOLDER_DEAD_SECONDS = 20.0
 POLL_SECONDS = 0.2
@@ -31,6 +38,7 @@ CAUSE_LIMIT = 500
 SECRET_VARIABLES = ("PYPI_USERNAME", "PYPI_PASSWORD", "PYPI_NETRC")
 RETRIED = ("network", "timeout", "unknown")
 
+# The first six and the last are the texts of the interface (docs/guide.md); what went wrong follows them.
 ADVICE = {
     "network": "Cannot reach package index. Check network connectivity and firewall rules.",
     "package_not_found": "Package not found in index. Verify package name and version.",
@@ -41,12 +49,15 @@ ADVICE = {
     "build_failed": "A package could not be built from source. Choose a version that has a wheel, or an image with "
     "the build tools it needs.",
     "python_incompatible": "No version of a package fits the image's Python or platform. Choose another version or image.",
+    "git_missing": "The image has no git, which a git+ requirement needs. Use an image that has git, or a package from an "
+    "index.",
     "unknown": "See pod logs for details",
 }
 
 # What uv and pip say, looked for in this order: the first class that matches wins. A 403 may stand only in a hint under
 # "was not found", so authentication comes before package_not_found.
 SIGNS = (
+    ("git_missing", ("Git executable not found", "Cannot find command 'git'", "No such file or directory: 'git'")),
     ("disk_full", ("No space left on device", "Disk quota exceeded", "os error 28", "os error 122")),
     ("hash_mismatch", ("Hash mismatch", "DO NOT MATCH THE HASHES")),
     ("authentication", ("401 Unauthorized", "403 Forbidden", "401 Client Error", "403 Client Error", "ERROR: HTTP error 401",
@@ -83,9 +94,11 @@ def main():
         "version": 1, "outcome": "failed", "hash": request["hash"], "key": key, "installer": request["installer"],
         "python": "%d.%d.%d" % sys.version_info[:3], "attempts": 0, "durationSeconds": 0.0, "installSeconds": 0.0,
         "installedAt": None, "installedBy": os.environ.get("WHEELWARDEN_POD", ""), "installed": [],
-        "installedOmitted": 0, "provided": [], "warnings": [], "error": None, "usage": None,
+        "provided": [], "warnings": [], "error": None, "usage": None,
     }  # fmt: skip
     stop_on_signal()
+    # A locale that cannot print what uv says must not end us.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     code = 0
     try:
         record = claim_record(request, key)
@@ -96,24 +109,36 @@ def main():
             result = dict(record, outcome="reused", durationSeconds=round(time.monotonic() - started, 3))
         result["warnings"] = result["warnings"] + link_view(request, key)
     except InstallError as error:
-        result["error"] = {"class": error.kind, "message": "{} {}".format(ADVICE[error.kind], error.cause).strip()}
+        fail(result, error.kind, "{}. {}".format(ADVICE[error.kind].rstrip("."), error.cause).strip())
         print("FAILED ({}): {}".format(error.kind, result["error"]["message"]))
         code = 0 if request["onFailure"] == "allow" else 1
         if code == 0:
             print("onFailure is allow: the pod starts without these packages")
     except Stopped:
-        result["error"] = {"class": "unknown", "message": "The installer was told to stop before it was done."}
+        fail(result, "unknown", "The installer was told to stop before it was done.")
         code = 143
-    result["usage"] = usage_of(request["store"])
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc(file=sys.stdout)
+        fail(result, "unknown", "The installer itself failed: {}: {}".format(type(error).__name__, error))
+        code = 0 if request["onFailure"] == "allow" else 1
+    # An emptyDir has no size of its own: the figures would be those of the node's disk.
+    result["usage"] = usage_of(request["store"]) if request.get("reportUsage", True) else None
     if result["outcome"] != "reused":
         result["durationSeconds"] = round(time.monotonic() - started, 3)
     if result["error"] is None:
         write_atomically(os.path.join(request["view"], ".installed-" + request["hash"]), json.dumps(result))
         if request.get("ownersMarker"):
             write_atomically(request["ownersMarker"], json.dumps(owners_marker(result)))
-    report(result)
+    report(result, request.get("messageBytes", MESSAGE_BYTES))
     sys.stdout.flush()
     return code
+
+
+def fail(result, kind, message):
+    result["outcome"] = "failed"
+    result["error"] = {"class": kind, "message": message}
 
 
 class Stopped(BaseException):
@@ -235,24 +260,111 @@ def write_atomically(path, text):
     os.replace(temporary, path)
 
 
-def report(result):
-    """Writes the termination message, shortened until it fits: first the list of packages, then texts."""
-    shown = dict(result)
-    text = json.dumps(shown, separators=(",", ":"))
-    while len(text.encode()) > TERMINATION_LIMIT_BYTES and shown["installed"]:
-        kept = len(shown["installed"]) * 3 // 4
-        shown["installedOmitted"] += len(shown["installed"]) - kept
-        shown["installed"] = shown["installed"][:kept]
-        shown["provided"] = shown["provided"][:kept]
-        text = json.dumps(shown, separators=(",", ":"))
-    if len(text.encode()) > TERMINATION_LIMIT_BYTES:
-        shown["warnings"] = [warning[:200] for warning in shown["warnings"][:3]]
-        text = json.dumps(shown, separators=(",", ":"))
+def report(result, limit):
+    """Writes the termination message, of at most so many bytes."""
     try:
-        with open(os.environ.get("WHEELWARDEN_TERMINATION_LOG", TERMINATION_LOG), "w") as file:
-            file.write(text)
+        with open(os.environ.get("WHEELWARDEN_TERMINATION_LOG", TERMINATION_LOG), "wb") as file:
+            file.write(message_of(result, max(SMALLEST_MESSAGE_BYTES, min(limit, MESSAGE_BYTES))).encode())
     except OSError as error:
         print("cannot write the termination message: {}".format(error))
+
+
+def message_of(result, limit):
+    """The result in at most `limit` bytes of UTF-8: a sentence, a line of facts and, unless it failed, a line of lists.
+
+    The kubelet may still cut the end (it shares 12 KiB among the containers of a pod): the lists, so that the facts
+    survive. What is left out of a list is the difference to its count among the facts.
+    """
+    failed = result["outcome"] == "failed"
+    facts = facts_of_failure(result) if failed else facts_of_success(result)
+    facts_line = compact(facts)
+    sentence = shortened(sentence_of(result), min(SENTENCE_BYTES, limit - size_of(facts_line) - 1))
+    if failed:
+        return sentence + "\n" + facts_line
+    lists = {name: [clean(entry) for entry in result[name]] for name in LISTS}
+    lists["warnings"] = [shortened(warning, WARNING_BYTES) for warning in lists["warnings"]]
+    empty = compact({name: [] for name in lists})
+    room = limit - size_of(sentence) - size_of(facts_line) - size_of(empty) - 2
+    if room < 0:
+        return sentence + "\n" + facts_line
+    return "\n".join([sentence, facts_line, compact(share(lists, room))])
+
+
+def facts_of_failure(result):
+    """Few: another owner of the pod may quote the whole message to people."""
+    facts = {"version": 1, "outcome": "failed", "hash": result["hash"], "attempts": result["attempts"],
+             "errorClass": result["error"]["class"]}  # fmt: skip
+    if result["usage"] is not None:
+        facts["usage"] = result["usage"]
+    return facts
+
+
+def facts_of_success(result):
+    facts = {name: result.get(name) for name in FACTS}
+    facts = {name: shortened(value, FACT_BYTES) if isinstance(value, str) else value for name, value in facts.items()}
+    facts["counts"] = {name: len(result[name]) for name in LISTS}
+    return facts
+
+
+def sentence_of(result):
+    """What happened, and what to do where it failed."""
+    if result["outcome"] == "failed":
+        return result["error"]["message"]
+    count = counted(len(result["installed"]), "package")
+    if result["outcome"] == "reused":
+        text = "Reused the {} that {} installed at {}.".format(count, result["installedBy"], result["installedAt"])
+    elif result["installed"]:
+        text = "Installed {} for Python {}.".format(count, result["python"])
+    else:
+        text = "Nothing had to be installed."
+    if result["provided"]:
+        text += " The image provides {}.".format(counted(len(result["provided"]), "package"))
+    return text
+
+
+def counted(number, noun):
+    return "{} {}{}".format(number, noun, "" if number == 1 else "s")
+
+
+def share(lists, room):
+    """As many first entries of each list as fit into `room` bytes of JSON; what a short list leaves goes to the others."""
+    shown = {name: [] for name in lists}  # type: dict[str, list[str]]
+    waiting = sorted(lists, key=lambda name: sum(size_of(compact(entry)) + 1 for entry in lists[name]))
+    while waiting:
+        left = room // len(waiting)
+        name = waiting.pop(0)
+        for entry in lists[name]:
+            size = size_of(compact(entry)) + 1
+            if size > left:
+                break
+            left -= size
+            room -= size
+            shown[name].append(entry)
+    return shown
+
+
+def clean(text):
+    """On one line and encodable: without control characters, line breaks and halves of surrogate pairs."""
+    text = str(text).encode("utf-8", "replace").decode("utf-8")
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+
+
+def shortened(text, limit):
+    """The text cleaned, in at most `limit` bytes of UTF-8; what is longer ends after a whole word, with an ellipsis."""
+    text = clean(text)
+    if size_of(text) <= limit:
+        return text
+    cut = text.encode()[: max(0, limit - 3)].decode("utf-8", "ignore")  # the ellipsis has three bytes
+    words = cut.rpartition(" ")[0]
+    return (words or cut) + "\u2026"
+
+
+def compact(value):
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def size_of(text):
+    return len(text.encode())
 
 
 class Installation:
@@ -686,7 +798,7 @@ class Installation:
 
         child = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
-            cwd=self.temporary, start_new_session=True, universal_newlines=True, errors="replace",
+            cwd=self.temporary, start_new_session=True, encoding="utf-8", errors="replace",
         )  # fmt: skip
         lines = []  # type: list[str]
         reader = self.start_reader(child, lines, silent)
