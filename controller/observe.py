@@ -46,7 +46,7 @@ def observed_condition(request: Request, pod: PodState, outcome: ProbeOutcome | 
                 UNKNOWN, Reason.OBSERVED, "The pod's own installer is at work; Wheelwarden only observes it."
             )
     if outcome is not None and outcome.digest == digest and outcome.report is not None:
-        return _judge(request, outcome.report)
+        return _judge(request, pod, outcome.report)
     known = find(pod.conditions, names.PACKAGES_INSTALLED)
     if known is not None and pod.probed == digest and known.status != UNKNOWN:
         return known
@@ -60,7 +60,7 @@ def installed_versions(report: ProbeReport) -> list[str]:
     return sorted(f"{one.name}=={one.versions[0]}" for one in report.distributions if one.found)
 
 
-def _judge(request: Request, report: ProbeReport) -> Condition:
+def _judge(request: Request, pod: PodState, report: ProbeReport) -> Condition:
     assert request.packages is not None
     found = {one.name: one for one in report.distributions}
     faults = [fault for package in request.packages.packages if (fault := _fault(package, found))]
@@ -71,11 +71,19 @@ def _judge(request: Request, report: ProbeReport) -> Condition:
         )
     told = " ".join(f"{text}." for _, text in faults[:SHOWN_PACKAGES])
     more = f" And {len(faults) - SHOWN_PACKAGES} more." if len(faults) > SHOWN_PACKAGES else ""
-    remedy = (
-        f" The pod's own installer did not say so. Empty its volume and restart the pods, or set "
-        f"{names.INSTALL_ANNOTATION}: managed to have Wheelwarden install."
-    )
-    return _condition(FALSE, faults[0][0], told + more + remedy)
+    return _condition(FALSE, faults[0][0], f"{told}{more} {_remedy(faults[0][0], pod)}")
+
+
+def _remedy(reason: str, pod: PodState) -> str:
+    managed = f"set {names.INSTALL_ANNOTATION}: managed to have Wheelwarden install"
+    if not pod.foreign_installer:
+        return f"Nothing installs packages into this pod: use an image that has them, or {managed}."
+    if reason == Reason.PACKAGE_MISSING:
+        return (
+            "The pod's own installer ended without an error and did not install it. Check that name and version exist on the "
+            f"index, and see `kubectl logs {pod.name} -c {names.INSTALL_CONTAINER}`; or {managed} and tell what fails."
+        )
+    return f"The pod's own installer ended without an error. Empty its volume and restart the pods, or {managed}."
 
 
 def _fault(package: str, found: dict[str, Distribution]) -> tuple[str, str] | None:

@@ -81,6 +81,43 @@ def test_what_is_there_is_held_against_what_is_asked_for(
     assert text in found.message
 
 
+@pytest.mark.parametrize(
+    ("there", "six", "message"),
+    [
+        (
+            foreign(),
+            dist("six"),
+            (
+                "six is not there. The pod's own installer ended without an error and did not install it. Check that name and "
+                "version exist on the index, and see `kubectl logs demo-app-0 -c install-packages`; or set "
+                "wheelwarden.dev/install: managed to have Wheelwarden install and tell what fails."
+            ),
+        ),
+        (
+            foreign(),
+            dist("six", ("1.16.0", True)),
+            (
+                "six is 1.16.0, and ==1.17.0 is asked for. The pod's own installer ended without an error. Empty its volume "
+                "and restart the pods, or set wheelwarden.dev/install: managed to have Wheelwarden install."
+            ),
+        ),
+        (
+            foreign(foreign_installer=False, installer=None),
+            dist("six"),
+            (
+                "six is not there. Nothing installs packages into this pod: use an image that has them, or set "
+                "wheelwarden.dev/install: managed to have Wheelwarden install."
+            ),
+        ),
+    ],
+)
+def test_the_advice_fits_the_cause(there: PodState, six: Distribution, message: str) -> None:
+    asked = replace(PINNED, install="observe")
+    found = packages_condition(asked, there, None, (), seen(asked, there, six, REQUESTS))
+    assert found is not None
+    assert found.message == message
+
+
 def test_until_the_probe_it_is_not_known_and_afterwards_it_stays_known() -> None:
     there = foreign()
     before = packages_condition(PINNED, there, None)
