@@ -2,18 +2,16 @@
 
 import json
 import signal
-import socket
 import stat
 import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
-from tests.payload.conftest import INSTALL, Object, Pod, index_of, make_python, make_wheel
+from tests.payload.conftest import INSTALL, Object, Pod, make_python
 
 
 def directories(store: Path) -> list[str]:
@@ -172,35 +170,6 @@ def test_a_slow_attempt_is_ended_as_a_timeout(pod: Pod, hanging_index: Object) -
     assert staged(pod.store) == []
 
 
-def test_a_name_that_no_index_has_is_told_and_not_tried_again(pod: Pod, open_index: Object) -> None:
-    for installer in ("uv", "pip"):
-        ended = pod.install(pod.request("this-does-not-exist-12345", retries=3, installer=installer, **open_index))
-        assert (ended.code, ended.result["error"]["class"], ended.result["attempts"]) == (1, "package_not_found", 1)
-        assert "this-does-not-exist-12345" in ended.result["error"]["message"]
-        assert not (pod.view / "site-packages").exists()
-
-
-def test_an_index_that_is_not_there_is_a_network_fault(pod: Pod) -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        host = f"127.0.0.1:{unused.getsockname()[1]}"
-        ended = pod.install(pod.request("six", indexUrl=f"http://{host}/simple/", trustedHosts=[host]))
-    assert ended.result["error"]["class"] == "network"
-    assert host in ended.result["error"]["message"]
-
-
-def test_a_package_that_does_not_build_is_told_so(pod: Pod, open_index: Object, tmp_path: Path) -> None:
-    source = tmp_path / "broken"
-    source.mkdir()
-    (source / "pyproject.toml").write_text(
-        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
-        '[project]\nname = "broken"\nversion = "1"\n'
-    )
-    (source / "setup.py").write_text("raise SystemExit('no compiler here')\n")
-    ended = pod.install(pod.request(f"broken @ {source.as_uri()}", **open_index))
-    assert ended.result["error"]["class"] == "build_failed"
-
-
 def test_onfailure_allow_ends_well_and_says_that_it_failed(pod: Pod, open_index: Object) -> None:
     ended = pod.install(pod.request("this-does-not-exist-12345", onFailure="allow", **open_index))
     assert (ended.code, ended.result["outcome"]) == (0, "failed")
@@ -277,13 +246,6 @@ def test_the_surroundings_may_be_read_only_and_hostile(pod: Pod, open_index: Obj
     assert [path.name for path in work.iterdir()] == ["json.py"]
 
 
-def test_a_wrong_package_hash_is_a_class_of_its_own(pod: Pod, open_index: Object) -> None:
-    url = open_index["indexUrl"].replace("/simple/", "/packages/six-1.17.0-py2.py3-none-any.whl")
-    ended = pod.install(pod.request(f"six @ {url}#sha256={'0' * 64}", **open_index))
-    assert ended.result["error"]["class"] == "hash_mismatch"
-    assert urlsplit(url).netloc in ended.output
-
-
 def test_on_another_owners_volume_all_lies_in_one_folder_and_the_owner_finds_its_marker(
     pod: Pod, open_index: Object
 ) -> None:
@@ -327,19 +289,3 @@ def test_a_git_reference_is_installed_where_there_is_git(
     ended = pod.install(pod.request(reference, "six", installer=installer, **open_index))
     assert ended.result["installed"] == ["six==1.17.0", "ww-from-git==3.1"], ended.output
     assert (pod.view / "site-packages" / "ww_from_git" / "__init__.py").exists()
-
-
-def test_without_git_its_absence_is_told(pod: Pod, open_index: Object, tmp_path: Path) -> None:
-    request = pod.request(f"ww-from-git @ git+file://{tmp_path}/nowhere@v3", **open_index)
-    ended = pod.install(request, variables={"PATH": str(tmp_path)})
-    assert (ended.code, ended.result["outcome"]) == (1, "failed")
-    assert "git" in ended.result["error"]["message"].lower()
-
-
-@pytest.mark.parametrize("installer", ["uv", "pip"])
-def test_a_package_for_another_python_is_told_as_that(pod: Pod, tmp_path: Path, installer: str) -> None:
-    make_wheel(tmp_path / "wheels", "ww_future", Requires_Python=">=4")
-    with index_of(tmp_path / "wheels") as where:
-        ended = pod.install(pod.request("ww-future", installer=installer, **where))
-    assert (ended.code, ended.result["error"]["class"]) == (1, "python_incompatible"), ended.output
-    assert "ww-future" in ended.result["error"]["message"]

@@ -34,7 +34,8 @@ LONGEST_PAUSE_SECONDS = 15
 COMPILER_MEBIBYTES = 48  # of one compiling process at most, as measured with the largest modules of pandas and scipy
 OWN_MEBIBYTES = 64  # and we with uv beside them
 IMAGE_ENTRIES = 10
-CAUSE_LIMIT = 500
+CAUSE_BYTES = 500
+CAUSE_LINES = 5
 SECRET_VARIABLES = ("PYPI_USERNAME", "PYPI_PASSWORD", "PYPI_NETRC")
 RETRIED = ("network", "timeout", "unknown")
 
@@ -54,25 +55,38 @@ ADVICE = {
     "unknown": "See pod logs for details",
 }
 
-# What uv and pip say, looked for in this order: the first class that matches wins. A 403 may stand only in a hint under
-# "was not found", so authentication comes before package_not_found.
+# What uv, pip and git say, looked for in this order: the first class that matches wins. A 403 may stand only in a hint
+# under "was not found", so authentication comes before package_not_found; a file that is not there is no network fault.
 SIGNS = (
     ("git_missing", ("Git executable not found", "Cannot find command 'git'", "No such file or directory: 'git'")),
     ("disk_full", ("No space left on device", "Disk quota exceeded", "os error 28", "os error 122")),
     ("hash_mismatch", ("Hash mismatch", "DO NOT MATCH THE HASHES")),
     ("authentication", ("401 Unauthorized", "403 Forbidden", "401 Client Error", "403 Client Error", "ERROR: HTTP error 401",
-                        "ERROR: HTTP error 403", "valid authentication credentials", "User for ")),
+                        "ERROR: HTTP error 403", "valid authentication credentials", "User for ",
+                        "returned error: 401", "returned error: 403", "Authentication failed for",
+                        "could not read Username", "Permission denied (publickey", "Host key verification failed")),
+    ("package_not_found", ("HTTP status client error (404", "HTTP error 404", "returned error: 404", "repository not found",
+                           "Repository not found", "not appear to be a git repository", "couldn't find remote ref",
+                           "did not match any file(s) known to git", "Remote branch")),
     ("network", ("error sending request", "dns error", "failed to lookup address", "Connection refused", "tcp connect",
                  "connection error", "NewConnectionError", "Name or service not known", "ConnectTimeout", "timed out",
                  "invalid peer certificate", "CERTIFICATE_VERIFY_FAILED", "SSLError", "Failed to fetch", "502 Bad Gateway",
-                 "503 Service Unavailable", "Network is unreachable", "Could not connect")),
-    ("build_failed", ("Failed to build", "failed to build", "The build backend returned an error", "Building wheel for",
-                      "subprocess-exited-with-error")),
+                 "503 Service Unavailable", "Network is unreachable", "Could not connect", "Failed to connect to",
+                 "Could not resolve host")),
+    ("build_failed", ("Failed to build", "failed to build", "The build backend returned an error",
+                      "Failed building wheel", "did not run successfully", "subprocess-exited-with-error")),
     ("python_incompatible", ("no wheels with a matching", "does not satisfy Python", "requires Python",
                              "requires a different Python", "is not a supported wheel on this platform", "Requires-Python")),
     ("package_not_found", ("was not found in the package registry", "there is no version of", "there are no versions of",
-                           "No solution found", "No matching distribution", "Could not find a version",
-                           "is not a valid requirement", "ResolutionImpossible")),
+                           "conflicting dependencies", "No solution found", "No matching distribution",
+                           "Could not find a version", "is not a valid requirement", "ResolutionImpossible")),
+)  # fmt: skip
+
+# How lines of uv and pip begin that say nothing about the cause.
+NOISE = (
+    "No solution found", "THESE PACKAGES DO NOT MATCH", "ResolutionImpossible", "subprocess-exited-with-error", "exit code:",
+    "Looking in indexes", "WARNING: Retrying", "note:", "Build failures usually", "See above", "To fix this you could",
+    "1. loosen", "2. remove", "Could not install requirement", "[end of output]", "INFO:",
 )  # fmt: skip
 
 
@@ -796,9 +810,11 @@ class Installation:
         import signal
         import subprocess
 
+        log = PipLog() if self.request["installer"] != "uv" else None
         child = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
-            cwd=self.temporary, start_new_session=True, encoding="utf-8", errors="replace",
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self.temporary,
+            env=dict(environment, PIP_LOG=log.path) if log else environment, pass_fds=(log.end,) if log else (),
+            start_new_session=True, encoding="utf-8", errors="replace",
         )  # fmt: skip
         lines = []  # type: list[str]
         reader = self.start_reader(child, lines, silent)
@@ -808,53 +824,39 @@ class Installation:
             raise InstallError("timeout", "The attempt was ended after {} s.".format(self.request["timeoutSeconds"]))
         finally:
             try:
-                os.killpg(
-                    child.pid, signal.SIGKILL
-                )  # whatever a build left running; after a normal end nobody is there
+                os.killpg(child.pid, signal.SIGKILL)  # what a build left running
             except OSError:
                 pass
             child.wait()
             reader.join(5)
-        if code:
-            kind, cause = classify("\n".join(lines))
-            if kind == "package_not_found" and self.is_refused(environment):
-                kind, cause = (
-                    "authentication",
-                    "The index {} refuses these credentials.".format(self.request["indexUrl"]),
-                )
-            if silent:
-                print("\n".join(lines))
-            raise InstallError(kind, cause)
-        return lines
+            failed = log.failed_pages() if log else []
+        fault = self.fault_of_index(environment, failed, bool(code))
+        if not code and not fault:
+            return lines
+        if silent:
+            print("\n".join(lines))
+        kind, cause = classify("\n".join(lines))
+        if fault and (not code or kind in ("network", "authentication", "package_not_found", "unknown")):
+            raise InstallError(*fault)
+        output = [self.redacted(line) for line in log.output_of_build()] if log and kind == "build_failed" else []
+        if output:
+            print("\n".join(output))
+            cause = shortened("{}: {}".format(cause.partition(".")[0], output[-1]), CAUSE_BYTES)
+        raise InstallError(kind, cause)
 
-    def is_refused(self, environment):
-        """Whether the first index answers our credentials with 401 or 403: pip takes that for a missing package.
+    def fault_of_index(self, environment, failed, in_vain):
+        """(class, cause) of an index that pip could not ask, else None: pip itself passes over it, to the next one.
 
-        Asked without following redirects, so that the credentials stay with their host.
+        So whoever can block the first index could choose what is installed. Which index a package came from pip does not
+        tell; one that cannot be asked is no fault only if it is the last of several and all was found.
         """
-        import base64
-        import netrc
-        import ssl
-        from http.client import HTTPException, HTTPSConnection
-        from urllib.parse import urlsplit
-
-        url = urlsplit(self.request["indexUrl"] or "")
-        if not environment.get("NETRC") or url.scheme != "https" or not url.hostname:
-            return False
-        try:
-            entry = netrc.netrc(environment["NETRC"]).authenticators(url.hostname)
-            if entry is None:
-                return False
-            token = base64.b64encode("{}:{}".format(entry[0], entry[2]).encode()).decode()
-            trusted = {url.hostname, url.netloc} & set(self.request["trustedHosts"])
-            context = ssl._create_unverified_context() if trusted else ssl.create_default_context()
-            connection = HTTPSConnection(url.hostname, url.port, timeout=10, context=context)
-            connection.request("GET", url.path or "/", headers={"Authorization": "Basic " + token})
-            status = connection.getresponse().status
-            connection.close()
-        except (OSError, ValueError, HTTPException, netrc.NetrcParseError):
-            return False
-        return status in (401, 403)
+        indexes = " ".join([environment.get("PIP_INDEX_URL", ""), environment.get("PIP_EXTRA_INDEX_URL", "")]).split()
+        last = without_user(indexes[-1]).rstrip("/") + "/" if indexes else ""
+        for url, why in failed:
+            if in_vain or not without_user(url).startswith(last):
+                kind = "authentication" if why.startswith(("401 ", "403 ", "407 ")) else "network"
+                return kind, shortened(self.redacted("{}: {}".format(url, why)), CAUSE_BYTES)
+        return None
 
     def uv_argv(self, *words):
         return [self.request["uv"], "pip", "install", "--python", sys.executable, "--no-progress", *words]
@@ -960,6 +962,52 @@ class Installation:
         if removed:
             print("Removed from the volume, since no pod uses it: {}".format(", ".join(sorted(removed))))
         return bool(removed)
+
+
+class PipLog:
+    """What pip says to its log and not to us: pages of an index that it could not get, and the output of builds.
+
+    Read while it is written, and only that is kept: all of it may be large.
+    """
+
+    def __init__(self):
+        import collections
+        import threading
+
+        begin, self.end = os.pipe()
+        self.path = "/dev/fd/%d" % self.end
+        self.lines = []  # type: list[str]
+        self.last = collections.deque(maxlen=500)  # type: collections.deque[str]
+        self.reader = threading.Thread(target=self.read, args=(begin,), daemon=True)
+        self.reader.start()
+
+    def read(self, begin):
+        with open(begin, encoding="utf-8", errors="replace") as log:
+            for line in log:
+                self.last.append(line.partition(" ")[2].strip())  # without the time
+                if "Could not fetch URL " in line and len(self.lines) < 1000:
+                    self.lines.append(line)
+
+    def failed_pages(self):
+        """[(URL, why)] once pip has ended; without pages that an index just does not have."""
+        import re
+
+        os.close(self.end)
+        self.reader.join(5)
+        found = []
+        for url, why in re.findall(r"Could not fetch URL (\S+): (.*) - skipping", "".join(self.lines)):
+            if not why.startswith("404 Client Error"):
+                inner = re.search(r"\(Caused by \w+\([\"']?(?:<[^>]*>: )?(.*?)[\"']?\)+$", why)
+                found.append((url, inner.group(1) if inner else why.partition(" for url: ")[0]))
+        return found
+
+    def output_of_build(self):
+        """What the last command that pip ran has printed."""
+        lines = [line for line in self.last if line]
+        start = max((index for index, line in enumerate(lines) if line.startswith("Running command ")), default=-1)
+        rest = lines[start + 1 :]
+        end = next((index for index, line in enumerate(rest) if line.startswith(("error:", "ERROR:"))), len(rest))
+        return rest[:end]
 
 
 # Byte-compiles what its standard input names: a source and the place for its bytecode, by turns. What this Python cannot
@@ -1256,18 +1304,45 @@ def classify(output):
 
 
 def cause_of(output, signs):
-    """The lines that tell a person what happened: the one with the sign, else the last, unwrapped and shortened."""
+    """What tells a person what happened: from the line with the sign on, else the last lines; cleaned and shortened."""
     import re
 
-    # Without times: the same fault gives the same message, and a condition is not written anew for a tenth of a second.
+    # Without times: the same fault gives the same message, and a condition is not written again for a tenth of a second.
     output = re.sub(r" (?:after|in) [0-9.]+ ?m?s\b", "", output)
-    lines = [line.strip(" \t│╰─▶├\u00d7╭╯╮") for line in output.splitlines()]
+    lines = [line.strip(" \t│╰─▶>├\u00d7╭╯╮") for line in output.splitlines()]
     lines = [line for line in lines if line]
-    for index, line in enumerate(lines):
-        if any(sign in line for sign in signs):
-            start = max(0, index - 1) if signs and not line.startswith(("ERROR", "error")) else index
-            return " ".join(lines[start : index + 3])[:CAUSE_LIMIT]
-    return " ".join(lines[-3:])[:CAUSE_LIMIT]
+    start = next((index for index, line in enumerate(lines) if any(sign in line for sign in signs)), len(lines))
+    # uv tells a chain of causes: the first with a sign says where, the last why.
+    chain = []  # type: list[str]
+    for line in lines[start:]:
+        if chain and not line.startswith("cause:"):
+            break
+        chain.append(line)
+    rest = [plain(line) for line in lines[start + len(chain) :] if not is_noise(line)]
+    told = [plain(line) for line in chain if not is_noise(line)]
+    if len(told) > 1:
+        told = [told[0] + ": " + told[-1]]
+    told += rest[: CAUSE_LINES - len(told)]
+    return shortened(" ".join(told or [plain(line) for line in lines[-CAUSE_LINES:]]), CAUSE_BYTES)
+
+
+def is_noise(line):
+    return plain(line).startswith(NOISE) or "/pip-install-" in line  # a random folder: another message at each attempt
+
+
+def plain(line):
+    """A line without the word in front of it that says what kind of line it is."""
+    for word in ("error:", "ERROR:", "cause:", "hint:", "fatal:", "[stderr]", "[stdout]"):
+        if line.startswith(word):
+            line = line[len(word) :].strip()
+    return line
+
+
+def without_user(url):
+    """A URL as pip's log has it or not, without the user and the password in it."""
+    import re
+
+    return re.sub(r"://[^/@]*@", "://", url)
 
 
 def installed_in(site_packages):
