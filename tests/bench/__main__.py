@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import admission, controlling, creating, execs, installing, machine, probing
+from tests.bench import admission, controlling, creating, execs, installing, machine, probing, starting
 from tests.bench.figures import render, write
 from tests.cluster import artifacts
 
@@ -18,6 +18,8 @@ def main() -> int:
         figures += probing.measure()
         print("measuring: probing on a real node …", file=sys.stderr, flush=True)
         figures += execs.measure()
+        print("measuring: starting on a real node …", file=sys.stderr, flush=True)
+        figures += starting.measure()
         print("measuring: admission …", file=sys.stderr, flush=True)
         admitted, notes = admission.measure(work)
         figures += admitted

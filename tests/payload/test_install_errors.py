@@ -151,8 +151,8 @@ def test_a_certificate_that_nobody_trusts_is_a_network_fault(
         (
             ["no-such-thing-1"],
             (
-                "Because no-such-thing-1 was not found in the package registry and you require no-such-thing-1, we can conclude "
-                "that your requirements are unsatisfiable."
+                "Because no-such-thing-1 was not found in the package registry and you require no-such-thing-1, we can "
+                "conclude that your requirements are unsatisfiable."
             ),
             (
                 "Could not find a version that satisfies the requirement no-such-thing-1 (from versions: none) "

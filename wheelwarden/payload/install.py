@@ -1,7 +1,7 @@
 """Installs the packages of one pod: runs in the workload's own image, with its own interpreter (Python 3.8 or later).
 
 Standard library only, one file, no import of ours: it is copied or passed inline into images we know nothing of. The
-request, the result and the store's layout are in docs/architecture.md. What must hold, whatever dies and when:
+request, the result and the store's layout are in docs/architecture.md. What holds at any moment, also after a crash:
 
 - a directory of the store is complete from the moment its name exists: it is made in staging and renamed in one step;
 - it never changes afterwards, so running pods never see a change;
@@ -129,7 +129,7 @@ def main():
         if code == 0:
             print("onFailure is allow: the pod starts without these packages")
     except Stopped:
-        fail(result, "unknown", "The installer was told to stop before it was done.")
+        fail(result, "unknown", "The installer was stopped by SIGTERM or SIGINT before it finished.")
         code = 143
     except Exception as error:
         import traceback
@@ -458,7 +458,7 @@ class Installation:
             if now != beat:
                 beat, seen = now, time.monotonic()
             elif time.monotonic() - seen > HOLDER_DEAD_SECONDS:
-                print("The other installer gives no sign of life: taking over")
+                print("The other installer wrote no heartbeat for {:.0f} s: taking over".format(HOLDER_DEAD_SECONDS))
                 return "free-for-all"
             time.sleep(POLL_SECONDS)
 
@@ -1267,7 +1267,7 @@ def is_short(usage):
 def quoted(value):
     """A netrc token that uv and pip both read back as it was: in double quotes, with backslashes before special ones."""
     if "\n" in value or "\r" in value:
-        raise InstallError("authentication", "The user name or password holds a line break: mend the Secret.")
+        raise InstallError("authentication", "The user name or password contains a line break: correct the Secret.")
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
