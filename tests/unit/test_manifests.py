@@ -219,6 +219,18 @@ def test_how_full_the_volume_is_comes_from_who_looked_last(
     assert (used and used.used_bytes) == found
 
 
+def test_what_the_list_of_packages_has_no_room_for_is_a_warning() -> None:
+    many = replace(INSTALLED, installed_omitted=400, provided=("numpy==1.26.4",), provided_omitted=30)
+    status = package_status(
+        request(), [pod(installer=Installer(phase="ended", exit_code=0, result=many))], condition(TRUE), None
+    )
+    assert status is not None
+    assert status["installed"] == ["numpy==1.26.4", "six==1.17.0"]
+    assert status["warnings"] == [
+        "430 more packages are there than `installed` has room for; the installer's log lists all"
+    ]
+
+
 def test_a_store_without_a_size_of_its_own_has_no_usage_whatever_was_told() -> None:
     ended = Installer(phase="ended", result=replace(INSTALLED, usage=usage(900)))
     pods = [replace(pod(installer=ended), own_size=False)]
