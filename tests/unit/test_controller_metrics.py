@@ -68,6 +68,13 @@ def test_nothing_is_left_of_an_object_that_is_gone() -> None:
     assert scrape(metrics) == set()
 
 
+def test_a_volume_that_is_no_longer_measured_has_no_usage() -> None:
+    metrics = Metrics()
+    metrics.show("orders", "shop", PackagesSpec(), USAGE)
+    metrics.show("orders", "shop", PackagesSpec(), None)
+    assert [line for line in scrape(metrics) if "usage" in line] == []
+
+
 def samples(metrics: Metrics) -> set[str]:
     """The values of the label `package`."""
     return {
