@@ -1,6 +1,7 @@
 """What the controller knows of one object when it decides: frozen projections of what the API server gave."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -12,6 +13,11 @@ from wheelwarden.targets import Kind, annotations_of, main_container
 from wheelwarden.verify.results import ProbeReport, Usage
 
 MESSAGE_LIMIT: Final = 4096  # of a termination message (core/v1 Container.terminationMessagePath)
+FAILURE: Final = re.compile(
+    r"Error class: (?P<kind>[a-z_]{1,40})\. Attempts: (?P<attempts>[0-9]{1,6})\. Packages hash: (?P<hash>[0-9A-Za-z-]{1,64})\."
+    r"(?: Volume: (?P<totalBytes>[0-9]{1,18}) bytes, (?P<usedBytes>[0-9]{1,18}) used, "
+    r"(?P<availableBytes>[0-9]{1,18}) available\.)?"
+)
 NUMBER_LIMIT: Final = 1 << 60  # of bytes and seconds that a result tells
 
 # apps/v1 StatefulSet: which revision of the template a pod was made from.
@@ -249,9 +255,9 @@ def _installer(status: Mapping[str, Any]) -> Installer:
 def parse_result(message: str) -> InstallResult | None:
     """Reads a termination message; None where it is not one of the installer's (it was killed, or somebody else wrote it).
 
-    A sentence, a line of facts, a line of lists, which the kubelet may have cut off; or all in one line of JSON, as
-    installers of the release before wrote it. What runs in the pod can write anything there: a value of the wrong type
-    or size makes it none of the installer's.
+    A sentence, a line of facts, a line of lists, which the kubelet may have cut off; of a failure the facts in words and no
+    lists; or all in one line of JSON, as installers of the release before wrote it. What runs in the pod can write
+    anything there: a value of the wrong type or size makes it none of the installer's.
     """
     sentence, *lines = message.split("\n") if len(message) <= MESSAGE_LIMIT else [""]
     try:
@@ -259,9 +265,12 @@ def parse_result(message: str) -> InstallResult | None:
             facts = _object(sentence)
             kept = {"installed": len(facts["installed"]) + facts.get("installedOmitted", 0)}
             return _result(facts, facts, kept, _error(facts))
+        if failure := FAILURE.fullmatch(lines[0]):
+            return _result(_facts_of_failure(failure), {}, {}, (failure["kind"], _text(sentence)))
         facts = _object(lines[0])
-        error = (_text(facts["errorClass"]), _text(sentence)) if facts["outcome"] == "failed" else ("", "")
-        return _result(facts, _lists(lines[1:]), facts.get("counts") or {}, error)
+        if facts["outcome"] == "failed":
+            return None
+        return _result(facts, _lists(lines[1:]), facts.get("counts") or {}, ("", ""))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
@@ -297,11 +306,21 @@ def _result(
     )
 
 
+def _facts_of_failure(failure: re.Match[str]) -> Mapping[str, Any]:
+    sizes = {name: failure[name] and int(failure[name]) for name in ("totalBytes", "usedBytes", "availableBytes")}
+    return {
+        "outcome": "failed",
+        "hash": failure["hash"],
+        "attempts": int(failure["attempts"]),
+        "usage": sizes if failure["totalBytes"] else None,
+    }
+
+
 def _lists(lines: Sequence[str]) -> Mapping[str, Any]:
     try:
         return _object(lines[0])
     except (IndexError, ValueError):
-        return {}  # of a failure, or cut off
+        return {}  # cut off
 
 
 def _error(facts: Mapping[str, Any]) -> tuple[str, str]:

@@ -35,7 +35,9 @@ def test_a_package_that_is_nowhere_is_reported_and_its_mend_heals(
     )
     assert failed["message"].endswith(sentence)
     shown = workspace.kubectl("describe", "pod", stuck["metadata"]["name"])
-    facts = r'\{"version":1,"outcome":"failed",[^\n]*\}'
+    facts = (
+        r"Error class: package_not_found\. Attempts: 1\. Packages hash: [0-9a-f]+\. Volume: \d+ bytes, .* available\."
+    )
     assert re.search(rf"^ +Message: +{re.escape(sentence)}\n *{facts}$", shown, re.MULTILINE), shown
     if kind == "kasprapp":
         status = wait_for(

@@ -2,6 +2,7 @@
 
 import json
 import runpy
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 
@@ -69,19 +70,22 @@ def test_a_short_result_is_a_sentence_and_two_lines_for_us() -> None:
     )
 
 
-def test_a_failure_is_a_sentence_and_one_short_line() -> None:
-    text = message_of(failed("Package not found in index. Nothing is called six9.", usage=None), LIMIT)
+def test_a_failure_is_all_in_words() -> None:
+    text = message_of(failed("Package not found in index. Nothing is called six9."), LIMIT)
     assert text == (
-        "Package not found in index. Nothing is called six9.\n"
-        '{"version":1,"outcome":"failed","hash":"0123456789abcdef","attempts":1,"errorClass":"package_not_found"}'
+        "Package not found in index. Nothing is called six9.\nError class: package_not_found. Attempts: 1. "
+        "Packages hash: 0123456789abcdef. Volume: 4294967296 bytes, 1073741824 used, 3221225472 available."
     )
-    assert parse_result(text) == InstallResult(
+    without_usage = InstallResult(
         outcome="failed",
         hash=HASH,
         attempts=1,
         error_class="package_not_found",
         error_message="Package not found in index. Nothing is called six9.",
     )
+    usage = Usage(total_bytes=4 << 30, used_bytes=1 << 30, available_bytes=3 << 30)
+    assert parse_result(text) == replace(without_usage, usage=usage)
+    assert parse_result(text.partition(" Volume:")[0]) == without_usage
 
 
 @pytest.mark.parametrize(
@@ -222,6 +226,10 @@ def hostile(**changes: Any) -> str:
         hostile() + " " * 4096,
         hostile(outcome="perfect"),
         hostile(outcome=["installed"]),
+        hostile(outcome="failed"),
+        "No.\nError class: network. Attempts: 1000000000. Packages hash: h.",
+        "No.\nError class: network. Attempts: 1. Packages hash: h. Volume: 10 bytes, 11 used, 0 available.",
+        "No.\nError class: network. Attempts: 1. Packages hash: h. And more.",
         hostile(hash=7),
         hostile(attempts="1"),
         hostile(attempts=-1),
@@ -244,14 +252,14 @@ def test_what_is_not_as_the_installer_writes_it_is_none(message: str) -> None:
 
 
 def test_a_class_that_nobody_knows_names_no_metric_and_no_condition() -> None:
-    text = "No.\n" + json.dumps({"outcome": "failed", "hash": "h", "attempts": 1, "errorClass": "x" * 300})
+    text = "No.\nError class: of_my_own. Attempts: 1. Packages hash: h."
     found = parse_result(text)
     assert found is not None
     assert (found.error_class, found.error_message) == ("unknown", "No.")
 
 
 def test_no_control_character_of_a_pod_reaches_a_condition() -> None:
-    text = "N\x1b[2Jo.\n" + json.dumps({"outcome": "failed", "hash": "h", "attempts": 1, "errorClass": "network"})
+    text = "N\x1b[2Jo.\nError class: network. Attempts: 1. Packages hash: h."
     found = parse_result(text)
     assert found is not None
     assert found.error_message == "N [2Jo."

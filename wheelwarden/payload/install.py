@@ -286,12 +286,12 @@ def report(result, limit):
 def message_of(result, limit):
     """The result in at most `limit` bytes of UTF-8: a sentence, a line of facts and, unless it failed, a line of lists.
 
-    The kubelet may still cut the end (it shares 12 KiB among the containers of a pod): the lists, so that the facts
-    survive. What is left out of a list is the difference to its count among the facts.
+    The facts of a failure are in words: another owner of the pod may quote the whole message to people. The kubelet may
+    still cut the end (it shares 12 KiB among the containers of a pod): the lists, so that the facts survive. What is left
+    out of a list is the difference to its count among the facts.
     """
     failed = result["outcome"] == "failed"
-    facts = facts_of_failure(result) if failed else facts_of_success(result)
-    facts_line = compact(facts)
+    facts_line = facts_of_failure(result) if failed else compact(facts_of_success(result))
     sentence = shortened(sentence_of(result), min(SENTENCE_BYTES, limit - size_of(facts_line) - 1))
     if failed:
         return sentence + "\n" + facts_line
@@ -305,11 +305,11 @@ def message_of(result, limit):
 
 
 def facts_of_failure(result):
-    """Few: another owner of the pod may quote the whole message to people."""
-    facts = {"version": 1, "outcome": "failed", "hash": result["hash"], "attempts": result["attempts"],
-             "errorClass": result["error"]["class"]}  # fmt: skip
+    facts = "Error class: {}. Attempts: {}. Packages hash: {}.".format(
+        result["error"]["class"], result["attempts"], result["hash"]
+    )
     if result["usage"] is not None:
-        facts["usage"] = result["usage"]
+        facts += " Volume: {totalBytes} bytes, {usedBytes} used, {availableBytes} available.".format(**result["usage"])
     return facts
 
 
