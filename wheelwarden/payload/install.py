@@ -74,7 +74,8 @@ SIGNS = (
                  "503 Service Unavailable", "Network is unreachable", "Could not connect", "Failed to connect to",
                  "Could not resolve host")),
     ("build_failed", ("Failed to build", "failed to build", "The build backend returned an error",
-                      "Failed building wheel", "did not run successfully", "subprocess-exited-with-error")),
+                      "Failed building wheel", "did not run successfully", "subprocess-exited-with-error",
+                      "Command errored out with exit status")),
     ("python_incompatible", ("no wheels with a matching", "does not satisfy Python", "requires Python",
                              "requires a different Python", "is not a supported wheel on this platform", "Requires-Python")),
     ("package_not_found", ("was not found in the package registry", "there is no version of", "there are no versions of",
@@ -85,7 +86,7 @@ SIGNS = (
 # How lines of uv and pip begin that say nothing about the cause.
 NOISE = (
     "No solution found", "THESE PACKAGES DO NOT MATCH", "ResolutionImpossible", "subprocess-exited-with-error", "exit code:",
-    "Looking in indexes", "WARNING: Retrying", "note:", "Build failures usually", "See above", "To fix this you could",
+    "Looking in indexes", "Retrying (", "note:", "Build failures usually", "See above", "To fix this you could",
     "1. loosen", "2. remove", "Could not install requirement", "[end of output]", "INFO:",
 )  # fmt: skip
 
@@ -841,7 +842,7 @@ class Installation:
         output = [self.redacted(line) for line in log.output_of_build()] if log and kind == "build_failed" else []
         if output:
             print("\n".join(output))
-            cause = shortened("{}: {}".format(cause.partition(".")[0], output[-1]), CAUSE_BYTES)
+            cause = shortened("{}: {}".format(cause.partition(". ")[0].rstrip("."), output[-1]), CAUSE_BYTES)
         raise InstallError(kind, cause)
 
     def fault_of_index(self, environment, failed, in_vain):
@@ -1006,8 +1007,8 @@ class PipLog:
         lines = [line for line in self.last if line]
         start = max((index for index, line in enumerate(lines) if line.startswith("Running command ")), default=-1)
         rest = lines[start + 1 :]
-        end = next((index for index, line in enumerate(rest) if line.startswith(("error:", "ERROR:"))), len(rest))
-        return rest[:end]
+        ends = [line.startswith(("error:", "ERROR:", "WARNING:")) or ": finished with" in line for line in rest]
+        return rest[: ends.index(True) if True in ends else len(rest)]
 
 
 # Byte-compiles what its standard input names: a source and the place for its bytecode, by turns. What this Python cannot
@@ -1332,7 +1333,7 @@ def is_noise(line):
 
 def plain(line):
     """A line without the word in front of it that says what kind of line it is."""
-    for word in ("error:", "ERROR:", "cause:", "hint:", "fatal:", "[stderr]", "[stdout]"):
+    for word in ("error:", "ERROR:", "WARNING:", "cause:", "hint:", "fatal:", "[stderr]", "[stdout]"):
         if line.startswith(word):
             line = line[len(word) :].strip()
     return line
