@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from wheelwarden.cli.junit import JunitCase, junit_document
 from wheelwarden.redaction import printable
 from wheelwarden.verify.reliability import Check, Reliability
+
+SHOWN_LINES: Final = 5  # of what an interpreter printed
 
 
 def record(found: Reliability) -> Mapping[str, Any]:
@@ -21,11 +23,30 @@ def text(found: Reliability) -> Sequence[str]:
     lines = [f"{'CHECK':9}  {'SUBJECT':{width}}  RESULT"]
     for check in found.checks:
         told = measured(check) if check.ok else f"failed: {check.error}"
+        if check.measured.get("notTried"):
+            told += "; the other checks of it were not tried"
         lines.append(f"{check.check:9}  {check.subject:{width}}  {printable(told)}".rstrip())
     failed = [check for check in found.checks if not check.ok]
+    for check in failed:
+        lines += ["", *failures(check)] if check.measured.get("firstFailures") else []
     lines += ["", f"{len(found.checks) - len(failed)} of {len(found.checks)} checks hold in Python {found.python}."]
     remedies = dict.fromkeys(f"{check.check}: {check.remedy}." for check in failed)
     return [*lines, *remedies]
+
+
+def failures(check: Check) -> Sequence[str]:
+    """The first failures of a check that ran in several interpreters or threads, in their order, with what they printed."""
+    lines = [f"{check.check} {check.subject}, the first failures:"]
+    printed = ""
+    for one in check.measured["firstFailures"]:
+        iteration = f", import {one['iteration']}" if one.get("iteration") else ""
+        lines.append(
+            f"  round {one['round']}, worker {one['worker']}{iteration}, exit code {one['exitCode']}: {printable(one['error'])}"
+        )
+        if one["stderr"] != printed:  # failures of one interpreter share what it printed
+            printed = one["stderr"]
+            lines += [f"    | {printable(line)}" for line in printed.splitlines()[-SHOWN_LINES:]]
+    return lines
 
 
 def measured(check: Check) -> str:
@@ -35,17 +56,22 @@ def measured(check: Check) -> str:
         peak = f", {found['peakBytes'] >> 20} MiB at most" if "peakBytes" in found else ""
         return f"ok, {found['seconds'] * 1000:.0f} ms{peak}"
     if check.check == "stress":
-        return f"ok, {found['done']} imports, {found['failures']} failed"
+        again = "" if found["loadedAgain"] else ", compiled: loaded once by each"
+        return f"ok, {found['done']} imports, {found['failures']} failed{again}"
     if check.check == "memory" and found.get("growthBytes") is not None:
         again = "" if found["loadedAgain"] else ", compiled: loaded once"
         return f"ok, {found['growthBytes'] / 1024:+.0f} KiB{again}"
     if check.check == "memory":
         return f"not measured: {found.get('cause')}"
+    if check.check == "order" and found.get("cause"):
+        return f"not tried: {found['cause']}"
     if check.check == "cycles" and found["cycles"]:
         return f"ok, harmless cycles: {'; '.join(found['cycles'][:3])}"
     if check.check == "paths" and found.get("places"):
-        others = [place["file"] for place in found["places"][1:]]
-        return f"ok, {found['places'][0]['file']}" + (f", hides {', '.join(map(str, others))}" if others else "")
+        first = found["places"][0]
+        others = [] if first["namespace"] else [place["file"] for place in found["places"][1:]]
+        others = [file for file in others if file != first["file"]]
+        return f"ok, {first['file'] or first['entry']}" + (f", hides {', '.join(map(str, others))}" if others else "")
     return "ok"
 
 

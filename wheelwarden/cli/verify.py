@@ -5,7 +5,7 @@ import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from wheelwarden.cli import exits
 from wheelwarden.cli.clusters import add_cluster_arguments
@@ -27,10 +27,8 @@ EPILOG = (
     "Exit codes: 0 all imported (all checks hold), 1 some did not, 2 the pod could not be asked or nothing could be tried "
     "in it, 130 and 143 after Ctrl-C and SIGTERM."
 )
-# Options of the profile, by their attribute, with the value of one that is left out.
-PROFILE_DEFAULTS: Final = {
-    "in_place": False, "path": [], "call": False, "budget_ms": 100.0, "growth_limit": 1024, "workers": 10, "each": 50,
-}  # fmt: skip
+# Options of the profile, by their attribute.
+PROFILE_OPTIONS: Final = ("in_place", "path", "call", "budget_ms", "growth_limit", "workers", "each", "rounds")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,11 +57,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     profile.add_argument("--budget-ms", metavar="MS", type=float, help="that an import may take (default: 100)")
     profile.add_argument(
-        "--growth-limit", metavar="KIB", type=int,
-        help="that memory may grow over 100 imports (default: 1024)",
-    )  # fmt: skip
+        "--growth-limit", metavar="KIB", type=int, help="that memory may grow over 100 imports (default: 1024)"
+    )
     profile.add_argument("--workers", metavar="N", type=int, help="interpreters of the stress (default: 10)")
     profile.add_argument("--each", metavar="N", type=int, help="imports of each of them (default: 50)")
+    profile.add_argument("--rounds", metavar="N", type=int, help="how often each check is repeated (default: 3)")
+
+
+def _profile_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Those of the profile's options that were given, by their name on the command line."""
+    given = {name: getattr(arguments, name) for name in PROFILE_OPTIONS}
+    return {f"--{name.replace('_', '-')}": value for name, value in given.items() if value is not None}
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -82,30 +86,21 @@ def run(arguments: argparse.Namespace) -> int:
     pod = PodReference(
         namespace=namespace, name=arguments.pod, kubeconfig=arguments.kubeconfig, context=arguments.context
     )
+    if not arguments.profile and (misplaced := _profile_options(arguments)):
+        raise UnusableInput(f"{', '.join(misplaced)}: only with --profile reliability; add that, or leave it out")
     if arguments.output == "junit" and not arguments.profile:
         raise UnusableInput("-o junit is for --profile reliability; `wheelwarden test-image` has it too")
     try:
         validate(arguments.modules, arguments.timeout)
     except ValueError as error:
         raise UnusableInput(str(error)) from error
-    for line in _tell_ignored(arguments):
-        note(line)
+    if arguments.profile and arguments.no_logs:
+        note("--no-logs is ignored: with --profile reliability no logs are fetched")
     try:
         return _run_profile(arguments, pod) if arguments.profile else _run_imports(arguments, pod)
     except Interrupted as interrupt:
         complain(f"interrupted by {interrupt}")
         return interrupt.exit_code
-
-
-def _tell_ignored(arguments: argparse.Namespace) -> Iterator[str]:
-    """Says of options that mean nothing here that they do, and gives those that were left out their defaults."""
-    for name, default in PROFILE_DEFAULTS.items():
-        if getattr(arguments, name) is None:
-            setattr(arguments, name, default)
-        elif not arguments.profile:
-            yield f"--{name.replace('_', '-')} is ignored: it means something with --profile reliability only"
-    if arguments.profile and arguments.no_logs:
-        yield "--no-logs is ignored: with --profile reliability no logs are fetched"
 
 
 def _run_imports(arguments: argparse.Namespace, pod: "PodReference") -> int:
@@ -157,22 +152,18 @@ def _run_profile(arguments: argparse.Namespace, pod: "PodReference") -> int:
     from wheelwarden.verify.reliability import Profile
     from wheelwarden.verify.reliability_run import run_reliability
 
-    numbers = {"--budget-ms": arguments.budget_ms, "--workers": arguments.workers, "--each": arguments.each}
-    for option, value in numbers.items():
-        if value <= 0:
-            raise UnusableInput(f"{option} {value:g}: it must be more than 0")
-    profile = Profile(
-        modules=tuple(arguments.modules),
-        path=tuple(arguments.path),
-        call=arguments.call,
-        budget_ms=arguments.budget_ms,
-        growth_limit_bytes=arguments.growth_limit << 10,
-        workers=arguments.workers,
-        each=arguments.each,
-        deadline_seconds=arguments.timeout,
-    )
+    options = _profile_options(arguments)
+    for option in ("--budget-ms", "--growth-limit", "--workers", "--each", "--rounds"):
+        if options.get(option, 1) <= 0:
+            raise UnusableInput(f"{option} {options[option]:g}: it must be more than 0")
+    in_place = bool(options.pop("--in-place", False))
+    if "--growth-limit" in options:
+        options["--growth-limit-bytes"] = options.pop("--growth-limit") << 10
+    fields = {option.strip("-").replace("-", "_"): value for option, value in options.items()}
+    fields["path"] = tuple(fields.get("path", ()))
+    profile = Profile(modules=tuple(arguments.modules), deadline_seconds=arguments.timeout, **fields)
     work = run_reliability(
-        pod, arguments.container, profile, in_place=arguments.in_place, tell=lambda line: note(printable(line))
+        pod, arguments.container, profile, in_place=in_place, tell=lambda line: note(printable(line))
     )
     found = asyncio.run(interruptible(work))
     if arguments.output == "json":

@@ -1,7 +1,7 @@
 """The programs that run in the workload's image, as data: they are read here, never imported.
 
-`install.py`, `probe.py` and `reliability.py` use the standard library of Python 3.8 or later, and of ours `children.py` alone,
-which `read` makes a part of them.
+`install.py`, `probe.py` and `reliability.py` use the standard library of Python 3.8 or later, and of ours what stands in this
+folder (`children.py`, `reliability_tasks.py`), which `read` makes a part of them.
 """
 
 import base64
@@ -13,14 +13,14 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
-SHARED: Final = re.compile(r"^from wheelwarden\.payload\.children import .*\n", re.MULTILINE)
+SHARED: Final = re.compile(r"^from wheelwarden\.payload\.(\w+) import .*\n", re.MULTILINE)
 
 
 @cache
 def read(name: str) -> str:
-    """The source of a payload, by its file name, whole: what it imports of `children.py` stands in that line's place."""
+    """The source of a payload, by its file name, whole: what it imports of this folder stands in that line's place."""
     source = resources.files(__name__).joinpath(name).read_text(encoding="utf-8")
-    return SHARED.sub(lambda _: read("children.py"), source)
+    return SHARED.sub(lambda found: read(f"{found[1]}.py"), source)
 
 
 @cache

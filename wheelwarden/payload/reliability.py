@@ -14,189 +14,15 @@ import threading
 import time
 
 from wheelwarden.payload.children import end_in_time, end_interpreter, start_interpreter
+from wheelwarden.payload.reliability_tasks import PRELUDE, TASKS
 
 READ_LIMIT_BYTES = 1 << 20
 ERROR_LIMIT = 300
-SHOWN = 10  # of failures, cycles and files
+STDERR_LIMIT, STDERR_LINES = 1000, 10  # characters and lines kept, from the end
+SHOWN = 10  # of failures and cycles
 LISTED = 50  # names of a folder
 BUSY_THREADS, BUSY_TURNS = 3, 1000000
 DISCOVERY_TRIES, DISCOVERY_SECONDS = 10, 0.1
-
-# What each interpreter has before its task: the search path as asked for, a way to import with or without an attribute, and
-# a descriptor to report on, since modules may print what they like.
-PRELUDE = r"""
-import sys
-sys.path[:] = [p for p in sys.path if p not in ("", "/")]
-import json, os
-write, dumps, leave = os.write, json.dumps, os._exit  # as they are, whatever the modules do to them
-task = json.loads(sys.argv[1])
-sys.path[:0] = task["path"]
-def bring(name, call=False):
-    module, _, attribute = name.partition(":")
-    __import__(module)
-    found = sys.modules[module]
-    for part in filter(None, attribute.split(".")):
-        found = getattr(found, part)
-    if call and attribute:
-        found()
-    return sys.modules[module]
-def text(error):
-    import traceback
-    return traceback.format_exception_only(type(error), error)[-1].strip()
-def forget(name):
-    # compiled modules cannot be loaded twice: with one of them, all stay
-    top = name.partition(":")[0].split(".")[0]
-    mine = [key for key in sys.modules if key == top or key.startswith(top + ".")]
-    if any((getattr(sys.modules[key], "__file__", None) or ".so").endswith((".so", ".pyd")) for key in mine):
-        return False
-    for key in mine:
-        del sys.modules[key]
-    return True
-def tell(report):
-    sys.stdout.flush()
-    write(int(sys.argv[2]), dumps(report).encode())
-    leave(0)
-"""
-
-# Each task: what is run after the prelude, which ends by `tell`.
-TASKS = {
-    "import": r"""
-import time, resource
-start = time.perf_counter()
-try:
-    for name in task["modules"]:
-        bring(name, task["call"])
-    error = None
-except BaseException as raised:
-    error = text(raised)
-seconds = time.perf_counter() - start
-tell({"error": error, "seconds": seconds, "peakBytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024})
-""",
-    "cycles": r"""
-import builtins
-from importlib.util import resolve_name
-asked, cycles, real = [], [], builtins.__import__
-def traced(name, globals=None, locals=None, fromlist=(), level=0):
-    package = (globals or {}).get("__package__") or ""
-    try:
-        wanted = resolve_name("." * level + name, package) if level else name
-    except (ImportError, ValueError):
-        wanted = name
-    names = [wanted] + [wanted + "." + part for part in fromlist or () if wanted + "." + part in asked]
-    for one in names:
-        if one in asked and getattr(getattr(sys.modules.get(one), "__spec__", None), "_initializing", False):
-            cycle = asked[asked.index(one):] + [one]
-            if len(cycle) > 2 and cycle not in cycles:
-                cycles.append(cycle)
-    new = wanted not in sys.modules
-    if new:
-        asked.append(wanted)
-    try:
-        return real(name, globals, locals, fromlist, level)
-    finally:
-        if new:
-            asked.remove(wanted)
-builtins.__import__ = traced
-try:
-    bring(task["modules"][0])
-    error = None
-except BaseException as raised:
-    error = text(raised)
-builtins.__import__ = real
-tell({"error": error, "cycles": cycles})
-""",
-    "threads": r"""
-import threading
-errors, ready = [], threading.Barrier(task["workers"])
-def work():
-    ready.wait()
-    try:
-        bring(task["modules"][0])
-    except BaseException as raised:
-        errors.append(text(raised))
-threads = [threading.Thread(target=work, daemon=True) for _ in range(task["workers"])]
-for thread in threads: thread.start()
-for thread in threads: thread.join()
-tell({"errors": errors})
-""",
-    "load": r"""
-import threading
-def busy():
-    while True:  # until the import has ended, and with it this interpreter
-        for _ in range(task["turns"]):
-            pass
-threads = [threading.Thread(target=busy, daemon=True) for _ in range(task["threads"])]
-for thread in threads: thread.start()
-try:
-    bring(task["modules"][0])
-    error = None
-except BaseException as raised:
-    error = text(raised)
-tell({"error": error})
-""",
-    "stress": r"""
-import time
-done, errors = 0, []
-for _ in range(task["each"]):
-    try:
-        bring(task["modules"][0])
-        done += 1
-    except BaseException as raised:
-        errors.append(text(raised)[:300])
-    forget(task["modules"][0])
-    time.sleep(0.001)
-tell({"done": done, "errors": errors})
-""",
-    "memory": r"""
-import gc
-def used():
-    gc.collect()
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-name, error, growth, again = task["modules"][0], None, None, False
-try:
-    for number in range(task["warm"] + task["repeats"]):
-        if number == task["warm"]:
-            before = used()
-        bring(name)
-        again = forget(name)
-    growth = used() - before
-except BaseException as raised:
-    error = text(raised)
-tell({"error": error, "growthBytes": growth, "loadedAgain": again})
-""",
-    "paths": r"""
-import importlib.machinery, importlib.util
-module = task["modules"][0].partition(":")[0]
-top = module.split(".")[0]
-def place(spec):
-    if spec is None:
-        return None
-    return spec.origin if spec.origin not in (None, "namespace") else list(spec.submodule_search_locations or [None])[0]
-places = []
-for entry in sys.path:
-    try:
-        found = importlib.machinery.PathFinder.find_spec(top, [entry])
-    except BaseException:
-        found = None
-    if found is not None:
-        places.append({"entry": entry, "file": place(found)})
-builtin = top in sys.builtin_module_names
-folder = os.path.dirname(places[0]["file"] or "") if places else ""
-try:
-    names = sorted(os.listdir(folder)) if folder else []
-except OSError:
-    names = []
-files = []
-for name in names[:task["listed"]]:
-    try:
-        files.append({"name": name, "modified": os.stat(os.path.join(folder, name)).st_mtime})
-    except OSError:
-        pass
-more = max(0, len(names) - len(files))
-tell({"sysPath": sys.path, "places": places, "builtin": builtin, "folder": folder, "files": files, "more": more})
-""",
-}
 
 
 def main():
@@ -208,6 +34,17 @@ def main():
     print(json.dumps({"version": 1, "python": "%d.%d.%d" % sys.version_info[:3], "checks": profile.checks}))
 
 
+def merged(key, one, other):
+    """How the figures of two rounds become one."""
+    if key == "seconds":
+        return min(one, other)
+    if key in ("peakBytes", "growthBytes", "attempts"):
+        return max(one, other)
+    if key in ("done", "failures"):
+        return one + other
+    return (one + other)[:SHOWN] if key == "firstFailures" else other
+
+
 class Profile:
     """The checks of one request; `checks` holds what came of them: `{check, subject, ok, error, measured}`."""
 
@@ -216,17 +53,64 @@ class Profile:
         self.modules = request["modules"]
         self.end = time.monotonic() + request["totalSeconds"]
         self.checks = []  # type: list[dict[str, object]]
+        self.missing = set()  # type: set[str]
+        self.broken = set()  # type: set[str]
 
     def run(self, check):
         """Runs one check for each subject it has; what there is no time left for is told and not tried."""
-        subjects = [[name] for name in self.modules]
-        if check == "order":
-            subjects = [[a, b] for a in self.modules for b in self.modules if a != b][: self.request["pairs"]]
-        for subject in subjects:
+        for subject in self.subjects(check):
+            if self.missing.intersection(subject) or (check != "cycles" and self.broken.intersection(subject)):
+                continue  # told once, where it was found out
+            self.repeat(check, subject)
+
+    def subjects(self, check):
+        if check != "order":
+            return [[name] for name in self.modules]
+        pairs = [[a, b] for a in self.modules for b in self.modules if a != b]
+        pairs.sort(key=lambda pair: not same_name(*pair))
+        limit = self.request["pairs"]
+        if len(pairs) > limit:
+            self.add(
+                "order", ["%d more pairs" % (len(pairs) - limit)], True, None, {"cause": "%d pairs are tried" % limit}
+            )
+        return pairs[:limit]
+
+    def repeat(self, check, subject):
+        """Several rounds of a check, until it does not hold; whether a module imports at all takes all of them to say."""
+        rows = {}  # type: dict[str, Row]
+        number = faults = 0
+        while number < self.request["rounds"]:
             if time.monotonic() >= self.end:
-                self.add(check, subject, False, "no time was left for it", {})
-            else:
-                getattr(self, "check_" + check)(subject)
+                error = "no time was left for round %d of %d" % (number + 1, self.request["rounds"])
+                rows.setdefault(check, Row(check, False, error, {})).fail(error)
+                break
+            number += 1
+            for row in getattr(self, "try_" + check)(subject):
+                for one in row.measured.get("firstFailures", ()):
+                    one.pop("at", None)
+                    one["round"] = number
+                faults += not row.ok
+                rows.setdefault(row.check, row).add(row)
+            if faults and (check != "fresh" or rows[check].is_late()):
+                break
+        if check == "fresh":
+            self.judge_fresh(subject, rows, 0 < faults == number)
+        for row in rows.values():
+            self.add(row.check, subject, row.ok, row.error, dict(row.measured, rounds=number))
+
+    def judge_fresh(self, subject, rows, always):
+        measured = rows["fresh"].measured
+        if "seconds" in measured:
+            took, budget = measured["seconds"] * 1000, self.request["budgetMs"]
+            slow = None if took <= budget else "it takes %d ms, more than %g ms" % (took, budget)
+            rows["time"] = Row("time", not slow, slow, {"seconds": measured["seconds"]})
+        if always:
+            self.broken.update(subject)
+            measured["notTried"] = self.rest("fresh", "cycles")
+
+    def rest(self, check, *but):
+        asked = self.request["checks"]
+        return [one for one in asked[asked.index(check) + 1 :] if one not in but]
 
     def add(self, check, subject, ok, error, measured):
         self.checks.append(
@@ -236,7 +120,7 @@ class Profile:
 
     def start(self, task, modules, **more):
         """An interpreter that is at work on a task."""
-        given = dict(more, modules=modules, path=self.request["path"], call=self.request["call"])
+        given = dict(more, modules=modules, path=self.request["path"], call=self.request["call"], shown=SHOWN)
         reader, writer = os.pipe()
         argv = [sys.executable, "-c", PRELUDE + TASKS[task], json.dumps(given)]
         child = start_interpreter(argv, writer, subprocess.DEVNULL)
@@ -246,71 +130,79 @@ class Profile:
     def ask(self, task, modules, **more):
         return self.start(task, modules, **more).answer()
 
-    def check_fresh(self, subject):
-        """A fresh interpreter, several times: that it imports, how long it takes at best, and how much memory."""
-        answers = [self.ask("import", subject) for _ in range(self.request["rounds"])]
-        errors = [answer["error"] for answer in answers if answer["error"]]
-        measured = {}
-        if len(errors) < len(answers):
-            best = min(answer["seconds"] for answer in answers if not answer["error"])
-            measured = {"seconds": round(best, 4), "peakBytes": max(one.get("peakBytes", 0) for one in answers)}
-            within = best * 1000 <= self.request["budgetMs"]
-            slow = None if within else "it takes %d ms, more than %g ms" % (best * 1000, self.request["budgetMs"])
-            self.add("time", subject, within, slow, {"seconds": round(best, 4)})
-        self.add("fresh", subject, not errors, errors[0] if errors else None, measured)
+    # Each of these is one round.
 
-    def check_order(self, subject):
-        """Two modules one after the other in one interpreter; a fault that each has alone is none of the order."""
-        error = self.ask("import", subject)["error"]
-        alone = {one["subject"] for one in self.checks if one["check"] == "fresh" and not one["ok"]}
-        if error and alone.intersection(subject):
-            return
-        self.add("order", subject, not error, error, {})
+    def try_fresh(self, subject):
+        """A fresh interpreter: that it imports, how long it takes, and how much memory."""
+        answer = self.ask("import", subject)
+        if answer["error"]:
+            measured = end_of(answer)
+            if answer.get("advice"):
+                measured["advice"] = answer["advice"]
+            return [Row("fresh", False, answer["error"], measured)]
+        measured = {"seconds": round(answer["seconds"], 4), "peakBytes": answer["peakBytes"]}
+        return [Row("fresh", True, None, measured)]
 
-    def check_cycles(self, subject):
+    def try_order(self, subject):
+        """Two modules one after the other in one interpreter; and that what both call by one name is one object."""
+        answer = self.ask("order", subject)
+        rows = [Row("order", not answer["error"], answer["error"], end_of(answer))]
+        if not answer["error"] and same_name(*subject) and (answer["classes"] or top(subject[0]) == top(subject[1])):
+            kind = "classes" if answer["classes"] else "objects"
+            error = None if answer["same"] else "%s and %s are two different %s" % (subject[0], subject[1], kind)
+            rows.append(Row("identity", not error, error, {}))
+        return rows
+
+    def try_cycles(self, subject):
         """Modules that ask for one that is still being imported; only where that makes the import fail, it is a fault."""
         answer = self.ask("cycles", subject)
-        cycles = [" → ".join(cycle) for cycle in answer.get("cycles", [])]
         error = answer["error"]
         circular = bool(error) and ("partially initialized" in error or "circular import" in error or "cycle" in error)
-        if circular and cycles:
-            error = "%s: %s" % (cycles[-1], error)
-        self.add("cycles", subject, not circular, error if circular else None, {"cycles": cycles[:SHOWN]})
+        if circular and answer.get("last"):
+            error = "%s: %s" % (answer["last"], error)
+        return [Row("cycles", not circular, error if circular else None, {"cycles": answer.get("cycles", [])})]
 
-    def check_threads(self, subject):
-        """All threads of one interpreter at once, several times."""
-        errors = []  # type: list[str]
-        for _ in range(self.request["rounds"]):
-            answer = self.ask("threads", subject, workers=self.request["workers"])
-            errors += answer.get("errors") or ([answer["error"]] if answer.get("error") else [])
-        self.add("threads", subject, not errors, errors[0] if errors else None, {"failures": len(errors)})
+    def try_threads(self, subject):
+        """All threads of one interpreter at once."""
+        answer = self.ask("threads", subject, workers=self.request["workers"])
+        failures = failures_of(answer, None)
+        count = answer.get("failed", len(failures))
+        error = told_of(failures, "%d of %d threads failed" % (count, self.request["workers"]))
+        return [Row("threads", not failures, error, {"failures": count, "firstFailures": failures[:SHOWN]})]
 
-    def check_processes(self, subject):
+    def try_processes(self, subject):
         """Several interpreters at once."""
-        running = [self.start("import", subject) for _ in range(self.request["processes"])]
-        errors = [error for error in (one.answer()["error"] for one in running) if error]
-        self.add("processes", subject, not errors, errors[0] if errors else None, {"failures": len(errors)})
+        answers = self.at_once(self.request["processes"], "import", subject)
+        failures = [one for number, answer in answers for one in failures_of(answer, number)]
+        error = told_of(failures, "%d of %d interpreters failed" % (len(failures), len(answers)))
+        return [Row("processes", not failures, error, {"failures": len(failures), "firstFailures": failures[:SHOWN]})]
 
-    def check_load(self, subject):
+    def try_load(self, subject):
         """Beside busy threads of the same interpreter."""
-        error = self.ask("load", subject, threads=BUSY_THREADS, turns=BUSY_TURNS)["error"]
-        self.add("load", subject, not error, error, {})
+        answer = self.ask("load", subject, threads=BUSY_THREADS, turns=BUSY_TURNS)
+        return [Row("load", not answer["error"], answer["error"], end_of(answer))]
 
-    def check_stress(self, subject):
+    def try_stress(self, subject):
         """Again and again in several interpreters at once: less than one in a hundred may fail."""
-        running = [self.start("stress", subject, each=self.request["each"]) for _ in range(self.request["workers"])]
-        done, errors = 0, []  # type: tuple[int, list[str]]
-        for answer in (one.answer() for one in running):
-            done += answer.get("done", 0)
-            errors += answer.get("errors") or ([answer["error"]] if answer.get("error") else [])
-        ok = done > 0 and len(errors) * 100 < done
-        self.add(
-            "stress", subject, ok, None if ok else "%d of %d imports failed: %s" % (
-                len(errors), done + len(errors), errors[0] if errors else "none was tried"),
-            {"done": done, "failures": len(errors), "errors": sorted(set(errors))[:SHOWN]},
-        )  # fmt: skip
+        begun = time.monotonic()
+        answers = self.at_once(self.request["workers"], "stress", subject, each=self.request["each"])
+        failures = [one for number, answer in answers for one in failures_of(answer, number)]
+        failures.sort(key=lambda one: one["at"])
+        for one in failures:
+            one["afterSeconds"] = round(one.pop("at") - begun, 3)
+        done = sum(answer.get("done", 0) for _, answer in answers)
+        failed = sum(answer.get("failed", 1) for _, answer in answers)
+        ok = done > 0 and failed * 100 < done
+        error = None if ok else told_of(failures, "%d of %d imports failed" % (failed, done + failed))
+        again = all(answer.get("loadedAgain") for _, answer in answers)
+        return [Row("stress", ok, error, {
+            "done": done, "failures": failed, "firstFailures": failures[:SHOWN], "loadedAgain": again})]  # fmt: skip
 
-    def check_memory(self, subject):
+    def at_once(self, count, task, subject, **more):
+        running = [self.start(task, subject, **more) for _ in range(count)]
+        return [(number, one.answer()) for number, one in enumerate(running, 1)]
+
+    def try_memory(self, subject):
         """How much more memory there is in use after many imports of the module; None where it cannot be imported twice.
 
         Counted after as many imports before: interpreter and allocator keep what the first ones needed, and no leak it is.
@@ -318,30 +210,72 @@ class Profile:
         repeats = self.request["repeats"]
         answer = self.ask("memory", subject, warm=repeats, repeats=repeats)
         growth = answer.get("growthBytes")
-        ok = growth is None or growth <= self.request["growthLimitBytes"]
-        error = None if ok else "%d KiB more after %d imports" % (growth // 1024, repeats)
-        measured = {"growthBytes": growth, "loadedAgain": answer.get("loadedAgain", False)}
+        measured = {"loadedAgain": answer.get("loadedAgain", False)}
         if growth is None:
-            measured["cause"] = answer["error"]
-        self.add("memory", subject, ok, error, measured)
+            return [Row("memory", True, None, dict(measured, cause=answer["error"]))]
+        ok = growth <= self.request["growthLimitBytes"]
+        error = None if ok else "%d KiB more after %d imports" % (growth // 1024, repeats)
+        return [Row("memory", ok, error, dict(measured, growthBytes=growth))]
 
-    def check_paths(self, subject):
+    def try_paths(self, subject):
         """Where it is found, after how many looks, and what else has its name further on."""
-        attempts, answer = 0, {}
-        while attempts < DISCOVERY_TRIES:
+        attempts, answer = 0, {"missing": True}
+        while attempts < DISCOVERY_TRIES and answer.get("missing"):
+            time.sleep(DISCOVERY_SECONDS if attempts else 0)
             attempts += 1
             answer = self.ask("paths", subject, listed=LISTED)
-            if answer.get("places") or answer.get("builtin") or answer.get("error"):
-                break
-            time.sleep(DISCOVERY_SECONDS)
-        places = answer.get("places", [])
-        error = answer.get("error")
-        preferred = [one for one in places if one["entry"] == self.request["searchPath"]]
-        if not error and not places and not answer.get("builtin"):
-            error = "it is on no entry of sys.path"
-        elif preferred and places[0]["entry"] != self.request["searchPath"]:
-            error = "%s hides the one in %s" % (places[0]["file"], self.request["searchPath"])
-        self.add("paths", subject, not error, error, dict(answer, attempts=attempts))
+        error, advice = self.judge_paths(subject[0].partition(":")[0], answer)
+        measured = dict(answer, attempts=attempts, workingDirectory=os.getcwd())
+        if advice:
+            measured["advice"] = advice
+        if advice in ("missing", "hidden") and answer.get("missing"):
+            self.missing.update(subject)
+            measured["notTried"] = self.rest("paths")
+        return [Row("paths", not error, error, measured)]
+
+    def judge_paths(self, module, answer):
+        """What is wrong with where it is found, and which advice fits."""
+        if answer["error"]:
+            return answer["error"], None
+        places, package, wanted = answer["places"], answer["package"], self.request["searchPath"]
+        if answer["missing"]:
+            if places and package:
+                return "%s hides the one in %s" % (package["file"], places[0]["entry"]), "hidden"
+            if package:
+                return "%s is in %s, and has no %s" % (top(module), package["file"], module), "missing"
+            return "it is on no entry of sys.path", "missing"
+        preferred = [one for one in places if one["entry"] == wanted]
+        first = places[0] if places else None
+        if preferred and first and first["entry"] not in (wanted, "its own package") and not first["namespace"]:
+            return "%s hides the one in %s" % (first["file"] or "Python's own module", wanted), "hidden"
+        return None, None
+
+
+class Row:
+    """What came of a check: of one round, or of all so far. What does not hold once does not hold."""
+
+    def __init__(self, check, ok, error, measured):
+        self.check = check
+        self.ok = ok
+        self.error = error
+        self.measured = measured
+
+    def fail(self, error):
+        if self.ok:
+            self.ok, self.error = False, error
+
+    def is_late(self):
+        return bool(self.error) and "did not end" in self.error
+
+    def add(self, other):
+        """Takes in another round."""
+        if other is self:
+            return
+        if not other.ok:
+            self.fail(other.error)
+        for key, value in other.measured.items():
+            mine = self.measured.get(key)
+            self.measured[key] = value if mine is None or value is None else merged(key, mine, value)
 
 
 class Interpreter:
@@ -351,6 +285,8 @@ class Interpreter:
         self.child = child
         self.reader = reader
         self.seconds = seconds
+        self.until = time.monotonic() + seconds
+        self.ended = None  # type: float | None
         self.printed = []  # type: list[bytes]
         # Read as it comes, so that a chatty module does not block; the end of it is kept.
         self.drain = threading.Thread(target=self.read_stderr, daemon=True)
@@ -358,18 +294,25 @@ class Interpreter:
 
     def read_stderr(self):
         for line in self.child.stderr:
-            self.printed.append(line)
-            del self.printed[:-5]
+            self.printed.append(line[-STDERR_LIMIT:])
+            del self.printed[:-STDERR_LINES]
+        self.ended = time.monotonic()
 
     def answer(self):
-        """What it reported; where it did not, `error` says how it ended."""
+        """What it reported, with `exitCode`, `stderr` and when it ended; `error` says how, where it reported nothing."""
         timed_out = False
         try:
-            self.child.wait(self.seconds)
+            self.child.wait(max(0.0, self.until - time.monotonic()))
         except subprocess.TimeoutExpired:
             timed_out = True
         end_interpreter(self.child)
         self.drain.join(1)
+        answer = dict(self.report(timed_out), exitCode=self.child.returncode, at=self.ended or time.monotonic())
+        answer["stderr"] = b"".join(self.printed).decode("utf-8", "replace").strip()[-STDERR_LIMIT:]
+        answer.setdefault("error", None)
+        return answer
+
+    def report(self, timed_out):
         os.set_blocking(self.reader, False)
         try:
             return json.loads(os.read(self.reader, READ_LIMIT_BYTES).decode())
@@ -381,6 +324,42 @@ class Interpreter:
             return {"error": "it did not end within %g s" % self.seconds}
         last = b"".join(self.printed[-1:]).decode("utf-8", "replace").strip()
         return {"error": "the interpreter ended with code %d %s" % (self.child.returncode, last)}
+
+
+def top(name):
+    return name.partition(":")[0].split(".")[0]
+
+
+def same_name(one, other):
+    """Whether two `module:attribute` name an attribute of the same name, as different paths to one object do."""
+    a, b = (name.partition(":")[2].split(".")[-1] for name in (one, other))
+    return bool(a) and a == b and not a.startswith("__") and one.partition(":")[0] != other.partition(":")[0]
+
+
+def end_of(answer):
+    """How an interpreter ended that did not do as asked."""
+    return {"exitCode": answer["exitCode"], "stderr": answer["stderr"]} if answer["error"] else {}
+
+
+def failures_of(answer, worker):
+    """The failures of one interpreter: those that it told, or its own."""
+    told = answer.get("errors") or ([{"error": answer["error"]}] if answer["error"] else [])
+    return [
+        {
+            "worker": one.get("worker", worker), "iteration": one.get("iteration"), "at": one.get("at", answer["at"]),
+            "exitCode": answer["exitCode"], "stderr": answer["stderr"], "error": one["error"][:ERROR_LIMIT],
+        }
+        for one in told
+    ]  # fmt: skip
+
+
+def told_of(failures, count):
+    """How many failed, and of the first one who it was and what it said."""
+    if not failures:
+        return None
+    first = failures[0]
+    who = "" if first["worker"] is None else "worker %d, " % first["worker"]
+    return "%s; %sexit code %d: %s" % (count, who, first["exitCode"], first["error"])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The reliability profile: how surely modules import, not only whether they do once (seed document 004). Pure.
+"""The reliability profile: how surely modules import, not only whether they do once. Pure.
 
 What is tried in the pod stands in `wheelwarden/payload/reliability.py`; here is what is asked for, and what its answer means.
 """
@@ -12,11 +12,15 @@ from wheelwarden.verify.results import UnreadableAnswer
 
 # Every check, in the order in which they are run, with what to do where it does not hold.
 REMEDIES: Final[Mapping[str, str]] = {
-    "paths": "Look at search path and files in the answer (-o json), and install the module or add its folder by --path",
+    "paths": "Look at search path and files in the answer (-o json)",
     "time": "Import what is heavy where it is used, or allow more by --budget-ms",
     "fresh": "Mend the import, or pin a version of the package that works",
     "cycles": "Break the cycle: move what both modules need into a third one, or import it inside of the function",
     "order": "The first module changes what the second one needs: import both in every order that your code has",
+    "identity": (
+        "There are two copies of it, so what is raised as one is not caught as the other: define it in one module and "
+        "import it in the others. If two are meant, ask for them in two runs"
+    ),
     "processes": "Importing changes something that processes share: a file, a port or a lock. Do it outside of the import",
     "threads": "Something is set up during the import that other threads see half done. Import the module before threads start",
     "load": "The import depends on time or on the order of threads. Look for timeouts and threads that it starts",
@@ -25,8 +29,15 @@ REMEDIES: Final[Mapping[str, str]] = {
     "readiness": "The pod was not ready all the time, so the profile may have cost it too much: run it without --in-place",
 }
 CHECKS: Final = tuple(check for check in REMEDIES if check != "readiness")
-# What uses the processors and the memory of the pod it runs in.
-HEAVY_CHECKS: Final = ("fresh", "time", "processes", "threads", "load", "stress", "memory")
+CHECKED_BESIDE: Final = ("time", "identity")  # come with fresh and order
+
+# What is better to do than the above, by the `advice` in what was measured.
+ADVICE: Final[Mapping[str, str]] = {
+    "missing": "Install the package that has it, or correct its name. Code outside of the search path is found by --path",
+    "hidden": "Rename or remove what hides it, or change the order of the search path",
+    "attribute": "The module has no such attribute: correct its name, or pin a version of the package that has it",
+    "dependency": "It imports a module that is not there: install the package that has that one",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,8 +52,10 @@ class Profile:
         growth_limit_bytes: that memory may grow over `repeats` imports.
         workers: interpreters of the stress and threads of one interpreter.
         each: imports of each worker of the stress.
-        rounds: how often the others are repeated.
-        deadline_seconds: of one interpreter; `total_seconds` of all.
+        rounds: how often every check is repeated.
+        pairs: of modules, that are tried in their order.
+        deadline_seconds: of one interpreter.
+        round_seconds: of all that is tried, for each round.
     """
 
     modules: tuple[str, ...]
@@ -57,14 +70,19 @@ class Profile:
     processes: int = 5
     pairs: int = 20
     deadline_seconds: int = 60
-    total_seconds: int = 600
+    round_seconds: int = 600
+
+    @property
+    def total_seconds(self) -> int:
+        """What the whole profile may take."""
+        return self.rounds * self.round_seconds
 
     def as_request(self, search_path: str) -> Mapping[str, Any]:
         """The request that the payload reads; `search_path` is where the packages of the pod are."""
         return {
             "version": 1,
             "modules": list(dict.fromkeys(self.modules)),
-            "checks": [check for check in CHECKS if check != "time"],  # comes with fresh
+            "checks": [check for check in CHECKS if check not in CHECKED_BESIDE],
             "path": list(self.path),
             "call": self.call,
             "budgetMs": self.budget_ms,
@@ -94,7 +112,8 @@ class Check:
     @property
     def remedy(self) -> str:
         """What to do where it does not hold."""
-        return REMEDIES.get(self.check, "")
+        special = ADVICE.get(str(self.measured.get("advice")))
+        return special or REMEDIES.get(self.check, "")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,7 +157,7 @@ def readiness(before: Mapping[str, Any], after: Mapping[str, Any] | None) -> Che
     """Whether the workload's pod stayed ready while the profile ran, by its status before and afterwards."""
     name = before["metadata"]["name"]
     if after is None or after["metadata"]["uid"] != before["metadata"]["uid"]:
-        return Check(check="readiness", subject=name, ok=True, error=None, measured={"cause": "the pod was made anew"})
+        return Check(check="readiness", subject=name, ok=True, error=None, measured={"cause": "the pod was recreated"})
     was, now = _readiness_of(before), _readiness_of(after)
     restarts = [_restarts(before), _restarts(after)]
     # A pod that was not ready before has lost nothing.

@@ -8,7 +8,7 @@ from wheelwarden import names
 from wheelwarden.targets import annotations_of
 
 SLEEPER: Final = "import signal; signal.signal(signal.SIGTERM, lambda *_: exit(0)); signal.pause()"
-# What belongs to the running pod itself, or is filled in anew by the API server.
+# What belongs to the running pod itself, or is filled in by the API server.
 _OWN_FIELDS: Final = ("hostname", "subdomain", "ephemeralContainers", "priority", "preemptionPolicy", "readinessGates",
                       "schedulingGates", "topologySpreadConstraints", "resourceClaims")  # fmt: skip
 _LIVING_FIELDS: Final = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "ports", "args", "stdin", "tty",
