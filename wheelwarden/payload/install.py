@@ -173,7 +173,10 @@ def stop_on_signal():
 def interpreter_tag():
     """What a compiled package depends on: interpreter, platform and C library, as in `cp311-linux_x86_64-glibc`."""
     implementation = "cp" if sys.implementation.name == "cpython" else sys.implementation.name
-    libc = "glibc" if "CS_GNU_LIBC_VERSION" in os.confstr_names and os.confstr("CS_GNU_LIBC_VERSION") else "musl"
+    try:
+        libc = "glibc" if os.confstr("CS_GNU_LIBC_VERSION") else "musl"
+    except (OSError, ValueError):  # musl knows the name, and refuses the question
+        libc = "musl"
     machine = os.uname().machine
     return "%s%d%d-%s_%s-%s" % ((implementation,) + sys.version_info[:2] + (sys.platform, machine, libc))
 
