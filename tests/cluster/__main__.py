@@ -70,7 +70,7 @@ def prepare(bare: bool, no_standins: bool, crds: Sequence[Path]) -> Plan:
         state="",
         cgroup="",
         packages=str(folder),
-        images=(str(made.pause), str(made.python), str(made.wheelwarden)),
+        images=tuple(map(str, (made.pause, made.python, made.wheelwarden, *made.others))),
         bare=bare,
         standins=not no_standins,
         crds=tuple(str(path.resolve()) for path in crds),

@@ -121,7 +121,16 @@ def prepare_musl_image(cache: Path) -> Path:
     root = prepare_musl(cache).parent / "root"
     path = ("PATH=/usr/bin:/bin", "LANG=C.UTF-8")
     sleep = ("python3", "-c", "import signal; signal.pause()")
-    emptied = ("dev", "proc", "tmp", *(str(place).split("/")[1] for place in _places(cache)))
+    unused = (root / "usr" / "lib").glob("python3.*/*")  # by a workload
+    emptied = (
+        *("dev", "proc", "tmp", "usr/include", "usr/share"),
+        *(str(place).split("/")[1] for place in _places(cache)),
+        *(
+            str(one.relative_to(root))
+            for one in unused
+            if one.name.startswith(("config-", "ensurepip", "idlelib", "lib2to3"))
+        ),
+    )
 
     def make(partial: Path) -> None:
         newest = int((root / "tmp").stat().st_mtime)
@@ -129,8 +138,10 @@ def prepare_musl_image(cache: Path) -> Path:
             partial, MUSL_IMAGE, Contents(root=root, command=sleep, environment=path, newest=newest, emptied=emptied)
         )
 
-    target = cache / "images" / f"python-{root.parent.name}.tar"
-    return artifacts.make_once(target, make, what=f"Making {MUSL_IMAGE}")
+    target = cache / "images" / f"{root.parent.name}.tar"
+    made = artifacts.make_once(target, make, what=f"Making {MUSL_IMAGE}")
+    artifacts.keep_newest(target.parent.glob("musl-*.tar"), _KEPT)
+    return made
 
 
 def prepare_static_uv(cache: Path) -> Path:

@@ -4,15 +4,17 @@
 |-----------------------------|----------------------------------------------------------|-----------------------------|
 | `localhost/pause:1`         | `pause.c`, a static C program                            | it changes                  |
 | `localhost/python:3.11`     | debootstrap, see `base_image`                            | the recipe or the CA change |
+| `localhost/python-musl:3`   | an interpreter built with musl, see `foreign_pythons`    | its recipe changes          |
 | `localhost/wheelwarden:dev` | the project's Dockerfile by buildah, see `project_image` | any of its sources changes  |
 
 Needs root and the network, so it runs on the host's side, before the node is started.
 """
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster import artifacts, authority, base_image, debian, project_image
+from tests.cluster import artifacts, authority, base_image, debian, foreign_pythons, project_image
 from tests.cluster.archive import Contents, write_archive
 
 PAUSE = "localhost/pause:1"
@@ -26,11 +28,15 @@ _KEPT = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Images:
-    """The archive of each image; the names are `PAUSE`, `PYTHON` and `WHEELWARDEN`."""
+    """The archive of each image; the names are `PAUSE`, `PYTHON` and `WHEELWARDEN`.
+
+    `others` are images that a machine may not be able to make; what was left out is told on stderr, and by the tests of it.
+    """
 
     pause: Path
     python: Path
     wheelwarden: Path
+    others: tuple[Path, ...] = ()
 
 
 def prepare(cache: Path) -> Images:
@@ -46,7 +52,16 @@ def prepare(cache: Path) -> Images:
         pause=_prepare_pause(cache),
         python=python,
         wheelwarden=project_image.prepare(cache, python),
+        others=_prepare_others(cache),
     )
+
+
+def _prepare_others(cache: Path) -> tuple[Path, ...]:
+    try:
+        return (foreign_pythons.prepare_musl_image(cache),)
+    except foreign_pythons.NotToBeHadError as error:
+        print(f"No image {foreign_pythons.MUSL_IMAGE}, its test is skipped: {error}", file=sys.stderr, flush=True)
+        return ()
 
 
 def _prepare_pause(cache: Path) -> Path:

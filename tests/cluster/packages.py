@@ -11,8 +11,8 @@
 | ww-twoface       | 1.0          | is imported as `twoface_import`, found by its RECORD only                       |
 | ww-sdist         | 1.0          | a source distribution only, built by setuptools                                 |
 | ww-needs-missing | 1.0          | imports `ww_nowhere`, which no package has                                      |
-| ww-circular      | 1.0          | two of its modules import each other                                            |
-| ww-slow          | 1.0          | takes two seconds to import                                                     |
+| ww-circular      | 0.9 1.0      | 1.0: two of its modules import each other; 0.9 has no such fault                |
+| ww-slow          | 0.9 1.0      | 1.0 takes two seconds to import; 0.9 does not                                   |
 | ww-native        | 1.0          | C extension that works: `ww_native.answer() == 42`                              |
 | ww-libmissing    | 1.0          | C extension linked against a shared library that is not there                   |
 | ww-undefined     | 1.0          | C extension that calls a function that is nowhere (built for another ABI)       |
@@ -53,6 +53,17 @@ _PURE: tuple[tuple[str, str, str, dict[str, str]], ...] = (
             "ww_circular/egg.py": "from ww_circular.chicken import hatch\n\n\ndef lay():\n    return hatch\n",
         },
     ),
+    (
+        "ww-circular",
+        "0.9",
+        "one module imports the other",
+        {
+            "ww_circular/__init__.py": "from ww_circular.chicken import hatch\n",
+            "ww_circular/chicken.py": "from ww_circular.egg import lay\n\n\ndef hatch():\n    return lay\n",
+            "ww_circular/egg.py": "def lay():\n    return None\n",
+        },
+    ),
+    ("ww-slow", "0.9", "imports at once", {"ww_slow.py": "import time\n"}),
     ("ww-slow", "1.0", "takes two seconds to import", {"ww_slow.py": "import time\n\ntime.sleep(2)\n"}),
 )
 
