@@ -16,7 +16,7 @@ from wheelwarden.redaction import redact
 from wheelwarden.request import Request
 from wheelwarden.rules.installation import IMAGE_AND_PACKAGES
 from wheelwarden.spec import PackagesSpec
-from wheelwarden.targets import annotations_of, claim_name
+from wheelwarden.targets import annotations_of
 from wheelwarden.verify.results import Usage, parse_usage
 
 WARNING_PERCENT: Final = 80.0

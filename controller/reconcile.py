@@ -152,7 +152,7 @@ class Reconciler:
         conflict = await self._report_app(view, outcomes, settled, decided, mode=mode)
         if not invalid:
             self._probe(key, request, pods, outcomes, unwritten=conflict is not None or self._refusals.is_open(key))
-            if request.kind is KASPR_APP and mode != EMPTY:
+            if request.kind is KASPR_APP:
                 self._look(key, pods)
             if owner is not InstallOwner.UNKNOWN:
                 await self._replace(view, decided, settled)

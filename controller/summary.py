@@ -18,7 +18,8 @@ SEVERITY: Final = (
     # An installer failed, or an import does. A reason that is not listed here and False counts among these.
     (
         Reason.PACKAGE_NOT_FOUND, Reason.HASH_MISMATCH, Reason.AUTHENTICATION_FAILED, Reason.NETWORK_ERROR,
-        Reason.INSTALL_TIMEOUT, Reason.DISK_FULL, Reason.BUILD_FAILED, Reason.PYTHON_INCOMPATIBLE, Reason.INSTALL_FAILED,
+        Reason.INSTALL_TIMEOUT, Reason.DISK_FULL, Reason.BUILD_FAILED, Reason.GIT_MISSING, Reason.PYTHON_INCOMPATIBLE,
+        Reason.INSTALL_FAILED,
         Reason.IMPORT_FAILED, Reason.MODULE_NOT_FOUND, Reason.ATTRIBUTE_NOT_FOUND, Reason.MISSING_SHARED_LIBRARY,
         Reason.INCOMPATIBLE_BINARY, Reason.CIRCULAR_IMPORT, Reason.SHADOWED, Reason.PROBE_TIMEOUT,
     ),

@@ -107,7 +107,7 @@ def test_a_strangers_claim_is_never_touched() -> None:
 def test_an_unwanted_claim_goes_when_nobody_uses_it_and_it_goes_with_its_owner() -> None:
     unwanted = request(packages=False)
     assert planned(unwanted, claim(), []) == ClaimPlan(delete="claim-uid")
-    assert planned(unwanted, claim(), [pod(uses="demo-app-python-packages")]) == ClaimPlan()
+    assert planned(unwanted, claim(), [pod()]) == ClaimPlan()
     assert planned(request(packages=False), claim(owned=False), []) == ClaimPlan()
 
 

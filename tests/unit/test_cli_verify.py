@@ -129,26 +129,6 @@ def test_where_nothing_could_be_tried_that_is_no_verdict(modules: Sequence[str],
     assert capsys.readouterr().err == ("wheelwarden: nothing could be tried in the pod\n" if code == 2 else "")
 
 
-def test_options_that_mean_nothing_without_a_profile_are_said_to_be_ignored(capsys: Capture) -> None:
-    options = [
-        "--in-place",
-        "--path",
-        "/a",
-        "--call",
-        "--budget-ms",
-        "100",
-        "--growth-limit",
-        "1024",
-        "--workers",
-        "10",
-    ]
-    assert main(["verify", "lab-0", "numpy", "-c", "lab", *options, "--each", "50"]) == 0
-    names = ["in-place", "path", "call", "budget-ms", "growth-limit", "workers", "each"]
-    assert capsys.readouterr().err.splitlines() == [
-        f"--{name} is ignored: it means something with --profile reliability only" for name in names
-    ]
-
-
 def test_options_that_mean_nothing_with_a_profile_are_said_to_be_ignored(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:

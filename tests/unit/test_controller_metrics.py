@@ -70,8 +70,8 @@ def test_nothing_is_left_of_an_object_that_is_gone() -> None:
 
 def test_a_volume_that_is_no_longer_measured_has_no_usage() -> None:
     metrics = Metrics()
-    metrics.show("orders", "shop", PackagesSpec(), USAGE)
-    metrics.show("orders", "shop", PackagesSpec(), None)
+    metrics.show("orders", "shop", PackagesSpec(), USAGE, mode="shared-pvc")
+    metrics.show("orders", "shop", PackagesSpec(), None, mode="emptyDir")
     assert [line for line in scrape(metrics) if "usage" in line] == []
 
 

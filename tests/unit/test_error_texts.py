@@ -49,6 +49,10 @@ TEXTS = {
         "PythonIncompatible",
         "No version of a package fits the image's Python or platform. Choose another version or image.",
     ),
+    "git_missing": (
+        "GitMissing",
+        "The image has no git, which a git+ requirement needs. Use an image that has git, or a package from an index.",
+    ),
     "unknown": ("InstallFailed", "See pod logs for details"),
 }
 CAUSE = "six 99 was asked for."
