@@ -79,10 +79,10 @@ fuzz: setup ## a million mutated inputs through the rules; COUNT=â€¦ and SEED=â€
 	@$(BIN)/python -m tests.fuzz --count $(COUNT) $(if $(SEED),--seed $(SEED))
 
 generate: setup ## the files that are made from the code: rule table, chart schema, CEL
-	@$(BIN)/python -m tests.generated write
+	@$(BIN)/python -m tools.generated write
 
 verify: setup ## fails where such a file is not as the code would make it
-	@$(BIN)/python -m tests.generated verify
+	@$(BIN)/python -m tools.generated verify
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 lock: setup ## hashed locks from pyproject.toml, without index URLs

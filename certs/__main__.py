@@ -12,7 +12,7 @@ from pathlib import Path
 from certs.authority import authority_expiry, expiry, service_hosts
 from certs.rotate import utc_now
 from certs.store import CertificateStore, Ensured, Place
-from wheelwarden.errors import WheelwardenError
+from wheelwarden.api.errors import WheelwardenError
 from wheelwarden.kube import Cluster
 from wheelwarden.logs import set_up_logging
 

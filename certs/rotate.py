@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from certs.store import CertificateStore, Ensured
-from wheelwarden.errors import KubeError
+from wheelwarden.api.errors import KubeError
 
 LOGGER = logging.getLogger(__name__)
 INTERVAL_SECONDS: Final = 120.0  # several rounds within certs.authority.OVERLAP

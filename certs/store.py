@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from certs.authority import Decision, Material, decide, renew
-from wheelwarden import names
-from wheelwarden.errors import Conflict, Invalid, NotFound
+from wheelwarden.api import names
+from wheelwarden.api.errors import Conflict, Invalid, NotFound
 from wheelwarden.kube import MUTATING_WEBHOOKS, SECRETS, VALIDATING_WEBHOOKS, Cluster, Object, Resource
 
 LOGGER = logging.getLogger(__name__)

@@ -20,11 +20,11 @@ from controller.queue import Queue
 from controller.reconcile import Reconciler
 from controller.settings import Settings, read_settings
 from controller.state import Key
-from wheelwarden.errors import WheelwardenError
-from wheelwarden.events import Recorder
+from wheelwarden.api.errors import WheelwardenError
 from wheelwarden.kube import Cluster
+from wheelwarden.kube.events import Recorder
 from wheelwarden.logs import set_up_logging
-from wheelwarden.policy_file import PolicyFile
+from wheelwarden.rules.policy_watcher import PolicyFile
 
 LOGGER = logging.getLogger("controller")
 

@@ -7,11 +7,11 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from controller.manifests import CACHE_FULL, conditions_of, new_warnings
 from controller.metrics import Metrics
 from controller.refusals import CONDITIONS, STATUS, Refusals, is_refusal
 from controller.restores import Restores
 from controller.state import Key
+from controller.status import CACHE_FULL, conditions_of, new_warnings
 from controller.status_patch import (
     OURS,
     PACKAGES,
@@ -21,10 +21,10 @@ from controller.status_patch import (
     fields_to_write,
     written_before,
 )
-from wheelwarden.conditions import Condition, Reason
-from wheelwarden.errors import KubeError, NotFound
-from wheelwarden.events import Recorder
+from wheelwarden.api.conditions import Condition, Reason
+from wheelwarden.api.errors import KubeError, NotFound
 from wheelwarden.kube import KASPRAPPS, Cluster, Object
+from wheelwarden.kube.events import Recorder
 
 LOGGER = logging.getLogger(__name__)
 # The targets of the two writes, in the words of `Refusals`.

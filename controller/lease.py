@@ -12,7 +12,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from wheelwarden.errors import AlreadyExists, KubeError, NotFound
+from wheelwarden.api.errors import AlreadyExists, KubeError, NotFound
 from wheelwarden.kube import LEASES, Cluster
 
 LOGGER = logging.getLogger(__name__)

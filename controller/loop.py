@@ -12,10 +12,10 @@ from controller.queue import Queue
 from controller.reconcile import Reconciler
 from controller.state import Key
 from controller.watch import Watcher
-from wheelwarden import names
-from wheelwarden.errors import Conflict, KubeError
+from wheelwarden.api import names
+from wheelwarden.api.errors import Conflict, KubeError
+from wheelwarden.api.kinds import NOTEBOOK, Kind
 from wheelwarden.kube import CLAIMS, KASPRAPPS, NOTEBOOKS, PODS, Cluster
-from wheelwarden.targets import NOTEBOOK, Kind
 
 LOGGER = logging.getLogger(__name__)
 

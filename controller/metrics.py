@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-from wheelwarden.conditions import REASON_OF_ERROR, REMEDY_OF_IMPORT, Reason
-from wheelwarden.policy_file import PolicyMetrics
-from wheelwarden.spec import PackagesSpec
+from wheelwarden.api.conditions import REASON_OF_ERROR, REMEDY_OF_IMPORT, Reason
+from wheelwarden.api.types import PackagesSpec
+from wheelwarden.rules.policy_watcher import PolicyMetrics
 from wheelwarden.verify.results import Usage
 
 SECONDS = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from controller.observe import is_observed, missing, observed_condition
+from controller.foreign_packages import is_observed, missing, observed_condition
 from controller.state import Installer, InstallResult, PodState, ProbeOutcome
-from wheelwarden import names
-from wheelwarden.conditions import (
+from wheelwarden.api import names
+from wheelwarden.api.conditions import (
     FALSE,
     REASON_OF_ERROR,
     REMEDY_OF_IMPORT,
@@ -21,7 +21,7 @@ from wheelwarden.conditions import (
     find,
     shortened,
 )
-from wheelwarden.request import Request
+from wheelwarden.api.request import Request
 from wheelwarden.verify.results import ModuleResult
 
 SHOWN_MODULES: Final = 5  # failing modules that a message names

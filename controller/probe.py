@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 from weakref import WeakValueDictionary
 
-from controller.observe import is_observed
+from controller.foreign_packages import is_observed
 from controller.plan import distributions, probe_digest
 from controller.state import Key, PodState, ProbeOutcome
-from wheelwarden.errors import KubeError, NotFound
+from wheelwarden.api.errors import KubeError, NotFound
+from wheelwarden.api.request import Request
 from wheelwarden.kube import Cluster
-from wheelwarden.request import Request
 from wheelwarden.verify.results import ProbeReport, Usage
 from wheelwarden.verify.running import run_probe
 

@@ -12,29 +12,29 @@ from typing import Any, Final
 from controller import plan, rollout
 from controller.app_report import AppReporter
 from controller.backoff import Backoff
-from controller.manifests import claim_troubles, conditions_of, package_status, usage_of
+from controller.claim_controller import ClaimKeeper, Settled
+from controller.foreign_packages import installed_versions
+from controller.install_owner import InstallOwner, observed_generation
 from controller.metrics import Metrics
-from controller.observe import installed_versions
-from controller.owner import InstallOwner, observed_generation
-from controller.ownership import OwnerKeeper, View
+from controller.owner_evidence import OwnerKeeper, View
+from controller.pod_report import Outcomes, Reporter
 from controller.probe import Prober
 from controller.refusals import Refusals
-from controller.report import Outcomes, Reporter
-from controller.settle import ClaimKeeper, Settled
 from controller.state import Key, PodState, read_pod
+from controller.status import claim_troubles, conditions_of, package_status, usage_of
 from controller.status_patch import TYPES, written_before
 from controller.summary import sum_up
-from wheelwarden import names
-from wheelwarden.claims import EMPTY, cache_mode
-from wheelwarden.conditions import Condition, Reason, find
-from wheelwarden.errors import Blocked, Conflict, NotFound
-from wheelwarden.events import Recorder
+from wheelwarden.api import names
+from wheelwarden.api.conditions import Condition, Reason, find
+from wheelwarden.api.errors import Blocked, Conflict, NotFound
+from wheelwarden.api.kinds import KASPR_APP, KINDS, NOTEBOOK, is_alive, wanted_replicas
+from wheelwarden.api.request import Request
+from wheelwarden.api.violations import Action
+from wheelwarden.api.volumes import EMPTY, cache_mode
 from wheelwarden.kube import KASPRAPPS, NOTEBOOKS, PODS, Cluster, Object
-from wheelwarden.policy import Policy
-from wheelwarden.request import Request, request_under
+from wheelwarden.kube.events import Recorder
 from wheelwarden.rules import judge
-from wheelwarden.targets import KASPR_APP, KINDS, NOTEBOOK, is_alive, wanted_replicas
-from wheelwarden.violations import Action
+from wheelwarden.rules.policy import Policy, request_under
 
 LOGGER = logging.getLogger(__name__)
 BLOCKED_SECONDS: Final = 30.0  # before an eviction that a budget forbade is tried again

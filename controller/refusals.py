@@ -7,10 +7,10 @@ from typing import Final
 
 from controller.metrics import Metrics
 from controller.state import Key
-from wheelwarden.conditions import Reason, shortened
-from wheelwarden.errors import Forbidden, Invalid, KubeError
-from wheelwarden.events import Recorder
-from wheelwarden.redaction import printable, redact
+from wheelwarden.api.conditions import Reason, shortened
+from wheelwarden.api.errors import Forbidden, Invalid, KubeError
+from wheelwarden.api.redaction import printable, redact
+from wheelwarden.kube.events import Recorder
 
 LOGGER = logging.getLogger(__name__)
 FIRST_SECONDS: Final = 2.0  # before a refused write is tried again; doubled each time

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from wheelwarden.environment import Address, Reader
+from wheelwarden.api.kinds import Kind
 from wheelwarden.logs import FORMATS, LEVELS
-from wheelwarden.targets import Kind
+from wheelwarden.settings import Address, Reader
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from wheelwarden import names
-from wheelwarden.conditions import REASON_OF_ERROR
-from wheelwarden.installers import find_installer, has_own_size, owners_hash
-from wheelwarden.targets import Kind, annotations_of, main_container
+from wheelwarden.api import names
+from wheelwarden.api.conditions import REASON_OF_ERROR
+from wheelwarden.api.foreign_installer import find_installer, has_own_size, owners_hash
+from wheelwarden.api.kinds import Kind, annotations_of, main_container
 from wheelwarden.verify.results import ProbeReport, Usage
 
 MESSAGE_LIMIT: Final = 4096  # of a termination message (core/v1 Container.terminationMessagePath)

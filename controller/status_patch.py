@@ -12,8 +12,8 @@ remembered of a CRD, and no object decides for another.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from wheelwarden import names
-from wheelwarden.conditions import Condition, is_written, written
+from wheelwarden.api import names
+from wheelwarden.api.conditions import Condition, is_written, written
 
 TYPES: Final = (names.PACKAGES_INSTALLED, names.IMPORTS_VERIFIED)
 PACKAGES: Final = "pythonPackages"

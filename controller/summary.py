@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Final
 
 from controller.state import PodState
-from wheelwarden import names
-from wheelwarden.conditions import FALSE, MESSAGE_LIMIT, TRUE, UNKNOWN, Condition, Reason, shortened
-from wheelwarden.request import Request
+from wheelwarden.api import names
+from wheelwarden.api.conditions import FALSE, MESSAGE_LIMIT, TRUE, UNKNOWN, Condition, Reason, shortened
+from wheelwarden.api.request import Request
 
 # Which reason stands for the whole object where its pods differ, worst first. What must be corrected before anything can
 # go on comes before what waits; a pod that runs well with the packages of before is the least of it, and only pods that

@@ -17,15 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from controller.install_owner import wrote_packages_status
 from controller.lease import RENEW_DEADLINE_SECONDS
-from controller.owner import wrote_packages_status
-from wheelwarden import names
-from wheelwarden.environment import Reader
-from wheelwarden.errors import Conflict, KubeError, NotFound, WheelwardenError
+from wheelwarden.api import names
+from wheelwarden.api.errors import Conflict, KubeError, NotFound, WheelwardenError
+from wheelwarden.api.kinds import KASPR_APP, Kind, annotations_of
 from wheelwarden.kube import KASPRAPPS, LEASES, PODS, Cluster, Object, Resource
 from wheelwarden.logs import set_up_logging
-from wheelwarden.request import read_request
-from wheelwarden.targets import KASPR_APP, Kind, annotations_of
+from wheelwarden.parsing.request import read_request
+from wheelwarden.settings import Reader
 
 LOGGER = logging.getLogger("uninstall")
 IDENTITY: Final = "uninstall"

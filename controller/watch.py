@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from controller.backoff import Backoff
-from wheelwarden.errors import Gone, KubeError, NotFound
+from wheelwarden.api.errors import Gone, KubeError, NotFound
 from wheelwarden.kube import Cluster, Resource
 
 LOGGER = logging.getLogger(__name__)

@@ -7,10 +7,10 @@ import sys
 
 from webhook.server import Server
 from webhook.settings import Settings, read_settings
-from wheelwarden.errors import WheelwardenError
+from wheelwarden.api.errors import WheelwardenError
 from wheelwarden.kube import Cluster
 from wheelwarden.logs import set_up_logging
-from wheelwarden.policy_file import PolicyFile
+from wheelwarden.rules.policy_watcher import PolicyFile
 
 
 def main() -> int:

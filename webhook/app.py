@@ -16,7 +16,7 @@ from aiohttp import web
 from webhook.endpoints import Answer
 from webhook.metrics import Metrics
 from webhook.review import Review, read_review
-from wheelwarden.errors import MalformedRequest
+from wheelwarden.api.errors import MalformedRequest
 
 LOGGER = logging.getLogger(__name__)
 # An AdmissionReview holds two objects of up to 1.5 MiB as etcd takes them, more as JSON: some 7 MB at the most.

@@ -6,19 +6,19 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
-from webhook.inject import Surroundings, plan_injection
-from webhook.installer import Tools
+from webhook.install_containers import Tools
+from webhook.pod_patch import Surroundings, plan_injection
 from webhook.review import Review, allow, answer_violations, find_violations, is_judged
 from webhook.secrets import Lookup, SecretReader, look_up_secret
-from wheelwarden import names
-from wheelwarden.errors import KubeError, NotFound, Unreachable
+from wheelwarden.api import names
+from wheelwarden.api.errors import KubeError, NotFound, Unreachable
+from wheelwarden.api.kinds import Kind, annotations_of, claim_name, is_alive, kind_of_pod, mapping_in
+from wheelwarden.api.redaction import shown
+from wheelwarden.api.request import Request
+from wheelwarden.api.violations import Action
 from wheelwarden.kube import CLAIMS, LIMIT_RANGES, PODS, Listing, Resource
-from wheelwarden.policy import Policy
-from wheelwarden.redaction import shown
-from wheelwarden.request import Request, request_under
 from wheelwarden.rules import judge
-from wheelwarden.targets import Kind, annotations_of, claim_name, is_alive, kind_of_pod, mapping_in
-from wheelwarden.violations import Action
+from wheelwarden.rules.policy import Policy, request_under
 
 LOGGER = logging.getLogger(__name__)
 Found = TypeVar("Found")

@@ -5,7 +5,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import generate_latest
 
-from wheelwarden.policy_file import PolicyMetrics
+from wheelwarden.rules.policy_watcher import PolicyMetrics
 
 # Seconds. The API server gives us 5; a review takes well below a millisecond, the live read of an owner some more.
 BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)

@@ -9,12 +9,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from wheelwarden.errors import MalformedRequest
-from wheelwarden.policy import Policy
-from wheelwarden.redaction import shown
+from wheelwarden.api.errors import MalformedRequest
+from wheelwarden.api.kinds import Kind, kind_of, kind_of_unknown_version, mapping_in
+from wheelwarden.api.redaction import shown
+from wheelwarden.api.violations import Action, Violation
 from wheelwarden.rules import KnownSecret, judge
-from wheelwarden.targets import Kind, kind_of, kind_of_unknown_version, mapping_in
-from wheelwarden.violations import Action, Violation
+from wheelwarden.rules.policy import Policy
 
 API_VERSION: Final = "admission.k8s.io/v1"
 KIND: Final = "AdmissionReview"

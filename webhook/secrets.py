@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from wheelwarden.errors import KubeError, NotFound
+from wheelwarden.api.errors import KubeError, NotFound
+from wheelwarden.api.kinds import mapping_in
+from wheelwarden.api.redaction import shown
+from wheelwarden.api.violations import Action
 from wheelwarden.kube import SECRETS, Resource
-from wheelwarden.policy import Policy
-from wheelwarden.redaction import shown
-from wheelwarden.request import read_request
+from wheelwarden.parsing.request import read_request
 from wheelwarden.rules import KnownSecret
+from wheelwarden.rules.policy import Policy
 from wheelwarden.rules.secrets import SECRET_MISSING
-from wheelwarden.targets import mapping_in
-from wheelwarden.violations import Action
 
 LOGGER = logging.getLogger(__name__)
 TIMEOUT_SECONDS: Final = 2.0  # of the 5 that the API server gives us

@@ -21,10 +21,10 @@ from webhook.health import make_health_application
 from webhook.metrics import Metrics
 from webhook.settings import Settings
 from webhook.tls import load_certificate, make_context
-from wheelwarden.environment import Address
-from wheelwarden.events import Recorder
 from wheelwarden.kube import Cluster
-from wheelwarden.policy_file import PolicyFile
+from wheelwarden.kube.events import Recorder
+from wheelwarden.rules.policy_watcher import PolicyFile
+from wheelwarden.settings import Address
 
 LOGGER = logging.getLogger(__name__)
 # From being no longer ready until the socket closes: kubelet's probe and the endpoints of the Service need that long.

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from webhook.installer import Tools
-from wheelwarden.environment import Address, Reader
+from webhook.install_containers import Tools
+from wheelwarden.api.kinds import Kind
 from wheelwarden.logs import FORMATS, LEVELS
-from wheelwarden.targets import Kind
+from wheelwarden.settings import Address, Reader
 
 PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
 

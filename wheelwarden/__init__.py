@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wheelwarden.errors import (
+    from wheelwarden.api.errors import (
         CommandTimeoutError,
         ContainerNotFoundError,
         Forbidden,
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
         UnusableInput,
         WheelwardenError,
     )
-    from wheelwarden.hashing import compute_packages_hash
-    from wheelwarden.requirements import parse_package_string, validate_package_name
+    from wheelwarden.parsing.packages_hash import compute_packages_hash
+    from wheelwarden.parsing.requirement import parse_package_string, validate_package_name
     from wheelwarden.rules.validation import validate_packages_spec
     from wheelwarden.verify import (
         ContainerCrashError,
@@ -42,30 +42,30 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "CommandTimeoutError": "wheelwarden.errors",
+    "CommandTimeoutError": "wheelwarden.api.errors",
     "ContainerCrashError": "wheelwarden.verify",
-    "ContainerNotFoundError": "wheelwarden.errors",
+    "ContainerNotFoundError": "wheelwarden.api.errors",
     "ContainerStatus": "wheelwarden.verify",
     "CustomImageTestConfiguration": "wheelwarden.verify",
-    "Forbidden": "wheelwarden.errors",
+    "Forbidden": "wheelwarden.api.errors",
     "ImagePullError": "wheelwarden.verify",
-    "KubeError": "wheelwarden.errors",
+    "KubeError": "wheelwarden.api.errors",
     "NotebookResource": "wheelwarden.verify",
     "NotebookStatus": "wheelwarden.verify",
     "PackageVerificationResult": "wheelwarden.verify",
     "PodDiagnosticInfo": "wheelwarden.verify",
     "PodFailure": "wheelwarden.verify",
     "PodFailureCategory": "wheelwarden.verify",
-    "PodNotReadyError": "wheelwarden.errors",
+    "PodNotReadyError": "wheelwarden.api.errors",
     "PodReadinessTimeout": "wheelwarden.verify",
     "PodReference": "wheelwarden.verify",
-    "ResourceNotFoundError": "wheelwarden.errors",
-    "Unreachable": "wheelwarden.errors",
-    "UnusableInput": "wheelwarden.errors",
-    "WheelwardenError": "wheelwarden.errors",
-    "compute_packages_hash": "wheelwarden.hashing",
-    "parse_package_string": "wheelwarden.requirements",
-    "validate_package_name": "wheelwarden.requirements",
+    "ResourceNotFoundError": "wheelwarden.api.errors",
+    "Unreachable": "wheelwarden.api.errors",
+    "UnusableInput": "wheelwarden.api.errors",
+    "WheelwardenError": "wheelwarden.api.errors",
+    "compute_packages_hash": "wheelwarden.parsing.packages_hash",
+    "parse_package_string": "wheelwarden.parsing.requirement",
+    "validate_package_name": "wheelwarden.parsing.requirement",
     "validate_packages_spec": "wheelwarden.rules.validation",
     "verify_package_import": "wheelwarden.verify",
     "verify_package_import_async": "wheelwarden.verify",

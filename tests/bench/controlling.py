@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 from urllib.request import urlopen
 
-from controller.claims import build_claim
+from controller.claim_plan import build_claim
 from controller.plan import probe_digest
 from controller.state import read_pod
 from tests.bench.admission import free_port
@@ -23,11 +23,11 @@ from tests.bench.figures import Figure
 from tests.bench.machine import cpu_seconds, peak_megabytes, resident_megabytes
 from tests.bench.reviews import make_review
 from tests.cluster.apiserver import ApiServer, running_api_server
-from wheelwarden import names
-from wheelwarden.hashing import compute_packages_hash
+from wheelwarden.api import names
+from wheelwarden.api.kinds import NOTEBOOK
 from wheelwarden.kube import CLAIMS, NAMESPACES, NOTEBOOKS, PODS, SERVICE_ACCOUNTS, Cluster, Object
-from wheelwarden.request import read_request
-from wheelwarden.targets import NOTEBOOK
+from wheelwarden.parsing.packages_hash import compute_packages_hash
+from wheelwarden.parsing.request import read_request
 
 COUNT: Final = int(os.environ.get("WHEELWARDEN_BENCH_NOTEBOOKS", "10000"))
 IN_NAMESPACE: Final = 100

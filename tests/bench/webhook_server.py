@@ -11,15 +11,15 @@ import sys
 from pathlib import Path
 
 from certs.store import CA_KEY
-from webhook.installer import Tools
+from webhook.install_containers import Tools
 from webhook.server import Server
 from webhook.settings import Settings
-from wheelwarden.environment import Address
+from wheelwarden.api.kinds import KINDS
+from wheelwarden.api.names import DOMAIN
 from wheelwarden.kube import SECRETS, Cluster, Object, Resource
 from wheelwarden.logs import set_up_logging
-from wheelwarden.names import DOMAIN
-from wheelwarden.policy_file import PolicyFile
-from wheelwarden.targets import KINDS
+from wheelwarden.rules.policy_watcher import PolicyFile
+from wheelwarden.settings import Address
 
 NAMESPACE = "wheelwarden"
 SERVICE = "localhost"  # by that name the API server calls it

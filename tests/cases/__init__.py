@@ -17,11 +17,11 @@ from typing import Any
 
 import yaml
 
-from wheelwarden import names
-from wheelwarden.policy import Policy, parse_policy
-from wheelwarden.request import ANNOTATIONS_PATH, packages_path
-from wheelwarden.targets import KASPR_APP, NOTEBOOK, Kind
-from wheelwarden.violations import key_path
+from wheelwarden.api import names
+from wheelwarden.api.kinds import KASPR_APP, NOTEBOOK, Kind
+from wheelwarden.api.violations import key_path
+from wheelwarden.parsing.request import ANNOTATIONS_PATH, packages_path
+from wheelwarden.rules.policy import Policy, parse_policy
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,10 +9,10 @@ import yaml
 
 from controller.uninstall import read_settings
 from tests.chart.helm import Helm, HelmError, Rendered
-from tests.generated import ROOT
-from wheelwarden.policy import load_policy
-from wheelwarden.targets import KINDS
-from wheelwarden.violations import Action
+from tools.generated import ROOT
+from wheelwarden.api.kinds import KINDS
+from wheelwarden.api.violations import Action
+from wheelwarden.rules.policy import load_policy
 
 NAME = "guard-wheelwarden"
 CHANGE_ALL = ["get", "list", "watch", "create", "update", "patch", "delete"]

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from wheelwarden.errors import AlreadyExists, KubeError, NotFound
+from wheelwarden.api.errors import AlreadyExists, KubeError, NotFound
 from wheelwarden.kube import CLAIMS, EVENTS, STORAGE_CLASSES, VOLUMES, Cluster
 
 PROVISIONER = "volumes.test.wheelwarden.dev"

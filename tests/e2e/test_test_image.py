@@ -16,7 +16,7 @@ import pytest
 
 from tests.e2e.workspace import KubectlFailed, Object, Workspace, run_kubectl, wait_for
 from wheelwarden.verify import CustomImageTestConfiguration, ImagePullError, PodFailureCategory
-from wheelwarden.verify.image_run import run_image_test
+from wheelwarden.verify.image_test.run import run_image_test
 
 LEFT = "notebooks,pods,statefulsets,services,persistentvolumeclaims"
 JSON = ("--packages", "json", "-o", "json")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.workspace import Workspace, wait_for
 from wheelwarden import PackageVerificationResult, verify_package_import
-from wheelwarden.errors import ContainerNotFoundError, PodNotReadyError, ResourceNotFoundError
+from wheelwarden.api.errors import ContainerNotFoundError, PodNotReadyError, ResourceNotFoundError
 from wheelwarden.verify import PodReference, verify_package_import_async
 
 MODULES = {

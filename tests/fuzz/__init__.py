@@ -17,11 +17,11 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from tests.cases import load_cases
 from webhook.review import answer_violations, find_violations, read_review
-from wheelwarden.policy import DEFAULT
-from wheelwarden.request import read_request
+from wheelwarden.api.kinds import KINDS
+from wheelwarden.api.violations import Action
+from wheelwarden.parsing.request import read_request
 from wheelwarden.rules import RULES_BY_ID, judge
-from wheelwarden.targets import KINDS
-from wheelwarden.violations import Action
+from wheelwarden.rules.policy import DEFAULT
 
 MAX_MESSAGE: Final = 1500
 SECRET: Final = "pA5sWo0rD"

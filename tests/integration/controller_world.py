@@ -14,13 +14,13 @@ from controller.queue import Queue
 from controller.reconcile import Reconciler
 from controller.state import Key, PodState, ProbeOutcome
 from tests.integration.standin_objects import kaspr_app, until
-from wheelwarden import names
-from wheelwarden.events import Recorder
-from wheelwarden.hashing import compute_packages_hash
+from wheelwarden.api import names
+from wheelwarden.api.kinds import KINDS
+from wheelwarden.api.request import Request
 from wheelwarden.kube import KASPRAPPS, PODS, Cluster, Object, Resource
-from wheelwarden.policy import DEFAULT
-from wheelwarden.request import Request
-from wheelwarden.targets import KINDS
+from wheelwarden.kube.events import Recorder
+from wheelwarden.parsing.packages_hash import compute_packages_hash
+from wheelwarden.rules.policy import DEFAULT
 from wheelwarden.verify.results import ModuleResult, ProbeReport, Usage
 
 SIX = {"packages": ["six"]}

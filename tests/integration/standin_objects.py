@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from wheelwarden.errors import AlreadyExists, NotFound
+from wheelwarden.api.errors import AlreadyExists, NotFound
 from wheelwarden.kube import NAMESPACES, Cluster, Object, Resource
 
 ROOT = Path(__file__).parents[2]

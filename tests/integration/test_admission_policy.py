@@ -13,12 +13,12 @@ from tests.cases import kaspr_app as case_app
 from tests.chart.helm import Helm, find_helm
 from tests.cluster.apiserver import ApiServer
 from tests.integration.standin_objects import apply_crds, kaspr_app, make_namespace, until
-from wheelwarden.errors import KubeError
+from wheelwarden.api.errors import KubeError
+from wheelwarden.api.kinds import KASPR_APP
+from wheelwarden.api.violations import Action
 from wheelwarden.kube import KASPRAPPS, NAMESPACES, NOTEBOOKS, Cluster, Object, Resource
 from wheelwarden.rules import RULES_BY_ID, judge
-from wheelwarden.rules.expressions import ANNOTATION_EXPRESSIONS, KASPR_APP_EXPRESSIONS, Expression
-from wheelwarden.targets import KASPR_APP
-from wheelwarden.violations import Action
+from wheelwarden.rules.cel import ANNOTATION_EXPRESSIONS, KASPR_APP_EXPRESSIONS, Expression
 
 GROUP = "admissionregistration.k8s.io"
 RESOURCES = {

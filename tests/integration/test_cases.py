@@ -16,14 +16,14 @@ from tests.cases import Case, count_specs, load_cases
 from tests.integration.standin_objects import until
 from tests.integration.webhook_installation import Installation, trusting
 from webhook.server import Server
-from wheelwarden.errors import KubeError
+from wheelwarden.api.errors import KubeError
+from wheelwarden.api.kinds import KASPR_APP, kind_of
+from wheelwarden.api.violations import Action
 from wheelwarden.kube import KASPRAPPS, NOTEBOOKS, Cluster, Object
 from wheelwarden.kube.client import MESSAGE_LIMIT
-from wheelwarden.policy import DEFAULT, Policy, parse_policy
-from wheelwarden.policy_file import PolicyFile
 from wheelwarden.rules import judge
-from wheelwarden.targets import KASPR_APP, kind_of
-from wheelwarden.violations import Action
+from wheelwarden.rules.policy import DEFAULT, Policy, parse_policy
+from wheelwarden.rules.policy_watcher import PolicyFile
 
 # What the CRDs' own schemas say before anybody else, or drop without a word.
 OF_THE_SCHEMA = {

@@ -37,7 +37,7 @@ from tests.integration.webhook_installation import (
 )
 from webhook.server import Server
 from wheelwarden.kube import KASPRAPPS, VALIDATING_WEBHOOKS, Cluster
-from wheelwarden.policy_file import PolicyFile
+from wheelwarden.rules.policy_watcher import PolicyFile
 
 
 class Time:

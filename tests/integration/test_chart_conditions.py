@@ -11,7 +11,7 @@ import pytest
 
 from tests.chart.helm import Helm, find_helm
 from tests.integration.standin_objects import CONDITION, apply_crds, kaspr_app, make_namespace, notebook, until
-from wheelwarden.errors import KubeError
+from wheelwarden.api.errors import KubeError
 from wheelwarden.kube import KASPRAPPS, NAMESPACES, NOTEBOOKS, VALIDATING_WEBHOOKS, Cluster, Object, Resource
 
 NOBODY = "https://127.0.0.1:1/validate"

@@ -9,7 +9,7 @@ import yaml
 
 from tests.chart.helm import CHART, Helm, find_helm
 from tests.integration.standin_objects import make_namespace
-from wheelwarden.errors import NotFound
+from wheelwarden.api.errors import NotFound
 from wheelwarden.kube import (
     LEASES,
     MUTATING_WEBHOOKS,

@@ -27,7 +27,7 @@ from tests.integration.controller_world import (
     stateful_set,
 )  # fmt: skip
 from tests.integration.standin_objects import kaspr_app, make_namespace, notebook, until
-from wheelwarden import names
+from wheelwarden.api import names
 from wheelwarden.kube import (
     CLAIMS,
     EVENTS,

@@ -17,7 +17,7 @@ from tests.integration.controller_world import (
     stateful_set,
 )
 from tests.integration.standin_objects import kaspr_app, make_namespace, until
-from wheelwarden import names
+from wheelwarden.api import names
 from wheelwarden.kube import CLAIMS, EVENTS, KASPRAPPS, NAMESPACES, PODS, STATEFUL_SETS, Cluster, Object, Resource
 
 APP = "demo"

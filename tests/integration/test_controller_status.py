@@ -21,8 +21,8 @@ from tests.integration.controller_world import (
     said,
 )  # fmt: skip
 from tests.integration.standin_objects import DEFINITIONS, kaspr_app, make_namespace, until
-from wheelwarden import names
-from wheelwarden.errors import Forbidden
+from wheelwarden.api import names
+from wheelwarden.api.errors import Forbidden
 from wheelwarden.kube import CLAIMS, EVENTS, KASPRAPPS, NAMESPACES, PODS, Cluster, Object, Resource
 
 DEFINITION = "kasprapps.kaspr.io"

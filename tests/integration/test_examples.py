@@ -13,7 +13,7 @@ import yaml
 from tests.chart.helm import find_helm
 from tests.integration.standin_objects import ROOT
 from tests.integration.webhook_installation import Installation, Process
-from wheelwarden.errors import AlreadyExists
+from wheelwarden.api.errors import AlreadyExists
 from wheelwarden.kube import KASPRAPPS, NAMESPACES, NOTEBOOKS, SECRETS, Cluster
 
 FOLDER = ROOT / "examples" / "python-packages"

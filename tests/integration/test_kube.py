@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from wheelwarden.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound, Unreachable, UnusableInput
+from wheelwarden.api.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound, Unreachable, UnusableInput
 from wheelwarden.kube import CONFIG_MAPS, NAMESPACES, PODS, Cluster
 
 Object = dict[str, Any]

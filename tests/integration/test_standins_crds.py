@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.integration.standin_objects import APP_CONDITION, CONDITION, apply_crds, kaspr_app, make_namespace, notebook
-from wheelwarden.errors import Invalid
+from wheelwarden.api.errors import Invalid
 from wheelwarden.kube import KASPRAPPS, NAMESPACES, NOTEBOOKS, Cluster
 
 

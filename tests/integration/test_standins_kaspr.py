@@ -16,7 +16,7 @@ from tests.integration.standin_objects import (
     until,
 )
 from tests.standins import kaspr
-from wheelwarden.errors import NotFound
+from wheelwarden.api.errors import NotFound
 from wheelwarden.kube import CLAIMS, KASPRAPPS, NAMESPACES, SERVICES, STATEFUL_SETS, Cluster, Object
 
 LABELS = {

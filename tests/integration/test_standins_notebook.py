@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.integration.standin_objects import CONDITION, apply_crds, make_namespace, notebook, running_standins, until
-from wheelwarden.errors import AlreadyExists, NotFound
+from wheelwarden.api.errors import AlreadyExists, NotFound
 from wheelwarden.kube import EVENTS, NAMESPACES, NOTEBOOKS, PODS, SERVICES, STATEFUL_SETS, Cluster, Object
 
 

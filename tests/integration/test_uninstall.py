@@ -17,10 +17,10 @@ from tests.chart.helm import Helm, find_helm
 from tests.integration.controller_world import HASH, SIX, Controller, pod, reasons, report_by_kubelet, result
 from tests.integration.standin_objects import ROOT, kaspr_app, make_namespace, notebook, until
 from tests.integration.test_controller_process import running
-from wheelwarden import names
-from wheelwarden.errors import Conflict
+from wheelwarden.api import names
+from wheelwarden.api.errors import Conflict
+from wheelwarden.api.kinds import KINDS
 from wheelwarden.kube import CLAIMS, KASPRAPPS, LEASES, NAMESPACES, NOTEBOOKS, PODS, Cluster, Object, Resource
-from wheelwarden.targets import KINDS
 
 RELEASE = "guard"
 LEASE = "guard-wheelwarden-controller"

@@ -7,7 +7,7 @@ import pytest
 
 from tests.integration.controller_world import SIX, Controller, pod, report_by_kubelet, result
 from tests.integration.standin_objects import kaspr_app, make_namespace, until
-from wheelwarden import names
+from wheelwarden.api import names
 from wheelwarden.kube import KASPRAPPS, NAMESPACES, PODS, Cluster, Object
 from wheelwarden.verify.results import Usage
 

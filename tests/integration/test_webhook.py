@@ -19,7 +19,7 @@ from tests.integration.webhook_installation import (
     kaspr_app_of,
     trusting,
 )
-from wheelwarden.errors import Invalid, NotFound
+from wheelwarden.api.errors import Invalid, NotFound
 from wheelwarden.kube import KASPRAPPS, NOTEBOOKS, Cluster
 
 DENIED = 'admission webhook "validate.wheelwarden.dev" denied the request: '

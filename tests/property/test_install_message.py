@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.state import parse_result
-from tests.unit.test_install_message import failed, result
+from tests.unit.payload.test_install_message import failed, result
 
 INSTALL = runpy.run_path(str(resources.files("wheelwarden.payload") / "install.py"))
 # Halves of surrogate pairs, too: a path of an image may hold what is no UTF-8.

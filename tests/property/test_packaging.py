@@ -8,9 +8,9 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 
 from tests.property.test_rules import REQUIREMENTS
-from wheelwarden.requirements import Package, read_package
-from wheelwarden.versions import contradiction
-from wheelwarden.violations import Fault
+from wheelwarden.api.violations import Fault
+from wheelwarden.parsing.requirement import Package, read_package
+from wheelwarden.parsing.specifier_conflicts import contradiction
 
 # What `packaging` reads and we refuse, by rule.
 EXPLAINED = {

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from packaging.requirements import InvalidRequirement, Requirement
 
 from tests.cases import kaspr_app, notebook
-from wheelwarden import names
-from wheelwarden.documents import UnreadableDocument, read_documents, read_value
-from wheelwarden.parse import SPEC_FIELDS, read_annotation, read_packages
-from wheelwarden.redaction import shown
-from wheelwarden.request import read_request
-from wheelwarden.requirements import Package, parse_package_string, read_package
+from wheelwarden.api import names
+from wheelwarden.api.redaction import shown
+from wheelwarden.api.violations import Fault
+from wheelwarden.parsing.documents import UnreadableDocument, read_documents, read_value
+from wheelwarden.parsing.packages_spec import SPEC_FIELDS, read_annotation, read_packages
+from wheelwarden.parsing.request import read_request
+from wheelwarden.parsing.requirement import Package, parse_package_string, read_package
 from wheelwarden.rules import RULES_BY_ID, judge
-from wheelwarden.violations import Fault
 
 TEXTS = st.text(max_size=40)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.standins import kaspr_operator, notebook_controller
 from tests.standins.kaspr_operator import KasprOperator
 from tests.standins.notebook_controller import NotebookController
-from wheelwarden.errors import UnusableInput
+from wheelwarden.api.errors import UnusableInput
 from wheelwarden.kube import Cluster
 
 

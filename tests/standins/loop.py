@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from wheelwarden.errors import Conflict, KubeError, NotFound, Unreachable
+from wheelwarden.api.errors import Conflict, KubeError, NotFound, Unreachable
 from wheelwarden.kube import Cluster, Object, Resource
 
 RETRY_SECONDS = 0.5

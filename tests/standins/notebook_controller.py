@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from tests.standins import notebook as decide
 from tests.standins.loop import Key, Loop, Source, is_owned_by, key_by_label, own_key
-from wheelwarden.errors import AlreadyExists, NotFound
+from wheelwarden.api.errors import AlreadyExists, NotFound
 from wheelwarden.kube import EVENTS, NOTEBOOKS, PODS, SERVICES, STATEFUL_SETS, Cluster, Object
 
 FIELD_MANAGER = "manager"  # what controller-runtime makes of the real one's program name

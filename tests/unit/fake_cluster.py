@@ -4,7 +4,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from wheelwarden.errors import AlreadyExists, Blocked, Conflict, Forbidden, NotFound
+from wheelwarden.api.errors import AlreadyExists, Blocked, Conflict, Forbidden, NotFound
 from wheelwarden.kube import CLAIMS, EVENTS, PODS, Listing, Resource
 
 Object = dict[str, Any]

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from wheelwarden import __version__
+from wheelwarden.api.errors import WheelwardenError
+from wheelwarden.api.redaction import shown
 from wheelwarden.cli import exits
 from wheelwarden.cli.output import complain
-from wheelwarden.errors import WheelwardenError
-from wheelwarden.redaction import shown
 
 # Each is a module of this package with HELP, DESCRIPTION, EPILOG, add_arguments and run.
 SUBCOMMANDS: Final = ("check", "results", "rules", "schema", "test-image", "verify")

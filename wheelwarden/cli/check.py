@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from wheelwarden.api.redaction import shown
+from wheelwarden.api.violations import Action, Violation
 from wheelwarden.cli import exits
 from wheelwarden.cli.lines import find_line
 from wheelwarden.cli.manifests import Count, Manifest, read_manifests
 from wheelwarden.cli.output import complain, say
 from wheelwarden.cli.sarif import sarif_log
-from wheelwarden.policy import DEFAULT, load_policy
-from wheelwarden.redaction import shown
-from wheelwarden.request import kind_of_object
+from wheelwarden.parsing.request import kind_of_object
 from wheelwarden.rules import judge
+from wheelwarden.rules.policy import DEFAULT, load_policy
 from wheelwarden.rules.shape import UNKNOWN_VERSION
-from wheelwarden.violations import Action, Violation
 
 HELP = "judge manifests by the rules of the webhook, without a cluster"
 DESCRIPTION = """

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from wheelwarden.api.redaction import printable
 from wheelwarden.cli.junit import JunitCase, junit_document
-from wheelwarden.redaction import printable
-from wheelwarden.verify.diagnosis import PodDiagnosticInfo
-from wheelwarden.verify.image_configuration import CustomImageTestConfiguration
-from wheelwarden.verify.image_run import Passed
+from wheelwarden.verify.image_test.configuration import CustomImageTestConfiguration
+from wheelwarden.verify.image_test.diagnosis import PodDiagnosticInfo
+from wheelwarden.verify.image_test.run import Passed
 
 
 def is_passed(outcome: Passed | PodDiagnosticInfo) -> bool:

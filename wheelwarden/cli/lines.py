@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from wheelwarden.cli.manifests import Manifest
-from wheelwarden.documents import UnreadableDocument, read_documents
+from wheelwarden.parsing.documents import UnreadableDocument, read_documents
 
 
 def find_line(manifest: Manifest, path: str) -> int:

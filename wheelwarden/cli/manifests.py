@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from wheelwarden.documents import Document, UnreadableDocument, read_documents
-from wheelwarden.errors import UnusableInput
-from wheelwarden.files import read_at_most
-from wheelwarden.redaction import printable
+from wheelwarden.api.errors import UnusableInput
+from wheelwarden.api.redaction import printable
+from wheelwarden.parsing.documents import Document, UnreadableDocument, read_documents
+from wheelwarden.parsing.files import read_at_most
 
 STANDARD_INPUT: Final = "-"
 SUFFIXES: Final = (".yaml", ".yml", ".json")

@@ -5,7 +5,7 @@ On standard error control characters are escaped here, since what went wrong is 
 
 import sys
 
-from wheelwarden.redaction import printable
+from wheelwarden.api.redaction import printable
 
 
 def say(text: str, end: str = "\n") -> None:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from wheelwarden.api.redaction import printable
 from wheelwarden.cli.junit import JunitCase, junit_document
-from wheelwarden.redaction import printable
 from wheelwarden.verify.reliability import Check, Reliability
 
 SHOWN_LINES: Final = 5  # of what an interpreter printed

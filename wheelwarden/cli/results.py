@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wheelwarden import names
+from wheelwarden.api import names
+from wheelwarden.api.conditions import TRUE, find
+from wheelwarden.api.errors import NotFound, UnusableInput
+from wheelwarden.api.kinds import KINDS, Kind, annotations_of, is_alive
+from wheelwarden.api.redaction import printable
 from wheelwarden.cli import exits
 from wheelwarden.cli.clusters import add_cluster_arguments
 from wheelwarden.cli.output import complain, say
-from wheelwarden.conditions import TRUE, find
-from wheelwarden.errors import NotFound, UnusableInput
-from wheelwarden.redaction import printable
-from wheelwarden.targets import KINDS, Kind, annotations_of, is_alive
 
 HELP = "show what was proven in the pods of a workload"
 DESCRIPTION = (

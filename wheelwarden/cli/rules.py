@@ -6,8 +6,8 @@ from pathlib import Path
 
 from wheelwarden.cli import exits
 from wheelwarden.cli.output import say
-from wheelwarden.policy import DEFAULT, Policy, load_policy
 from wheelwarden.rules import RULES
+from wheelwarden.rules.policy import DEFAULT, Policy, load_policy
 
 HELP = "print the table of all rules"
 DESCRIPTION = (

@@ -5,8 +5,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 from urllib.parse import quote
 
+from wheelwarden.api.violations import Action, Violation
 from wheelwarden.rules import RULES_BY_ID
-from wheelwarden.violations import Action, Violation
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS: Final = {Action.DENY: "error", Action.WARN: "warning"}

@@ -7,7 +7,7 @@ import yaml
 
 from wheelwarden.cli import exits
 from wheelwarden.cli.output import say
-from wheelwarden.schema import crd_fragment, json_schema
+from wheelwarden.rules.request_schema import crd_fragment, json_schema
 
 HELP = "print the JSON Schema of the request, or a fragment for a CRD"
 DESCRIPTION = """

@@ -8,16 +8,16 @@ import secrets
 import shlex
 from typing import TYPE_CHECKING, Final
 
+from wheelwarden.api.errors import Forbidden, Invalid, KubeError, Unreachable, UnusableInput
+from wheelwarden.api.redaction import printable, shown
 from wheelwarden.cli import exits
 from wheelwarden.cli.clusters import add_cluster_arguments
 from wheelwarden.cli.output import complain, note, say
-from wheelwarden.errors import Forbidden, Invalid, KubeError, Unreachable, UnusableInput
-from wheelwarden.redaction import printable, shown
 
 if TYPE_CHECKING:
-    from wheelwarden.verify.diagnosis import PodDiagnosticInfo
-    from wheelwarden.verify.image_configuration import CustomImageTestConfiguration
-    from wheelwarden.verify.image_run import Passed
+    from wheelwarden.verify.image_test.configuration import CustomImageTestConfiguration
+    from wheelwarden.verify.image_test.diagnosis import PodDiagnosticInfo
+    from wheelwarden.verify.image_test.run import Passed
 
 HELP = "start an image on the cluster and prove imports in it"
 DESCRIPTION = (
@@ -102,9 +102,9 @@ def run(arguments: argparse.Namespace) -> int:
     # Loaded here: no other subcommand but verify needs the Kubernetes client behind it.
     from wheelwarden.cli.image_report import is_passed, junit_xml, record, text
     from wheelwarden.cli.interrupts import Interrupted, interruptible
-    from wheelwarden.verify.image_configuration import InvalidConfiguration
-    from wheelwarden.verify.image_run import run_image_test
-    from wheelwarden.verify.image_states import PodFailure
+    from wheelwarden.verify.image_test.configuration import InvalidConfiguration
+    from wheelwarden.verify.image_test.run import run_image_test
+    from wheelwarden.verify.image_test.states import PodFailure
 
     # Nobody has set up logging here, and Python would print warnings as they are, in between ours.
     logging.getLogger("wheelwarden").addHandler(logging.NullHandler())
@@ -162,7 +162,7 @@ def explain(error: KubeError) -> str:
 
 def _configuration(arguments: argparse.Namespace, problems: list[str]) -> "CustomImageTestConfiguration":
     """What is asked for; what cannot even be taken apart goes to `problems`, and the rest is checked all the same."""
-    from wheelwarden.verify.image_configuration import CustomImageTestConfiguration
+    from wheelwarden.verify.image_test.configuration import CustomImageTestConfiguration
 
     command: list[str] = []
     try:

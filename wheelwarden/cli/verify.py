@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from wheelwarden.api.conditions import Reason
+from wheelwarden.api.errors import UnusableInput
+from wheelwarden.api.redaction import printable
 from wheelwarden.cli import exits
 from wheelwarden.cli.clusters import add_cluster_arguments
 from wheelwarden.cli.output import complain, note, say
-from wheelwarden.conditions import Reason
-from wheelwarden.errors import UnusableInput
-from wheelwarden.redaction import printable
 
 if TYPE_CHECKING:
     from wheelwarden.verify import PackageVerificationResult, PodReference
@@ -138,7 +138,7 @@ def _text(results: Mapping[str, "PackageVerificationResult"], container: str) ->
 
 
 def _block(title: str, text: str) -> Iterator[str]:
-    from wheelwarden.verify.image_reference import clean
+    from wheelwarden.verify.image_test.reference import clean
 
     if text.strip():
         yield ""

@@ -18,7 +18,7 @@ import yaml
 from kubernetes_asyncio import client as kubernetes_client
 from kubernetes_asyncio import config as kubernetes_config
 
-from wheelwarden.errors import (
+from wheelwarden.api.errors import (
     AlreadyExists,
     Blocked,
     Conflict,

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from wheelwarden.errors import ExecCut, ExecTimeout, Forbidden, KubeError, NotFound, Unreachable
+from wheelwarden.api.errors import ExecCut, ExecTimeout, Forbidden, KubeError, NotFound, Unreachable
 
 STDOUT: Final = 1
 STDERR: Final = 2

@@ -5,13 +5,14 @@ from typing import Final
 
 from packaging.utils import canonicalize_name
 
-from wheelwarden import names
-from wheelwarden.imports import IMPORT_OF_DISTRIBUTION, explain_module
-from wheelwarden.redaction import HIDDEN, shown
-from wheelwarden.request import ANNOTATIONS_PATH, INSTALLS, ROLLOUTS, our_keys
+from wheelwarden.api import names
+from wheelwarden.api.redaction import HIDDEN, shown
+from wheelwarden.api.request import INSTALLS, ROLLOUTS
+from wheelwarden.api.violations import Action, item_path, key_path
+from wheelwarden.parsing.import_names import IMPORT_OF_DISTRIBUTION, explain_module
+from wheelwarden.parsing.request import ANNOTATIONS_PATH, our_keys
+from wheelwarden.parsing.suggestions import nearest
 from wheelwarden.rules.rule import Finding, Rule, Subject
-from wheelwarden.suggestions import nearest
-from wheelwarden.violations import Action, item_path, key_path
 
 MAX_MODULES: Final = 100
 MAX_MODULE_LENGTH: Final = 255  # characters; no file system takes a longer name of a file

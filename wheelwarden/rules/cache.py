@@ -4,15 +4,15 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from wheelwarden.hosts import is_subdomain
-from wheelwarden.quantities import parse_quantity
-from wheelwarden.redaction import shown
+from wheelwarden.api.kinds import KASPR_APP, mapping_in, wanted_replicas
+from wheelwarden.api.quantities import parse_quantity
+from wheelwarden.api.redaction import shown
+from wheelwarden.api.types import Cache
+from wheelwarden.api.violations import Action
+from wheelwarden.parsing.hosts import is_subdomain
+from wheelwarden.parsing.suggestions import nearest
 from wheelwarden.rules.installation import is_secret_key, secret_key_finding, secret_name_finding
 from wheelwarden.rules.rule import Finding, Rule, Subject
-from wheelwarden.spec import Cache
-from wheelwarden.suggestions import nearest
-from wheelwarden.targets import KASPR_APP, mapping_in, wanted_replicas
-from wheelwarden.violations import Action
 
 TYPES: Final = ("pvc", "gcs")
 ACCESS_MODES: Final = ("ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from typing import Final
 
-from wheelwarden.quantities import parse_quantity
-from wheelwarden.redaction import shown
-from wheelwarden.request import read_packages_of
+from wheelwarden.api.kinds import claim_name, mapping_in
+from wheelwarden.api.quantities import parse_quantity
+from wheelwarden.api.redaction import shown
+from wheelwarden.api.types import Cache, PackagesSpec
+from wheelwarden.api.violations import Action
+from wheelwarden.parsing.request import read_packages_of
 from wheelwarden.rules.rule import Finding, Rule, Subject
-from wheelwarden.spec import Cache, PackagesSpec
-from wheelwarden.targets import claim_name, mapping_in
-from wheelwarden.violations import Action
 
 
 def _caches(subject: Subject) -> tuple[Cache, Cache] | None:

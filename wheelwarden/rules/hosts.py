@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final
 
-from wheelwarden.hosts import matches
-from wheelwarden.redaction import shown
-from wheelwarden.requirements import Package
+from wheelwarden.api.redaction import shown
+from wheelwarden.api.violations import Action
+from wheelwarden.parsing.hosts import matches
+from wheelwarden.parsing.requirement import Package
 from wheelwarden.rules.rule import Finding, Located, Rule, Subject
-from wheelwarden.violations import Action
 
 # Where clouds keep the credentials of a machine, by name and outside of the link-local ranges.
 _METADATA_NAMES: Final = ("metadata", "metadata.google.internal", "metadata.goog", "instance-data")

@@ -1,18 +1,18 @@
 """Rules on where packages come from: `indexUrl`, `extraIndexUrls`, `trustedHosts`.
 
-URLs and hosts are read in `wheelwarden.indexes`.
+URLs and hosts are read in `wheelwarden.parsing.index_url`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from wheelwarden.indexes import HTTPS_PORT, Index
-from wheelwarden.public_hosts import is_public
-from wheelwarden.redaction import shown
-from wheelwarden.requirements import Package
+from wheelwarden.api.redaction import shown
+from wheelwarden.api.violations import Action
+from wheelwarden.parsing.index_url import HTTPS_PORT, Index
+from wheelwarden.parsing.requirement import Package
 from wheelwarden.rules.packages import is_pinned
+from wheelwarden.rules.public_hosts import is_public
 from wheelwarden.rules.rule import Finding, Located, Reported, Rule, Subject
-from wheelwarden.violations import Action
 
 _USE_HTTPS: Final = "Use https://"
 

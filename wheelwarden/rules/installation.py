@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Final
 
-from wheelwarden.hosts import is_subdomain
-from wheelwarden.quantities import parse_quantity
-from wheelwarden.redaction import shown
+from wheelwarden.api.kinds import KASPR_APP, mapping_in
+from wheelwarden.api.quantities import parse_quantity
+from wheelwarden.api.redaction import shown
+from wheelwarden.api.violations import Action, key_path
+from wheelwarden.parsing.hosts import is_subdomain
+from wheelwarden.parsing.suggestions import nearest
 from wheelwarden.rules.rule import Finding, Rule, Subject
-from wheelwarden.suggestions import nearest
-from wheelwarden.targets import KASPR_APP, mapping_in
-from wheelwarden.violations import Action, key_path
 
 MAX_RETRIES: Final = 20
 MIN_TIMEOUT_SECONDS: Final = 30

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from wheelwarden.redaction import shown
+from wheelwarden.api.kinds import KASPR_APP, NOTEBOOK, Kind, mapping_in, statefulset_name
+from wheelwarden.api.redaction import shown
+from wheelwarden.api.violations import Action
 from wheelwarden.rules.rule import Finding, Rule, Subject
-from wheelwarden.targets import KASPR_APP, NOTEBOOK, Kind, mapping_in, statefulset_name
-from wheelwarden.violations import Action
 
 # A StatefulSet of a longer name makes no pod: the pod's label of its revision is the name and eleven characters, and a
 # label holds 63 (seen on Kubernetes 1.34).

@@ -8,13 +8,13 @@ from typing import Final
 
 from packaging.utils import canonicalize_name
 
-from wheelwarden.imports import DISTRIBUTION_OF_IMPORT
-from wheelwarden.markers import can_hold
-from wheelwarden.popular import POPULAR, near_miss
-from wheelwarden.redaction import shown
-from wheelwarden.requirements import Package, read_package
+from wheelwarden.api.redaction import shown
+from wheelwarden.api.violations import Action, Fault
+from wheelwarden.parsing.import_names import DISTRIBUTION_OF_IMPORT
+from wheelwarden.parsing.markers import can_hold
+from wheelwarden.parsing.popular_packages import POPULAR, near_miss
+from wheelwarden.parsing.requirement import Package, read_package
 from wheelwarden.rules.rule import Finding, Located, Remarked, Rule, Subject
-from wheelwarden.violations import Action, Fault
 
 _STANDARD_LIBRARY: Final = frozenset(
     canonicalize_name(name) for name in sys.stdlib_module_names if not name.startswith("_")

@@ -1,14 +1,14 @@
-"""Rules on the entries of `packages`: the grammar is read in `wheelwarden.requirements`, the rest is judged here."""
+"""Rules on the entries of `packages`: the grammar is read in `wheelwarden.parsing.requirement`, the rest is judged here."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from wheelwarden.markers import held_together
-from wheelwarden.redaction import shown
-from wheelwarden.requirements import Package
+from wheelwarden.api.redaction import shown
+from wheelwarden.api.violations import Action
+from wheelwarden.parsing.markers import held_together
+from wheelwarden.parsing.requirement import Package
+from wheelwarden.parsing.specifier_conflicts import contradiction
 from wheelwarden.rules.rule import Finding, Located, Remarked, Reported, Rule, Subject
-from wheelwarden.versions import contradiction
-from wheelwarden.violations import Action
 
 _Entry = Located[Package]
 # Of one distribution; people write two or three. What is beyond is installed or refused by the installer.

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from wheelwarden.indexes import Index, TrustedHost
-from wheelwarden.policy import Policy
-from wheelwarden.redaction import shown
-from wheelwarden.requirements import Package
-from wheelwarden.spec import PackagesSpec
-from wheelwarden.suggestions import nearest
-from wheelwarden.targets import Kind
-from wheelwarden.violations import Action, Fault
+from wheelwarden.api.kinds import Kind
+from wheelwarden.api.redaction import shown
+from wheelwarden.api.types import PackagesSpec
+from wheelwarden.api.violations import Action, Fault
+from wheelwarden.parsing.index_url import Index, TrustedHost
+from wheelwarden.parsing.requirement import Package
+from wheelwarden.parsing.suggestions import nearest
+from wheelwarden.rules.policy import Policy
 
 Read = TypeVar("Read")
 

@@ -6,9 +6,9 @@ Whoever calls `judge` looks the Secret up and hands over the names of its keys, 
 from collections.abc import Iterable
 from typing import Final
 
-from wheelwarden.redaction import shown
+from wheelwarden.api.redaction import shown
+from wheelwarden.api.violations import Action
 from wheelwarden.rules.rule import Finding, Rule, Subject
-from wheelwarden.violations import Action
 
 SECRET_MISSING: Final = "secret-missing"  # noqa: S105 - the id of a rule
 NETRC_KEY: Final = "netrc"

@@ -1,14 +1,14 @@
-"""Rules on the shape of a request: found by `wheelwarden.parse` and `wheelwarden.request` while they read."""
+"""Rules on the shape of a request, found while `wheelwarden.parsing` reads it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from wheelwarden import names
-from wheelwarden.redaction import shown
-from wheelwarden.request import ANNOTATIONS_PATH
+from wheelwarden.api import names
+from wheelwarden.api.kinds import KASPR_APP, NOTEBOOK, PACKAGES_FIELD, kind_of_unknown_version, mapping_in
+from wheelwarden.api.redaction import shown
+from wheelwarden.api.violations import Action, key_path
+from wheelwarden.parsing.request import ANNOTATIONS_PATH
 from wheelwarden.rules.rule import Finding, Reported, Rule, Subject
-from wheelwarden.targets import KASPR_APP, NOTEBOOK, PACKAGES_FIELD, kind_of_unknown_version, mapping_in
-from wheelwarden.violations import Action, key_path
 
 
 def _misplaced(subject: Subject) -> Iterable[Finding]:

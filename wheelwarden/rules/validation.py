@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from wheelwarden.rules.judgement import judge
-from wheelwarden.targets import KASPR_APP, PACKAGES_FIELD
-from wheelwarden.violations import Action, Violation
+from wheelwarden.api.kinds import KASPR_APP, PACKAGES_FIELD
+from wheelwarden.api.violations import Action, Violation
+from wheelwarden.rules.engine import judge
 
 
 def validate_packages_spec(spec: Mapping[str, Any]) -> tuple[bool, list[str]]:

@@ -1,12 +1,12 @@
 """Import verification: the contract, its results, the probe's report, and the test of an image from start to end.
 
-The controller only decides when. `wheelwarden.verify.image_run` is no part of this list: it loads the Kubernetes client.
+The controller only decides when. `wheelwarden.verify.image_test.run` is no part of this list: it loads the Kubernetes client.
 """
 
 from wheelwarden.verify.contract import PodReference, verify_package_import, verify_package_import_async
-from wheelwarden.verify.diagnosis import ContainerStatus, PodDiagnosticInfo, PodFailureCategory
-from wheelwarden.verify.image_configuration import CustomImageTestConfiguration, InvalidConfiguration
-from wheelwarden.verify.image_states import (
+from wheelwarden.verify.image_test.configuration import CustomImageTestConfiguration, InvalidConfiguration
+from wheelwarden.verify.image_test.diagnosis import ContainerStatus, PodDiagnosticInfo, PodFailureCategory
+from wheelwarden.verify.image_test.states import (
     ContainerCrashError,
     ImagePullError,
     NotebookResource,

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
-from wheelwarden.errors import CommandTimeoutError
+from wheelwarden.api.errors import CommandTimeoutError
 
 GOODBYE_SECONDS: Final = 2.0  # that a cancelled coroutine has to come to its end
 Answer = TypeVar("Answer")

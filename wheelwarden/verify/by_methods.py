@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol, runtime_checkable
 
-from wheelwarden.conditions import Reason
-from wheelwarden.errors import (
+from wheelwarden.api.conditions import Reason
+from wheelwarden.api.errors import (
     CommandTimeoutError,
     ContainerNotFoundError,
     KubeError,

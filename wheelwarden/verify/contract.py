@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from wheelwarden.conditions import Reason
-from wheelwarden.errors import (
+from wheelwarden.api.conditions import Reason
+from wheelwarden.api.errors import (
     ContainerNotFoundError,
     KubeError,
     NotFound,

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from wheelwarden.conditions import Reason
-from wheelwarden.redaction import printable
+from wheelwarden.api.conditions import Reason
+from wheelwarden.api.redaction import printable
 from wheelwarden.verify.results import FAILURE_REASONS, ModuleResult, PackageVerificationResult
 
 LOGGER = logging.getLogger("wheelwarden.verify.contract")

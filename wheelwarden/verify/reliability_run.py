@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from wheelwarden import names
-from wheelwarden.errors import KubeError, NotFound, WheelwardenError
-from wheelwarden.installers import find_installer
+from wheelwarden.api import names
+from wheelwarden.api.errors import KubeError, NotFound, WheelwardenError
+from wheelwarden.api.foreign_installer import find_installer
+from wheelwarden.api.kinds import annotations_of
 from wheelwarden.kube import PODS, Cluster
-from wheelwarden.targets import annotations_of
 from wheelwarden.verify.contract import OVERHEAD_SECONDS, PodReference, read_running_pod
-from wheelwarden.verify.image_made import Made, unbroken
+from wheelwarden.verify.image_test.cleanup import Made, unbroken
 from wheelwarden.verify.reliability import Profile, Reliability, parse_reliability, readiness
 from wheelwarden.verify.running import run_payload
 from wheelwarden.verify.throwaway import build_throwaway

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from wheelwarden.conditions import Reason
-from wheelwarden.errors import CommandTimeoutError, WheelwardenError
+from wheelwarden.api.conditions import Reason
+from wheelwarden.api.errors import CommandTimeoutError, WheelwardenError
 
 # Every `reason` that a failed import may have. A public, closed set: docs/guide.md tells what each means.
 FAILURE_REASONS: Final = frozenset(

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from wheelwarden.errors import ExecCut, ExecTimeout, KubeError, NotFound
+from wheelwarden.api.errors import ExecCut, ExecTimeout, KubeError, NotFound
 from wheelwarden.payload import probe_argv
 from wheelwarden.verify.results import ModuleResult, ProbeReport, UnreadableAnswer, parse_finished, parse_report
 

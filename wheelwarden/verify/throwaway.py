@@ -4,8 +4,8 @@ import copy
 from collections.abc import Mapping
 from typing import Any, Final
 
-from wheelwarden import names
-from wheelwarden.targets import annotations_of
+from wheelwarden.api import names
+from wheelwarden.api.kinds import annotations_of
 
 SLEEPER: Final = "import signal; signal.signal(signal.SIGTERM, lambda *_: exit(0)); signal.pause()"
 # What belongs to the running pod itself, or is filled in by the API server.

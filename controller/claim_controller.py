@@ -1,0 +1,291 @@
+"""Acts on the claim of one object: gathers what `controller.claim_plan` decides on, and does it."""
+
+import datetime
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from controller import plan
+from controller.claim_plan import (
+    FAILURES,
+    ClaimEvent,
+    ClaimPlan,
+    can_be_used,
+    describe_wait,
+    is_pending,
+    plan_claim,
+    wants_claim,
+)
+from controller.install_owner import InstallOwner
+from controller.state import Key, PodState
+from wheelwarden.api import names
+from wheelwarden.api.conditions import Condition, Reason
+from wheelwarden.api.errors import AlreadyExists, Conflict, Forbidden, Invalid, KubeError, NotFound
+from wheelwarden.api.kinds import annotations_of, claim_name
+from wheelwarden.api.request import Request
+from wheelwarden.api.volumes import EMPTY, cache_mode, fallback_reason, is_ours, marks
+from wheelwarden.kube import CLAIMS, EVENTS, Cluster, Object
+from wheelwarden.kube.events import Recorder
+
+LOGGER = logging.getLogger(__name__)
+REFUSED_SECONDS: Final = 60.0  # before a claim that the API server refused is tried again
+PENDING_SECONDS: Final = 10.0  # between two looks at why a claim is not bound
+GONE_SECONDS: Final = 1.0  # before a claim that was just deleted is recreated
+GROW_AGAIN_SECONDS: Final = 3600.0  # before growing that was refused is tried again: a storage class rarely changes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settled:
+    """What came of it.
+
+    Attributes:
+        claim: as it is now, None where there is none.
+        hindrance: why pods cannot have their packages from it, None where they can.
+        unused: the name of a claim that is there and that new pods do not mount; empty where there is none.
+        waiting: ClaimPending, for pods that wait for the claim; None where it is bound.
+        usable: whether a pod that is scheduled now can have the claim.
+        warnings: what of the claim is not as asked for.
+        name: that the claim has, or would have.
+    """
+
+    claim: Object | None = None
+    hindrance: Condition | None = None
+    unused: str = ""
+    waiting: Condition | None = None
+    usable: bool = False
+    warnings: tuple[str, ...] = ()
+    name: str = ""
+
+    def hindrance_of(self, pod: PodState) -> Condition | None:
+        """What keeps this pod from its packages: what keeps all of them, or the claim that it mounts and waits for."""
+        if self.hindrance is None and self.name in pod.claims:
+            return self.waiting
+        return self.hindrance
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusal:
+    """That a claim may not grow: to which size, why, and when that was tried (seconds)."""
+
+    uid: str
+    size: str
+    text: str
+    tried: float
+
+
+@dataclass(slots=True)
+class Memory:
+    """What limits our own writes; all of it can be found out again by trying."""
+
+    successors: dict[Key, Object] = field(default_factory=dict)  # claims to create when those before them are gone
+    refusals: dict[Key, Refusal] = field(default_factory=dict)
+
+    def forget(self, key: Key) -> None:
+        """The object is gone."""
+        self.successors.pop(key, None)
+        self.refusals.pop(key, None)
+
+
+class ClaimKeeper:
+    """Keeps the claims as they should be.
+
+    Args:
+        cluster: the client.
+        recorder: writes events.
+        monotonic: a clock in seconds; `now`: the wall clock, timezone-aware.
+        again: asks for a key after some seconds.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        recorder: Recorder,
+        *,
+        monotonic: Callable[[], float],
+        now: Callable[[], datetime.datetime],
+        again: Callable[[Key, float], None],
+    ) -> None:
+        self._cluster = cluster
+        self._recorder = recorder
+        self._monotonic = monotonic
+        self._now = now
+        self._again = again
+        self._memory = Memory()
+
+    def forget(self, key: Key) -> None:
+        """The object is gone."""
+        self._memory.forget(key)
+
+    async def read(self, request: Request) -> Object | None:
+        """The claim of the wanted name, whoever made it; None where there is none."""
+        try:
+            return await self._cluster.get(CLAIMS, claim_name(request.kind, request.name), request.namespace)
+        except NotFound:
+            return None
+
+    async def settle(
+        self, request: Request, claim: Object | None, pods: Sequence[PodState], replicas: int, owner: InstallOwner
+    ) -> Settled:
+        """Creates, grows, replaces, gives up or deletes the claim of an object; looks at it only, where it is not ours."""
+        name, key = claim_name(request.kind, request.name), _key(request)
+        awaited = claim is None or is_pending(claim) or "deletionTimestamp" in claim["metadata"]
+        awaited = awaited and (wants_claim(request) or any(name in pod.claims for pod in pods))
+        events: list[ClaimEvent] | None = []
+        if awaited and claim is not None:
+            events = await self._events(claim)
+            self._again(key, PENDING_SECONDS)
+        waiting = describe_wait(name, claim, events) if awaited else ""
+        settled = Settled(
+            claim=claim,
+            name=name,
+            waiting=plan.obstacle(Reason.CLAIM_PENDING, waiting) if waiting else None,
+            usable=claim is not None and can_be_used(claim, events),
+        )
+        failures = [event.message for event in events or () if event.reason in FAILURES]
+        if owner is not InstallOwner.OURS:
+            return replace(settled, warnings=(waiting,) if failures else ())
+        wanted = plan_claim(request, claim, pods, replicas=replicas, failures=failures, now=self._now())
+        successor = self._memory.successors.pop(key, None) if claim is None else None
+        if wanted.create is not None and successor is not None and _asked_of(successor) == _asked_of(wanted.create):
+            wanted = replace(wanted, create=successor)
+        hindrance = await self._carry_out(request, name, claim, wanted)
+        if wanted.create is not None:
+            settled = replace(settled, waiting=None)  # it is there now, and its state comes with the next look
+        if wanted.mark is not None and claim is not None:
+            claim["metadata"].setdefault("annotations", {}).update(wanted.mark)
+        unused = claim is not None and request.packages is not None and cache_mode(request, claim) == EMPTY
+        refusal = self._memory.refusals.get(key)
+        refused = (refusal.text,) if wanted.grow and refusal is not None else ()
+        return replace(
+            settled, hindrance=hindrance, unused=name if unused else "", warnings=(*wanted.warnings, *refused)
+        )
+
+    async def take_back(self, request: Request, claim: Object, *, needed: bool) -> str:
+        """Takes back a claim that we made before another owner's installer was seen; says what was done.
+
+        Args:
+            request: of the object.
+            claim: ours; left alone otherwise.
+            needed: whether a pod or the operator's template mounts it. Then it loses our marks only: it is the operator's
+                from now on. Otherwise it is deleted.
+        """
+        name, uid = claim["metadata"]["name"], claim["metadata"]["uid"]
+        if not is_ours(request, claim) or "deletionTimestamp" in claim["metadata"]:
+            return ""
+        try:
+            if needed:
+                annotations = dict.fromkeys(
+                    (names.POD_HASH_ANNOTATION, names.CLAIM_ASKED_ANNOTATION,
+                     names.CACHE_MODE_ANNOTATION, names.CACHE_FALLBACK_ANNOTATION)
+                )  # fmt: skip
+                change = {"labels": dict.fromkeys(marks(request)), "annotations": annotations}
+                return (
+                    f"the claim {name} is the operator's now" if await self._patch(claim, {"metadata": change}) else ""
+                )
+            await self._cluster.delete(CLAIMS, name, request.namespace, uid=uid)
+        except (NotFound, Conflict):
+            return ""
+        return f"the claim {name} is deleted"
+
+    async def _events(self, claim: Object) -> list[ClaimEvent] | None:
+        """What events say of a claim, the latest last; None where they may not be read."""
+        fields = f"involvedObject.uid={claim['metadata']['uid']}"
+        try:
+            events = (await self._cluster.list(EVENTS, claim["metadata"]["namespace"], fields=fields)).items
+        except Forbidden as error:
+            LOGGER.info("why claim %s is not bound is not known: %s", claim["metadata"]["name"], error)
+            return None
+        events.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
+        return [ClaimEvent(reason=str(one.get("reason", "")), message=str(one.get("message", ""))) for one in events]
+
+    async def _carry_out(
+        self, request: Request, name: str, claim: Object | None, wanted: ClaimPlan
+    ) -> Condition | None:
+        if wanted.create is not None and (refused := await self._create(request, name, wanted.create)):
+            return refused
+        if claim is not None:
+            await self._change(request, claim, wanted)
+        if wanted.conflict:
+            await self._tell(request, "Warning", Reason.CLAIM_CONFLICT, wanted.conflict)
+        return plan.obstacle(Reason.CLAIM_PENDING, wanted.pending) if wanted.pending else None
+
+    async def _create(self, request: Request, name: str, body: Mapping[str, Any]) -> Condition | None:
+        try:
+            await self._cluster.create(CLAIMS, body, request.namespace)
+        except AlreadyExists:
+            self._again(_key(request), GONE_SECONDS)
+        except (Forbidden, Invalid) as error:
+            self._again(_key(request), REFUSED_SECONDS)
+            text = f"The claim {name} cannot be made: {error}. It is tried again."
+            return plan.obstacle(Reason.CLAIM_REFUSED, text)
+        return None
+
+    async def _change(self, request: Request, claim: Object, wanted: ClaimPlan) -> None:
+        if wanted.grow:
+            await self._grow(request, claim, wanted.grow)
+        if wanted.owners is not None:
+            await self._patch(claim, {"metadata": {"ownerReferences": list(wanted.owners)}})
+        if wanted.mark is not None and await self._patch(claim, {"metadata": {"annotations": dict(wanted.mark)}}):
+            await self._tell(request, "Warning", "CacheFallback", wanted.mark[names.CACHE_FALLBACK_ANNOTATION])
+        if wanted.delete:
+            try:
+                await self._cluster.delete(CLAIMS, claim["metadata"]["name"], request.namespace, uid=wanted.delete)
+            except (NotFound, Conflict):
+                LOGGER.debug("claim %s/%s is gone already", request.namespace, claim["metadata"]["name"])
+        if wanted.anew is not None:
+            # It is gone in a moment, when the API server has seen that no pod uses it.
+            self._memory.successors[_key(request)] = dict(wanted.anew)
+            self._again(_key(request), GONE_SECONDS)
+            reason = fallback_reason(wanted.anew)
+            if reason and reason != fallback_reason(claim):
+                await self._tell(request, "Warning", "CacheFallback", reason)
+
+    async def _grow(self, request: Request, claim: Object, size: str) -> None:
+        """Grows a claim; a refusal is remembered, told once, and not asked for again at each look."""
+        key, uid, clock = _key(request), claim["metadata"]["uid"], self._monotonic()
+        before = self._memory.refusals.get(key)
+        same = before is not None and (before.uid, before.size) == (uid, size)
+        if same and before is not None and clock - before.tried < GROW_AGAIN_SECONDS:
+            return
+        self._memory.refusals.pop(key, None)
+        name = claim["metadata"]["name"]
+        try:
+            await self._patch(claim, {"spec": {"resources": {"requests": {"storage": size}}}})
+        except (Forbidden, Invalid) as error:  # not every storage class can
+            text = f"The claim {name} keeps its size, growing it to {size} was refused: {error}"
+            self._memory.refusals[key] = Refusal(uid=uid, size=size, text=text, tried=clock)
+            await self._tell(request, "Warning", "ClaimNotGrown", text)
+
+    async def _patch(self, claim: Object, patch: Object) -> bool:
+        """Patches this very claim; False where another of its name has come since."""
+        metadata = claim["metadata"]
+        body = {**patch, "metadata": {**patch.get("metadata", {}), "uid": metadata["uid"]}}
+        try:
+            await self._cluster.patch(CLAIMS, metadata["name"], body, metadata["namespace"])
+        except (NotFound, Conflict) as error:
+            LOGGER.info("claim %s/%s changed meanwhile: %s", metadata["namespace"], metadata["name"], error)
+            return False
+        except Invalid as error:  # how the API server refuses another uid in a patch
+            if not _is_of_uid(error):
+                raise
+            return False
+        return True
+
+    async def _tell(self, request: Request, type_: str, reason: str, text: str) -> None:
+        LOGGER.info("%s/%s: %s", request.namespace, request.name, text)
+        await self._recorder.record(request.reference, request.namespace, type_, reason, text)
+
+
+def _is_of_uid(error: KubeError) -> bool:
+    return "metadata.uid" in error.message
+
+
+def _asked_of(claim: Mapping[str, Any]) -> tuple[str | None, str]:
+    return annotations_of(claim).get(names.CLAIM_ASKED_ANNOTATION), str(
+        claim["spec"]["resources"]["requests"]["storage"]
+    )
+
+
+def _key(request: Request) -> Key:
+    return Key(request.kind.name, request.namespace, request.name)

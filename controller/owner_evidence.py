@@ -1,0 +1,116 @@
+"""Gathers the evidence of who installs, and takes back what we made as the owner where the evidence came late."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from controller.claim_controller import ClaimKeeper
+from controller.install_owner import Evidence, InstallOwner, Ownership, decide_owner, wrote_packages_status
+from controller.state import Key, PodState, Template, read_template
+from wheelwarden.api.errors import Forbidden, Invalid, NotFound
+from wheelwarden.api.kinds import KASPR_APP, claim_name, statefulset_name
+from wheelwarden.api.request import Request
+from wheelwarden.api.volumes import is_ours
+from wheelwarden.kube import KASPRAPPS, STATEFUL_SETS, Cluster, Object
+from wheelwarden.kube.events import Recorder
+
+LOGGER = logging.getLogger(__name__)
+CORRECTED: Final = "InstallOwnerCorrected"  # the event's reason
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class View:
+    """All that one round knows of an object.
+
+    Attributes:
+        claim: of the wanted name, None where there is none.
+        template: of its StatefulSet, None where there is none or nobody looked.
+    """
+
+    key: Key
+    request: Request
+    obj: Object
+    pods: Sequence[PodState]
+    replicas: int
+    claim: Object | None
+    template: Template | None
+    ownership: Ownership
+
+
+class OwnerKeeper:
+    """Tells who installs the packages of an object.
+
+    Args:
+        cluster: the client.
+        claims: reads the claim, and takes it back.
+        recorder: writes events.
+    """
+
+    def __init__(self, cluster: Cluster, claims: ClaimKeeper, recorder: Recorder) -> None:
+        self._cluster = cluster
+        self._claims = claims
+        self._recorder = recorder
+        self._unreadable: set[Key] = set()
+
+    def forget(self, key: Key) -> None:
+        """The object is gone."""
+        self._unreadable.discard(key)
+
+    async def look(self, key: Key, request: Request, obj: Object, pods: Sequence[PodState], replicas: int) -> View:
+        """Gathers what else there is of an object, and decides who installs its packages."""
+        claim = await self._claims.read(request)
+        template, readable = await self._read_template(key, request)
+        evidence = Evidence(pods=pods, template=template, readable=readable, claim=claim, app=obj)
+        view = View(
+            key=key, request=request, obj=obj, pods=pods, replicas=replicas, claim=claim, template=template,
+            ownership=decide_owner(request, evidence),
+        )  # fmt: skip
+        if view.ownership.owner is InstallOwner.FOREIGN:
+            view = await self._take_back(view)
+        return view
+
+    async def _read_template(self, key: Key, request: Request) -> tuple[Template | None, bool]:
+        """(the template of the object's StatefulSet, whether StatefulSets may be read)."""
+        if request.kind is not KASPR_APP or request.packages is None:
+            return None, True
+        try:
+            stateful = await self._cluster.get(STATEFUL_SETS, statefulset_name(request.name), request.namespace)
+        except NotFound:
+            return None, True
+        except Forbidden as error:
+            if key not in self._unreadable:
+                self._unreadable.add(key)
+                text = "%s/%s: its StatefulSet may not be read, so who installs is decided by other evidence: %s"
+                LOGGER.warning(text, key.namespace, key.name, error)
+            return None, False
+        return read_template(stateful), True
+
+    async def _take_back(self, view: View) -> View:
+        """Takes back what we made and wrote as the owner before there was evidence of another."""
+        key, request, obj, claim = view.key, view.request, view.obj, view.claim
+        done = []
+        if view.ownership.installer and claim is not None and is_ours(request, claim):
+            name = claim_name(request.kind, request.name)
+            needed = view.template is not None and name in view.template.claims
+            needed = needed or any(name in pod.claims for pod in view.pods)
+            if text := await self._claims.take_back(request, claim, needed=needed):
+                done.append(text)
+                claim = await self._claims.read(request)
+        if request.kind is KASPR_APP and wrote_packages_status(request, obj):
+            version = {"resourceVersion": obj["metadata"]["resourceVersion"]}
+            patch = {"metadata": version, "status": {"pythonPackages": None}}
+            try:
+                after = await self._cluster.patch(KASPRAPPS, key.name, patch, key.namespace, subresource="status")
+            except (Forbidden, Invalid, NotFound) as error:  # tried again at the next look; the rest goes on
+                LOGGER.info("%s/%s: status.pythonPackages is not cleared yet: %s", key.namespace, key.name, error)
+            else:
+                obj = {**obj, **after}
+                done.append("status.pythonPackages is cleared")
+        if done:
+            text = (
+                f"Wheelwarden leaves the installation to its owner, since {view.ownership.reason}: {', '.join(done)}."
+            )
+            LOGGER.info("%s/%s: %s", key.namespace, key.name, text)
+            await self._recorder.record(request.reference, key.namespace, "Normal", CORRECTED, text)
+        return replace(view, obj=obj, claim=claim)

@@ -1,0 +1,69 @@
+"""`wheelwarden results`: what a pod carries, as people and programs read it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from wheelwarden.api import names
+from wheelwarden.cli import results
+from wheelwarden.cli.__main__ import main
+from wheelwarden.verify.results import RESULTS_LIMIT, ModuleResult, ProbeReport, write_results
+
+Object = dict[str, Any]
+
+
+def report(*modules: ModuleResult) -> ProbeReport:
+    return ProbeReport(python="3.11.2", executable="python3", derived=True, results=modules)
+
+
+GOOD = ModuleResult(module="six", ok=True, seconds=0.1234, file="/packages/site-packages/six.py")
+BAD = ModuleResult(
+    module="cv2", ok=False, seconds=0.5, reason="MissingSharedLibrary", error="ImportError: libGL.so.1: cannot open",
+    stderr="Traceback (most recent call last):\nImportError: libGL.so.1: cannot open\n",
+)  # fmt: skip
+
+
+def pod(text: str, *conditions: Object) -> Object:
+    metadata = {"name": "orders-app-0", "annotations": {names.POD_RESULTS_ANNOTATION: text}}
+    return {"metadata": metadata, "status": {"phase": "Running", "conditions": list(conditions)}}
+
+
+VERIFIED = {"type": names.IMPORTS_VERIFIED, "status": "False", "reason": "MissingSharedLibrary", "message": "1 of 2"}
+
+
+def test_what_the_controller_writes_is_what_people_read() -> None:
+    text = write_results(report(GOOD, BAD), "2026-01-31T10:30:00Z")
+    found = results.read_pod_results(pod(text, VERIFIED))
+    assert [module["module"] for module in found["modules"]] == ["cv2", "six"]
+    assert (found["python"], found["time"], found["omitted"]) == ("3.11.2", "2026-01-31T10:30:00Z", 0)
+    assert results.describe([found]) == [
+        "pod orders-app-0",
+        "  packages: not asked for",
+        "  imports: False, MissingSharedLibrary: 1 of 2",
+        "  cv2    0.50 s  MissingSharedLibrary: ImportError: libGL.so.1: cannot open",
+        "    Traceback (most recent call last):",
+        "    ImportError: libGL.so.1: cannot open",
+        "  six    0.12 s  ok  /packages/site-packages/six.py",
+    ]
+
+
+def test_many_results_are_cut_and_the_failures_kept() -> None:
+    many = [ModuleResult(module=f"module_{index}", ok=True, seconds=0.1, file="/x" * 40) for index in range(500)]
+    text = write_results(report(*many, BAD), "now")
+    assert len(text) <= RESULTS_LIMIT
+    found = json.loads(text)
+    assert found["modules"][0]["module"] == "cv2"
+    assert found["omitted"] == 501 - len(found["modules"])
+
+
+@pytest.mark.parametrize("text", ["", "[]", "nonsense", "{}"])
+def test_a_pod_that_carries_nothing_readable_has_no_modules(text: str) -> None:
+    found = results.read_pod_results(pod(text))
+    assert (found["modules"], found["importsVerified"]) == ([], None)
+
+
+@pytest.mark.parametrize("name", ["orders", "/orders", "team/", "a/b/c"])
+def test_an_object_is_named_by_namespace_and_name(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["results", name]) == 2
+    assert "give NAMESPACE/NAME" in capsys.readouterr().err

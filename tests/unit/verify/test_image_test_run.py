@@ -1,0 +1,420 @@
+"""One test of an image from start to end on a cluster in memory: the order of things, and that nothing stays behind."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from tests.unit.fake_cluster import FakeCluster, Object
+from tests.unit.verify.test_image_test_diagnosis import ended, event, pod, running, waiting
+from wheelwarden.api.errors import Forbidden, KubeError, NotFound, PodNotReadyError, Unreachable, UnusableInput
+from wheelwarden.kube import EVENTS, NAMESPACES, NOTEBOOKS, PODS, SERVICE_ACCOUNTS, Listing, Resource
+from wheelwarden.verify import (
+    ContainerCrashError,
+    CustomImageTestConfiguration,
+    ImagePullError,
+    NotebookStatus,
+    PackageVerificationResult,
+    PodFailureCategory,
+    PodReadinessTimeout,
+)
+from wheelwarden.verify.image_test.run import ImageTest
+
+READY: Object = {**pod(running(), phase="Running")["status"], "conditions": [{"type": "Ready", "status": "True"}]}
+NAMESPACE: Object = {"metadata": {"name": "test-lab", "uid": "uid-ns"}}
+ASKED: dict[str, Any] = {
+    "namespace": "test-lab",
+    "notebook_name": "lab",
+    "custom_image": "registry.example.com/lab:1",
+    "packages_to_verify": ["json", "numpy"],
+    "timeout_pod_ready": 60,
+    "as_notebook": False,
+}
+
+
+class World(FakeCluster):
+    """A cluster whose pod gets one status after the other, the last of which stays; its clock runs by sleeping."""
+
+    def __init__(self, *statuses: Object, namespace: bool = True) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.statuses = list(statuses) or [READY]
+        self.refuse: dict[str, KubeError] = {}
+        self.finalizing = False
+        self.told: list[str] = []
+        self.imported: list[tuple[str, str]] = []
+        if namespace:
+            self.put(NAMESPACES, {"metadata": dict(NAMESPACE["metadata"])})
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        await asyncio.sleep(0)
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
+        self._refuse(f"get {resource.plural}")
+        found = await super().get(resource, name, namespace)
+        return self._with_status(found) if resource is PODS else found
+
+    async def list(
+        self, resource: Resource, namespace: str | None = None, *, labels: str = "", fields: str = ""
+    ) -> Listing:
+        self._refuse(f"list {resource.plural}")
+        if resource is EVENTS:
+            before = event("Failed", "of an earlier one by that name", time="2026-01-31T09:59:59Z")
+            return Listing(items=[before, event("Failed", "as the event says")], resource_version="1")
+        found = await super().list(resource, namespace, labels=labels)
+        return Listing(items=[self._with_status(obj) for obj in found.items], resource_version="1")
+
+    async def create(self, resource: Resource, body: Object, namespace: str | None = None) -> Object:
+        made = await super().create(resource, body, namespace)
+        if resource is NOTEBOOKS:
+            labels = {**body["metadata"]["labels"], "notebook-name": body["metadata"]["name"]}
+            metadata = {
+                "name": f"{body['metadata']['name']}-0",
+                "labels": labels,
+                "creationTimestamp": "2026-01-31T10:00:01Z",
+            }
+            self.put(PODS, {"metadata": metadata, "spec": body["spec"]["template"]["spec"]})
+        if resource is NAMESPACES:
+            self.put(SERVICE_ACCOUNTS, {"metadata": {"name": "default"}})
+        self._refuse(f"create {resource.plural}")
+        return made
+
+    async def delete(
+        self, resource: Resource, name: str, namespace: str | None = None, *, uid: str | None = None
+    ) -> None:
+        self._refuse(f"delete {resource.plural}")
+        assert uid == self.objects[resource.plural, name]["metadata"]["uid"]
+        if self.finalizing:
+            self.objects[resource.plural, name]["metadata"]["deletionTimestamp"] = "2026-01-31T10:00:00Z"
+            return
+        await super().delete(resource, name, namespace)
+        if resource is NOTEBOOKS:
+            del self.objects[PODS.plural, f"{name}-0"]
+
+    async def logs(self, pod: str, namespace: str, container: str, *, tail_lines: int = 100) -> str:
+        return f"log of {container}"
+
+    def left(self) -> Sequence[str]:
+        return [plural for plural, _ in self.objects if plural not in ("serviceaccounts", "events")]
+
+    def _refuse(self, what: str) -> None:
+        if what in self.refuse:
+            raise self.refuse[what]
+
+    def _with_status(self, found: Object) -> Object:
+        status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+        return {**found, "status": status}
+
+
+def _result(module: str, error: str | None = None) -> PackageVerificationResult:
+    return PackageVerificationResult(
+        package_name=module,
+        import_successful=error is None,
+        error_message=error,
+        command_executed=f"python3 -c 'import {module}'",
+        execution_time_seconds=0.8,
+    )
+
+
+def _test(
+    world: World, *, create_namespace: bool = False, keep: bool = False, verify: Any = None, **asked: Any
+) -> ImageTest:
+    async def import_all(pod_name: str, container: str) -> Mapping[str, PackageVerificationResult]:
+        world.imported.append((pod_name, container))
+        return {module: _result(module) for module in ("json", "numpy")}
+
+    cluster: Any = world
+    return ImageTest(
+        cluster,
+        CustomImageTestConfiguration(**ASKED | asked),
+        verify=verify or import_all,
+        tell=world.told.append,
+        create_namespace=create_namespace,
+        keep=keep,
+        monotonic=lambda: world.now,
+        sleep=world.sleep,
+    )
+
+
+def _status(*statuses: Object, **more: Any) -> Object:
+    found: Object = pod(*statuses, **more)["status"]
+    return found
+
+
+CRASHED = _status(waiting("CrashLoopBackOff", containerID="x"), phase="Running")
+
+
+async def test_a_pod_is_made_waited_for_asked_and_deleted() -> None:
+    world = World(_status(), _status(waiting("ContainerCreating")), READY)
+    test = _test(world)
+    passed = await test.run()
+    assert world.writes == [("create", "pods", "lab"), ("delete", "pods", "lab")]
+    assert world.imported == [("lab", "lab")]
+    assert (list(passed.results), passed.resource.status) == (["json", "numpy"], NotebookStatus.READY)
+    assert (test.resource.status, world.left()) == (NotebookStatus.DELETED, ["namespaces"])
+    assert world.told == [
+        "Pod test-lab/lab is created from registry.example.com/lab:1",
+        "PodPending",
+        "PodPending: container lab: ContainerCreating",
+        "Ready: pod lab",
+        "importing 2 modules",
+    ]
+
+
+async def test_a_notebook_is_found_by_its_label_and_its_pod_is_gone_in_the_end() -> None:
+    world = World()
+    passed = await _test(world, as_notebook=True).run()
+    assert (passed.resource.pod_name, world.imported) == ("lab-0", [("lab-0", "lab")])
+    assert world.writes == [("create", "notebooks", "lab"), ("delete", "notebooks", "lab")]
+    assert world.left() == ["namespaces"]
+
+
+async def test_the_pod_of_an_earlier_notebook_by_that_name_is_not_taken_for_ours() -> None:
+    world = World()
+    old = {"name": "lab-9", "labels": {"notebook-name": "lab"}, "creationTimestamp": "2026-01-31T09:00:00Z"}
+    world.put(PODS, {"metadata": old, "spec": {"containers": [{"name": "lab"}]}})
+    passed = await _test(world, as_notebook=True).run()
+    assert passed.resource.pod_name == "lab-0"
+    assert not any(line.startswith("left behind") for line in world.told)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "category"),
+    [
+        (_status(waiting("ImagePullBackOff")), ImagePullError, PodFailureCategory.IMAGE_PULL_ERROR),
+        (CRASHED, ContainerCrashError, PodFailureCategory.CRASH_LOOP),
+        (_status(running(ready=False), phase="Running"), PodReadinessTimeout, PodFailureCategory.TIMEOUT),
+    ],
+)  # fmt: skip
+async def test_a_failure_brings_events_and_logs_and_leaves_nothing(
+    status: Object, error: type[Exception], category: PodFailureCategory
+) -> None:
+    world = World(status)
+    test = _test(world)
+    with pytest.raises(error) as raised:
+        await test.run()
+    diagnostics: Any = getattr(raised.value, "diagnostics", None)
+    assert diagnostics.error_category is category
+    assert diagnostics.events == ("Warning Failed: as the event says",)
+    assert diagnostics.logs == {"lab": "log of lab" if category is PodFailureCategory.CRASH_LOOP else ""}
+    assert (world.left(), world.imported) == (["namespaces"], [])
+
+
+async def test_events_that_may_not_be_read_are_left_out_of_the_diagnosis() -> None:
+    world = World(_status(waiting("ImagePullBackOff")))
+    world.refuse["list events"] = Forbidden(403, "Forbidden", "events is forbidden")
+    with pytest.raises(ImagePullError) as raised:
+        await _test(world).run()
+    assert raised.value.diagnostics.events == ()
+    assert "its events cannot be read: events is forbidden" in world.told
+
+
+@pytest.mark.parametrize("late", [0, 2])
+async def test_a_container_that_went_away_during_the_import_is_what_failed(late: int) -> None:
+    gone = _status({"name": "lab", "restartCount": 1, "lastState": ended(1), "state": {}}, phase="Running")
+    world = World(READY, *[READY] * late, gone)
+
+    async def fail(*_: str) -> Mapping[str, PackageVerificationResult]:
+        return {"json": _result("json", "the probe did not run: exit code 137")}
+
+    with pytest.raises(ContainerCrashError):
+        await _test(world, verify=fail).run()
+    assert world.left() == ["namespaces"]
+
+
+async def test_an_import_that_fails_in_a_container_that_runs_on_is_a_result() -> None:
+    world = World()
+
+    async def fail(*_: str) -> Mapping[str, PackageVerificationResult]:
+        return {"json": _result("json"), "numpy": _result("numpy", "ModuleNotFoundError: No module named 'numpy'")}
+
+    passed = await _test(world, verify=fail).run()
+    assert [result.import_successful for result in passed.results.values()] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "raised", [PodNotReadyError("pod test-lab/lab is Failed"), Unreachable(0, "Cut", "cut"), RuntimeError("ours")]
+)
+async def test_whatever_happens_during_the_import_nothing_is_left(raised: Exception) -> None:
+    world = World()
+
+    async def fail(*_: str) -> Mapping[str, PackageVerificationResult]:
+        raise raised
+
+    with pytest.raises(type(raised)):
+        await _test(world, verify=fail).run()
+    assert world.left() == ["namespaces"]
+
+
+async def test_a_cancellation_is_raised_after_everything_is_deleted_however_often_it_comes() -> None:
+    importing, deleting = asyncio.Event(), asyncio.Event()
+
+    async def hang(*_: str) -> Mapping[str, PackageVerificationResult]:
+        importing.set()
+        await asyncio.Event().wait()
+        return {}
+
+    class Slow(World):
+        async def delete(self, *arguments: Any, **more: Any) -> None:
+            deleting.set()
+            await asyncio.sleep(0)
+            await super().delete(*arguments, **more)
+
+    world = Slow()
+    task = asyncio.create_task(_test(world, verify=hang).run())
+    await importing.wait()
+    task.cancel()
+    await deleting.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert world.left() == ["namespaces"]
+
+
+async def test_a_cancellation_while_the_pod_is_being_created_leaves_none() -> None:
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    class Slow(World):
+        async def create(self, *arguments: Any, **more: Any) -> Object:
+            asked.set()
+            await go_on.wait()
+            return await super().create(*arguments, **more)
+
+    world = Slow()
+    task = asyncio.create_task(_test(world).run())
+    await asked.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert world.writes == [("create", "pods", "lab"), ("delete", "pods", "lab")]
+
+
+async def test_a_pod_whose_creation_got_no_answer_is_deleted_all_the_same() -> None:
+    world = World()
+    world.refuse["create pods"] = Unreachable(0, "AnswerCut", "cut")
+    with pytest.raises(Unreachable):
+        await _test(world).run()
+    assert world.left() == ["namespaces"]
+
+
+async def test_what_others_made_by_that_name_is_neither_used_nor_deleted() -> None:
+    world = World()
+    world.put(PODS, {"metadata": {"name": "lab", "uid": "uid-other"}, "spec": {"containers": []}})
+    with pytest.raises(UnusableInput, match="there is one of that name already"):
+        await _test(world).run()
+    assert world.writes == []
+
+
+async def test_what_cannot_be_deleted_is_told_with_what_to_type() -> None:
+    world = World()
+    world.refuse["delete pods"] = Forbidden(403, "Forbidden", "pods is forbidden")
+    test = _test(world)
+    passed = await test.run()
+    assert list(passed.results) == ["json", "numpy"]
+    assert world.told[-1] == "left behind: Pod lab (pods is forbidden): kubectl -n test-lab delete pod lab"
+    assert test.resource.status is NotebookStatus.READY
+
+
+async def test_a_deletion_that_does_not_come_to_its_end_is_waited_for_only_so_long() -> None:
+    world = World()
+    world.finalizing = True
+    await _test(world).run()
+    assert world.told[-1].startswith("left behind: Pod lab (it is still being deleted)")
+
+
+async def test_what_is_to_be_kept_is_kept() -> None:
+    world = World(_status(waiting("ImagePullBackOff")))
+    with pytest.raises(ImagePullError):
+        await _test(world, keep=True).run()
+    assert world.left() == ["namespaces", "pods"]
+    assert world.told[-1] == "kept; to remove it: kubectl -n test-lab delete pod lab"
+
+
+async def test_a_namespace_that_is_not_there_is_an_error_with_its_remedy() -> None:
+    world = World(namespace=False)
+    with pytest.raises(UnusableInput, match="namespace test-lab: it does not exist"):
+        await _test(world).run()
+    assert world.writes == []
+
+
+@pytest.mark.parametrize(
+    ("message", "notebook", "complaint"),
+    [
+        ('namespaces "test-lab" not found', False, "namespace test-lab: it does not exist"),
+        ('namespaces "test-lab" not found', True, "namespace test-lab: it does not exist"),
+        ("the server could not find it", True, "the cluster knows no Notebook of kubeflow.org/v1"),
+    ],
+)
+async def test_what_the_cluster_does_not_know_is_named(message: str, notebook: bool, complaint: str) -> None:
+    class Without(World):
+        async def create(self, *_: Any, **__: Any) -> Object:
+            raise NotFound(404, "NotFound", message)
+
+    world = Without()
+    world.refuse["get namespaces"] = Forbidden(403, "Forbidden", "no")
+    with pytest.raises(UnusableInput, match=complaint):
+        await _test(world, as_notebook=notebook).run()
+
+
+async def test_a_fault_in_one_deletion_does_not_keep_the_rest_from_being_deleted() -> None:
+    class Faulty(World):
+        async def delete(self, resource: Resource, *arguments: Any, **more: Any) -> None:
+            if resource is PODS:
+                raise RuntimeError("ours")
+            await super().delete(resource, *arguments, **more)
+
+    world = Faulty(namespace=False)
+    await _test(world, create_namespace=True).run()
+    assert world.told[-1] == "left behind: Pod lab (ours): kubectl -n test-lab delete pod lab"
+    assert world.writes[-1] == ("delete", "namespaces", "test-lab")
+
+
+async def test_a_namespace_that_others_use_by_now_stays() -> None:
+    class Shared(World):
+        async def list(self, *arguments: Any, **more: Any) -> Listing:
+            return Listing(items=[{"metadata": {"name": "theirs"}}], resource_version="1")
+
+    world = Shared(namespace=False)
+    await _test(world, create_namespace=True).run()
+    assert world.left() == ["namespaces"]
+    assert world.told[-1] == "namespace test-lab stays, since others have pods in it by now"
+
+
+async def test_a_namespace_is_made_when_told_and_goes_after_the_pod() -> None:
+    world = World(namespace=False)
+    await _test(world, create_namespace=True).run()
+    assert world.writes == [
+        ("create", "namespaces", "test-lab"),
+        ("create", "pods", "lab"),
+        ("delete", "pods", "lab"),
+        ("delete", "namespaces", "test-lab"),
+    ]
+
+
+async def test_a_namespace_that_was_there_stays() -> None:
+    world = World()
+    await _test(world, create_namespace=True).run()
+    assert world.left() == ["namespaces"]
+
+
+async def test_who_may_not_read_namespaces_can_test_all_the_same() -> None:
+    world = World()
+    world.refuse["get namespaces"] = Forbidden(403, "Forbidden", "no")
+    assert list((await _test(world).run()).results) == ["json", "numpy"]
+
+
+async def test_a_cluster_that_gives_no_answer_for_long_is_gone() -> None:
+    class Vanishing(World):
+        async def create(self, *arguments: Any, **more: Any) -> Object:
+            found = await super().create(*arguments, **more)
+            self.refuse["get pods"] = Unreachable(0, "Unreachable", "refused")
+            return found
+
+    world = Vanishing()
+    with pytest.raises(Unreachable):
+        await _test(world).run()
+    assert world.told[-1].startswith("left behind: Pod lab (refused)")

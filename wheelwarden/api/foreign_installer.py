@@ -1,0 +1,110 @@
+"""Another owner's installer in a pod: the Kaspr operator (0.14 and later) brings an `install-packages` of its own.
+
+Where its packages lie is read from the pod, not from what one version of the operator does: it is the volume that the
+installer writes and the main container reads at the same path. Pure.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from wheelwarden.api import names
+
+PYTHON_PATH: Final = "PYTHONPATH"
+# The operator's own name of its packages: it looks for a marker of this hash, and for the variable on the container.
+HASH_VARIABLE: Final = "PACKAGES_HASH"
+# What only the operator's own script reads; the request says the same to ours (kaspr-operator 0.18.51).
+SCRIPT_VARIABLES: Final = frozenset({"INDEX_URL", "EXTRA_INDEX_URLS", "TRUSTED_HOSTS", "GCS_BUCKET", "GCS_OBJECT_KEY"})
+SCRIPT_VOLUMES: Final = frozenset({"gcs-sa-key"})
+
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ForeignInstaller:
+    """What another owner's installer does in a pod.
+
+    Attributes:
+        position: of it among the init containers.
+        mount: its mount of the packages' volume (core/v1 VolumeMount).
+        main_position: of the main container's mount of the same volume, among its own.
+        packages_hash: what its owner calls this set of packages; empty where it does not say.
+        container: the whole of it (core/v1 Container).
+    """
+
+    position: int
+    mount: Object
+    main_position: int
+    packages_hash: str
+    container: Object
+
+    @property
+    def path(self) -> str:
+        """Where the main container finds the packages."""
+        return str(self.mount["mountPath"])
+
+    @property
+    def variables(self) -> list[Object]:
+        """What its container is given to install with: proxies, pip configuration, keys for git."""
+        return [
+            variable
+            for variable in self.container.get("env") or []
+            if variable.get("name") != PYTHON_PATH and variable.get("name") not in SCRIPT_VARIABLES
+        ]
+
+    @property
+    def mounts(self) -> list[Object]:
+        """What is mounted into its container beside the packages: deploy keys, certificates, pip configuration."""
+        return [
+            mount
+            for mount in self.container.get("volumeMounts") or []
+            if mount != self.mount and mount.get("name") not in SCRIPT_VOLUMES
+        ]
+
+
+def has_own_size(spec: Object, volume: Any) -> bool:
+    """Whether a pod's volume of that name has a size of its own: an emptyDir and a hostPath are parts of the node's disk."""
+    found = [one for one in spec.get("volumes") or [] if one.get("name") == volume]
+    return not any("emptyDir" in one or "hostPath" in one for one in found)
+
+
+def find_installer(main: Object, init_containers: Sequence[Object]) -> ForeignInstaller | None:
+    """The installer of another owner, None where there is none or where its packages lie cannot be told.
+
+    Args:
+        main: the container that uses the packages.
+        init_containers: of a pod that is not injected.
+    """
+    for position, installer in enumerate(init_containers):
+        if installer.get("name") != names.INSTALL_CONTAINER:
+            continue
+        shared = [
+            (mount, index)
+            for mount in installer.get("volumeMounts") or []
+            if not mount.get("readOnly")
+            for index, other in enumerate(main.get("volumeMounts") or [])
+            if (other.get("name"), other.get("mountPath")) == (mount.get("name"), mount.get("mountPath"))
+        ]
+        if len(shared) > 1:
+            path = next((one.get("value") for one in main.get("env") or [] if one.get("name") == PYTHON_PATH), None)
+            named = str(path or "").split(":")
+            shared = [entry for entry in shared if entry[0].get("mountPath") in named]
+        if len(shared) == 1:
+            mount, index = shared[0]
+            return ForeignInstaller(
+                position=position,
+                mount=mount,
+                main_position=index,
+                packages_hash=owners_hash([installer]),
+                container=installer,
+            )
+    return None
+
+
+def owners_hash(containers: Sequence[Object]) -> str:
+    """What the owner of the first container that says so calls its set of packages; empty where none says it."""
+    for container in containers:
+        for variable in container.get("env") or []:
+            if variable.get("name") == HASH_VARIABLE and variable.get("value"):
+                return str(variable["value"])
+    return ""

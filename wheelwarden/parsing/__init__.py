@@ -1,0 +1,1 @@
+"""From text and plain data to types. Pure."""

@@ -1,0 +1,45 @@
+"""Comparisons of versions (PEP 440): whether any version can fit all of them."""
+
+import re
+from typing import Final
+
+from packaging.specifiers import Specifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from wheelwarden.api.redaction import shown
+
+# `is_unsatisfiable` grows with the square of them: twelve cost a quarter of a millisecond.
+_MAX_COMPARISONS: Final = 12
+_BOUNDS: Final = frozenset({"<", "<=", ">", ">="})
+_RELEASE: Final = re.compile(r"[0-9.]+")
+
+
+def contradiction(specifiers: SpecifierSet) -> str | None:
+    """Why no version fits all comparisons, None where one may: exact versions, then the bounds, then all together."""
+    if len(specifiers) < 2:
+        return None
+    for specifier in specifiers:
+        if specifier.operator in ("==", "===") and not specifier.version.endswith(".*"):
+            if not specifiers.contains(specifier.version, prereleases=True):
+                return f"version {shown(specifier.version)} does not fit its other comparisons"
+            return None
+    lower = [version for one in specifiers if one.operator in (">", ">=", "~=") and (version := _version(one))]
+    upper = [version for one in specifiers if one.operator in ("<", "<=") and (version := _version(one))]
+    if lower and upper and (max(lower) > min(upper) or (max(lower) == min(upper) and _open(specifiers, max(lower)))):
+        return f"no version is both above {max(lower)} and below {min(upper)}"
+    # Bounds by plain releases are judged by now, at half the time.
+    plain = all(one.operator in _BOUNDS and _RELEASE.fullmatch(one.version) for one in specifiers)
+    if not plain and len(specifiers) <= _MAX_COMPARISONS and specifiers.is_unsatisfiable():
+        return "no version fits all of its comparisons"
+    return None
+
+
+def _version(specifier: Specifier) -> Version | None:
+    try:
+        return Version(specifier.version)
+    except InvalidVersion:
+        return None
+
+
+def _open(specifiers: SpecifierSet, bound: Version) -> bool:
+    return any(one.operator in ("<", ">") and _version(one) == bound for one in specifiers)

@@ -1,0 +1,88 @@
+"""Reading settings from environment variables: every problem is kept, so that an admin sees all of them at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from wheelwarden.api.errors import UnusableInput
+from wheelwarden.api.kinds import KINDS, Kind
+
+_BOOLEANS: Final = ("true", "false")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Address:
+    """Where to listen; port 0 lets the system choose."""
+
+    host: str
+    port: int
+
+
+class Reader:
+    """Reads values; what is wrong with one is kept, and told by `check` when all are read."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._problems: list[str] = []
+
+    def check(self) -> None:
+        """Raises UnusableInput where something was missing or not understood; all of it is named."""
+        if self._problems:
+            raise UnusableInput("settings in the environment: " + "; ".join(self._problems))
+
+    def text(self, name: str, default: str = "") -> str:
+        """Any text, without the space around it."""
+        return self._environment.get(name, "").strip() or default
+
+    def needed(self, name: str) -> str:
+        """A text that must be there."""
+        value = self.text(name)
+        if not value:
+            self._problems.append(f"{name} is needed")
+        return value
+
+    def choice(self, name: str, allowed: tuple[str, ...], default: str) -> str:
+        """One of a few words."""
+        value = self.text(name, default)
+        if value in allowed:
+            return value
+        self._problems.append(f'{name} is "{value}", it must be one of {", ".join(allowed)}')
+        return default
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        """`true` or `false`."""
+        return self.choice(name, _BOOLEANS, "true" if default else "false") == "true"
+
+    def number(self, name: str, default: int) -> int:
+        """A whole number from 1 up."""
+        value = self.text(name, str(default))
+        if value.isascii() and value.isdigit() and int(value) >= 1:
+            return int(value)
+        self._problems.append(f'{name} is "{value}", it must be a whole number from 1 up')
+        return default
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """A list, separated by commas; empty where the variable is not set."""
+        return tuple(part.strip() for part in self.text(name).split(",") if part.strip())
+
+    def path(self, name: str) -> Path | None:
+        """A path, None where the variable is not set."""
+        value = self.text(name)
+        return Path(value) if value else None
+
+    def kinds(self, name: str) -> tuple[Kind, ...]:
+        """Guarded kinds by name; all of them where the variable is not set."""
+        wanted = self.words(name)
+        known = {kind.name for kind in KINDS}
+        self._problems += [f'{name}: there is no kind "{kind}"' for kind in wanted if kind not in known]
+        return tuple(kind for kind in KINDS if kind.name in wanted) if wanted else KINDS
+
+    def address(self, name: str, default: str) -> Address:
+        """`HOST:PORT`, as in `0.0.0.0:9443` or `[::]:9443`."""
+        value = self.text(name, default)
+        host, _, port = value.rpartition(":")
+        if host and port.isascii() and port.isdigit() and int(port) <= 65535:
+            return Address(host=host.removeprefix("[").removesuffix("]"), port=int(port))
+        self._problems.append(f'{name} is "{value}", it must be HOST:PORT')
+        return Address(host="", port=0)

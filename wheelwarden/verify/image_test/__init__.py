@@ -1,0 +1,1 @@
+"""`wheelwarden test-image`: starts an image, proves its imports, cleans up."""

@@ -1,0 +1,282 @@
+"""Why a pod did not get ready: decisions over the pod and its events, as the API server gives them. No I/O here."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from wheelwarden.verify.image_test.reference import clean
+
+Object = Mapping[str, Any]
+
+EVENTS_KEPT: Final = 20
+_TO_THE_SECOND: Final = len("2026-01-31T10:00:00")  # of a time as RFC 3339 writes it
+
+# Reasons of waiting containers, k8s.io/kubernetes/pkg/kubelet/images/types.go and kubelet/container/sync_result.go.
+_INVALID_IMAGE: Final = ("InvalidImageName",)
+_PULL_GIVEN_UP: Final = ("ImagePullBackOff", "ErrImageNeverPull")
+_PULL_FAILED: Final = (*_PULL_GIVEN_UP, "ErrImagePull", "ImageInspectError", "SignatureValidationFailed")
+_CRASHED_AGAIN: Final = ("CrashLoopBackOff",)
+_NOT_STARTED: Final = ("RunContainerError", "CreateContainerError", "PostStartHookError")
+# Reasons of failed pods: the node was full, or became so (kubelet/eviction, kubelet/lifecycle/predicate.go).
+_EVICTED: Final = ("Evicted", "Preempting")
+_NODE_FULL_PREFIX: Final = "OutOf"
+_SCARCE: Final = ("Insufficient ", "Too many pods", "exceeded quota", "failed quota")
+_QUOTA_UNSPECIFIED: Final = "must specify"
+# In the kubelet's message, where it cannot be told that the image runs as another user than root.
+_ROOT_REFUSED: Final = "runAsNonRoot"
+
+
+class PodFailureCategory(StrEnum):
+    """What kind of failure kept a pod from getting ready."""
+
+    IMAGE_PULL_ERROR = "ImagePullBackOff"
+    CRASH_LOOP = "CrashLoopBackOff"
+    INVALID_IMAGE = "InvalidImageName"
+    TIMEOUT = "TimeoutWaitingForReady"
+    RESOURCE_CONSTRAINTS = "InsufficientResources"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ContainerStatus:
+    """One container, init containers and sidecars included; `state` is waiting, running or terminated."""
+
+    name: str
+    ready: bool
+    state: str
+    state_reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PodDiagnosticInfo:
+    """What was found out about a pod that did not get ready; redacted, fit to be shown.
+
+    Attributes:
+        pod_name: empty where no pod was made.
+        pod_phase: Pending, Running, Failed …; empty where no pod was made.
+        container_statuses: init containers first.
+        error_category: the kind of failure.
+        logs: the last lines of each container by its name, empty where there are none.
+        events: `TYPE REASON: MESSAGE`, oldest first.
+        cause: what decided, one line.
+        remedy: what to do, one sentence without a full stop.
+    """
+
+    pod_name: str
+    pod_phase: str
+    container_statuses: tuple[ContainerStatus, ...]
+    error_category: PodFailureCategory
+    logs: Mapping[str, str] = field(default_factory=dict)
+    events: tuple[str, ...] = ()
+    cause: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Finding:
+    category: PodFailureCategory
+    cause: str
+    remedy: str
+
+
+def has_failed(pod: Object) -> bool:
+    """Whether waiting longer is of no use: the image cannot be had, a container crashes over and over, the pod has ended.
+
+    A pod that finds no node is not among them: a cluster may grow.
+    """
+    if _status(pod).get("phase") in ("Failed", "Succeeded"):
+        return True
+    final = (*_INVALID_IMAGE, *_PULL_GIVEN_UP, *_CRASHED_AGAIN)
+    waiting = [_state(status, "waiting") for status in _containers(pod)]
+    return any(state.get("reason") in final or _ROOT_REFUSED in state.get("message", "") for state in waiting)
+
+
+def has_restarted(pod: Object) -> bool:
+    """Whether a container that is to run has ended at least once."""
+    statuses = _status(pod).get("containerStatuses") or []
+    return any(status.get("restartCount") or _state(status, "terminated") for status in statuses)
+
+
+def waits_for(pod: Object | None, events: Sequence[Object] = ()) -> str:
+    """What a pod that is not ready waits for, in one line; empty where it does not tell.
+
+    Where there is no pod (None), the last warning of what should make it tells.
+    """
+    if pod is None:
+        warnings = [_text(event, "message") for event in sorted(events, key=_time_of) if event.get("type") == "Warning"]
+        return "; ".join(("no pod has been made for it yet", *(_one_line(text) for text in warnings[-1:])))
+    unscheduled = _unscheduled(pod)
+    if unscheduled:
+        return unscheduled
+    for status in _containers(pod):
+        if _state(status, "waiting").get("reason"):
+            return _waiting_cause(status)
+    unready = [status["name"] for status in _status(pod).get("containerStatuses") or [] if not status.get("ready")]
+    return f"container {unready[0]} runs and is not ready" if unready else ""
+
+
+def diagnose(pod: Object | None, events: Sequence[Object], logs: Mapping[str, str] | None = None) -> PodDiagnosticInfo:
+    """What is wrong with a pod that did not get ready; `None` stands for a pod that was never made.
+
+    Args:
+        pod: as the API server gives it.
+        events: those on the pod and on what makes it.
+        logs: the last lines of its containers, by name.
+    """
+    ordered = sorted(events, key=_time_of)[-EVENTS_KEPT:]
+    finding = _find(pod, ordered)
+    containers = _containers(pod) if pod else []
+    return PodDiagnosticInfo(
+        pod_name=pod["metadata"]["name"] if pod else "",
+        pod_phase=_status(pod).get("phase", "") if pod else "",
+        container_statuses=tuple(_container_status(status) for status in containers),
+        error_category=finding.category,
+        logs={status["name"]: clean((logs or {}).get(status["name"], "")) for status in containers},
+        events=tuple(
+            _one_line(f"{_text(event, 'type')} {_text(event, 'reason')}: {_text(event, 'message')}")
+            for event in ordered
+        ),
+        cause=finding.cause,
+        remedy=finding.remedy,
+    )
+
+
+def events_since(events: Sequence[Object], created: str) -> list[Object]:
+    """The events that are no older than an object: an earlier one of the same name may have left some."""
+    return [event for event in events if _time_of(event)[:_TO_THE_SECOND] >= created[:_TO_THE_SECOND]]
+
+
+def _find(pod: Object | None, events: Sequence[Object]) -> _Finding:
+    """The first that explains it, the most certain ones first."""
+    candidates = [] if pod is None else [*_waiting_findings(pod), *_crash_findings(pod), *_end_findings(pod)]
+    if candidates:
+        return candidates[0]
+    warnings = [_text(event, "message") for event in events if event.get("type") == "Warning"]
+    hindrance = _unscheduled(pod) if pod else (warnings or [""])[-1]
+    if any(sign in hindrance for sign in _SCARCE):
+        remedy = "Ask for less CPU or memory, or give the cluster or the namespace's quota more"
+        if _QUOTA_UNSPECIFIED in hindrance:
+            remedy = "Say how much CPU and memory it may use: the namespace's quota wants it said"
+        return _Finding(category=PodFailureCategory.RESOURCE_CONSTRAINTS, cause=_one_line(hindrance), remedy=remedy)
+    waits = waits_for(pod)
+    last = warnings[-1] if warnings and not _unscheduled(pod or {}) else ""
+    return _Finding(
+        category=PodFailureCategory.TIMEOUT,
+        cause=_one_line("; ".join(part for part in (waits, last) if part)) or "it did not get ready in time",
+        remedy="Give it more time, or see in its events and logs what it waits for",
+    )
+
+
+def _waiting_findings(pod: Object) -> Iterator[_Finding]:
+    by_reason = {_state(status, "waiting").get("reason"): status for status in reversed(_containers(pod))}
+    for reason in _INVALID_IMAGE:
+        if reason in by_reason:
+            yield _Finding(
+                category=PodFailureCategory.INVALID_IMAGE,
+                cause=_waiting_cause(by_reason[reason]),
+                remedy="Correct the image; it may have been changed after it was asked for, by an admission webhook say",
+            )
+    for reason in _PULL_FAILED:
+        if reason in by_reason:
+            yield _Finding(
+                category=PodFailureCategory.IMAGE_PULL_ERROR,
+                cause=_waiting_cause(by_reason[reason]),
+                remedy=(
+                    "Correct registry, repository and tag; for a private registry add an imagePullSecret to the "
+                    "namespace's service account"
+                ),
+            )
+
+
+def _crash_findings(pod: Object) -> Iterator[_Finding]:
+    init = _status(pod).get("initContainerStatuses") or []
+    all_ready = all(status.get("ready") for status in _containers(pod))
+    for status in _containers(pod):
+        waiting = _state(status, "waiting")
+        if _ROOT_REFUSED in waiting.get("message", ""):
+            yield _Finding(
+                category=PodFailureCategory.UNKNOWN,
+                cause=_waiting_cause(status),
+                remedy="The namespace allows no root: name a numeric user other than 0 that the image can run as",
+            )
+        crashed = waiting.get("reason") in (*_CRASHED_AGAIN, *_NOT_STARTED)
+        ended = _state(status, "terminated") or (status.get("lastState") or {}).get("terminated") or {}
+        unexpected = ended.get("exitCode") if status in init else ended
+        # One that runs again is not what the pod waits for, unless nothing else is.
+        if not crashed and not (unexpected and (all_ready or not status.get("ready"))):
+            continue
+        if ended.get("reason") == "OOMKilled":
+            cause = f"container {status['name']} was killed for using more memory than its limit"
+            remedy = "Give it more memory"
+        elif ended:
+            message = ended.get("message") or ""
+            cause = f"container {status['name']} ended with exit code {ended.get('exitCode')}"
+            cause += f" ({ended['reason']})" if ended.get("reason") else ""
+            cause += f": {message}" if message else ""
+            remedy = "Read its log: what it runs must keep running"
+        else:
+            cause, remedy = _waiting_cause(status), "Mend what the container runs"
+        yield _Finding(category=PodFailureCategory.CRASH_LOOP, cause=_one_line(cause), remedy=remedy)
+
+
+def _end_findings(pod: Object) -> Iterator[_Finding]:
+    status = _status(pod)
+    phase, reason = status.get("phase"), status.get("reason") or ""
+    if phase not in ("Failed", "Succeeded"):
+        return
+    cause = _one_line(f"the pod ended as {phase}{': ' + reason if reason else ''} {status.get('message') or ''}")
+    if reason in _EVICTED or reason.startswith(_NODE_FULL_PREFIX):
+        remedy = "Ask for less, or give the cluster more CPU, memory or disk"
+        yield _Finding(category=PodFailureCategory.RESOURCE_CONSTRAINTS, cause=cause, remedy=remedy)
+    else:
+        remedy = "See its events, and try again"
+        yield _Finding(category=PodFailureCategory.UNKNOWN, cause=cause, remedy=remedy)
+
+
+def _container_status(status: Object) -> ContainerStatus:
+    state = next(
+        (name for name in ("running", "terminated", "waiting") if name in (status.get("state") or {})), "waiting"
+    )
+    reason = _state(status, state).get("reason")
+    return ContainerStatus(name=status["name"], ready=bool(status.get("ready")), state=state, state_reason=reason)
+
+
+def _waiting_cause(status: Object) -> str:
+    waiting = _state(status, "waiting")
+    message = waiting.get("message") or ""
+    return _one_line(f"container {status['name']}: {waiting.get('reason')}{': ' + message if message else ''}")
+
+
+def _unscheduled(pod: Object) -> str:
+    for condition in _status(pod).get("conditions") or []:
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return _one_line(condition.get("message") or condition.get("reason") or "no node was found for it")
+    return ""
+
+
+def _containers(pod: Object) -> list[Object]:
+    status = _status(pod)
+    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+
+
+def _status(pod: Object) -> Object:
+    return pod.get("status") or {}
+
+
+def _state(container: Object, name: str) -> Object:
+    return (container.get("state") or {}).get(name) or {}
+
+
+def _time_of(event: Object) -> str:
+    """RFC 3339 in UTC throughout, so the text sorts as the time does, but for fractions of a second."""
+    times = (event.get("lastTimestamp"), event.get("eventTime"), event["metadata"].get("creationTimestamp"))
+    return next((time for time in times if time), "")
+
+
+def _text(event: Object, key: str) -> str:
+    return str(event.get(key) or "")
+
+
+def _one_line(text: str) -> str:
+    return clean(" ".join(text.split()))

@@ -1,0 +1,140 @@
+"""The states that the test of an image passes through, and how it fails (seed document 001). Pure: no I/O here.
+
+    Created ──► PodPending ──► PodRunning ──► Ready ──► Deleted
+       └────────────┴──────────────┴────────────┴► Failed ──► Deleted
+
+Modules are imported in `Ready` only; from every state the way to `Deleted` is open.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Final
+
+from wheelwarden.api.errors import WheelwardenError
+from wheelwarden.api.kinds import NOTEBOOK, main_container
+from wheelwarden.verify.image_test.configuration import CustomImageTestConfiguration
+from wheelwarden.verify.image_test.diagnosis import PodDiagnosticInfo, PodFailureCategory, has_failed
+
+Object = Mapping[str, Any]
+
+
+class NotebookStatus(StrEnum):
+    """Where the test of an image stands."""
+
+    CREATED = "Created"  # the object is there, its pod is not
+    POD_PENDING = "PodPending"
+    POD_RUNNING = "PodRunning"  # all containers have started
+    READY = "Ready"  # and all are ready: modules can be imported
+    FAILED = "Failed"
+    DELETED = "Deleted"
+    # The same members by the names that the states have where people write about them.
+    Created = CREATED
+    PodPending = POD_PENDING
+    PodRunning = POD_RUNNING
+    Ready = READY
+    Failed = FAILED
+    Deleted = DELETED
+
+
+TRANSITIONS: Final[Mapping[NotebookStatus, tuple[NotebookStatus, ...]]] = {
+    NotebookStatus.CREATED: (NotebookStatus.POD_PENDING, NotebookStatus.FAILED, NotebookStatus.DELETED),
+    NotebookStatus.POD_PENDING: (NotebookStatus.POD_RUNNING, NotebookStatus.FAILED, NotebookStatus.DELETED),
+    NotebookStatus.POD_RUNNING: (NotebookStatus.READY, NotebookStatus.FAILED, NotebookStatus.DELETED),
+    NotebookStatus.READY: (NotebookStatus.FAILED, NotebookStatus.DELETED),
+    NotebookStatus.FAILED: (NotebookStatus.DELETED,),
+    NotebookStatus.DELETED: (),
+}
+
+
+def _all_started(pod: Object) -> bool:
+    statuses = (pod.get("status") or {}).get("containerStatuses") or []
+    running = [status for status in statuses if (status.get("state") or {}).get("running") is not None]
+    return len(running) == len(pod["spec"]["containers"])
+
+
+def _is_ready(pod: Object) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
+# From each state, in order: what must be seen in the pod, and the state that follows.
+_STEPS: Final[Mapping[NotebookStatus, tuple[tuple[Callable[[Object], bool], NotebookStatus], ...]]] = {
+    NotebookStatus.CREATED: ((lambda _: True, NotebookStatus.POD_PENDING),),
+    NotebookStatus.POD_PENDING: ((has_failed, NotebookStatus.FAILED), (_all_started, NotebookStatus.POD_RUNNING)),
+    NotebookStatus.POD_RUNNING: ((has_failed, NotebookStatus.FAILED), (_is_ready, NotebookStatus.READY)),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NotebookResource:
+    """The object that is tested, as far as it is known; `pod_name` and `container_name` are read from its pod."""
+
+    name: str
+    namespace: str
+    image: str
+    pod_name: str | None = None
+    container_name: str | None = None
+    status: NotebookStatus = NotebookStatus.CREATED
+
+    @classmethod
+    def of(cls, configuration: CustomImageTestConfiguration) -> "NotebookResource":
+        """What a configuration asks for, just created."""
+        return cls(
+            name=configuration.notebook_name,
+            namespace=configuration.namespace,
+            image=configuration.custom_image,
+        )
+
+    def move(self, status: NotebookStatus) -> "NotebookResource":
+        """The resource in another state. Raises ValueError where no transition leads there."""
+        if status not in TRANSITIONS[self.status]:
+            raise ValueError(f"{self.status} is not followed by {status}")
+        return replace(self, status=status)
+
+    def observe(self, pod: Object | None) -> "NotebookResource":
+        """The resource after a look at its pod (None: there is none yet).
+
+        Passes through as many states as the pod has reached, and never back: a container that restarts stays started.
+        """
+        if pod is None or self.status not in _STEPS:
+            return self
+        name = pod["metadata"]["name"]
+        container = main_container(NOTEBOOK, self.name, pod["spec"]["containers"])
+        found = replace(self, pod_name=name, container_name=container["name"] if container else None)
+        while True:
+            for seen, status in _STEPS.get(found.status, ()):
+                if seen(pod):
+                    found = found.move(status)
+                    break
+            else:
+                return found
+
+
+class PodFailure(WheelwardenError):  # noqa: N818 - named for what it says
+    """The pod of an image did not get ready, or did not stay so; `diagnostics` has what was found."""
+
+    def __init__(self, diagnostics: PodDiagnosticInfo) -> None:
+        super().__init__(f"{diagnostics.error_category}: {diagnostics.cause}")
+        self.diagnostics = diagnostics
+
+
+class ImagePullError(PodFailure):
+    """The image could not be pulled, or its name is not valid."""
+
+
+class ContainerCrashError(PodFailure):
+    """A container ended although it should run, or could not be started."""
+
+
+class PodReadinessTimeout(PodFailure):
+    """The time for getting ready was over."""
+
+
+def failure_of(diagnostics: PodDiagnosticInfo, *, timed_out: bool) -> PodFailure:
+    """The error that tells of these diagnostics."""
+    if diagnostics.error_category in (PodFailureCategory.IMAGE_PULL_ERROR, PodFailureCategory.INVALID_IMAGE):
+        return ImagePullError(diagnostics)
+    if diagnostics.error_category is PodFailureCategory.CRASH_LOOP:
+        return ContainerCrashError(diagnostics)
+    return PodReadinessTimeout(diagnostics) if timed_out else PodFailure(diagnostics)
