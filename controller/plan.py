@@ -78,6 +78,8 @@ def packages_condition(
         )
     if hindrance is not None and _waits(pod):
         return hindrance
+    if pod.unschedulable and _waits(pod):
+        return _packages(UNKNOWN, Reason.WAITING_FOR_POD, f"No node takes the pod: {pod.unschedulable}")
     return _of_installer(pod.installer or Installer(phase="waiting"), request, notes)
 
 
@@ -85,6 +87,9 @@ def _of_replacement(request: Request, pod: PodState) -> Condition | None:
     """What is to be said of a pod that is to be replaced, or was in vain; None where what it has is to be judged."""
     if pod.outdated and (pod.ready or not pod.injected) and not _exit_code(pod):
         return _packages(UNKNOWN, Reason.ROLLOUT_PENDING, pod.outdated)
+    if request.packages is not None and pod.injected and pod.hash != request.packages_hash and _exit_code(pod):
+        text = f"The packages changed after pod {pod.name} was made, and those it was made for failed; it is recreated."
+        return _packages(UNKNOWN, Reason.ROLLOUT_PENDING, text)
     if pod.came_back:
         return _packages(
             FALSE,
@@ -132,7 +137,7 @@ def _of_installer(installer: Installer, request: Request, notes: Sequence[str]) 
         tail = " The pod runs without these packages (onFailure: allow)." if degraded else ""
         return _packages(FALSE, reason, result.error_message + tail)
     if installer.phase == "ended":
-        text = f"The installer ended with exit code {installer.exit_code} ({installer.reason}) and left no word: see its log"
+        text = f"The installer ended with exit code {installer.exit_code} ({installer.reason}) without a result: see its log"
         hint = "; raise resources.limits.memory." if installer.reason == "OOMKilled" else "."
         return _packages(FALSE, Reason.INSTALL_FAILED, text + hint)
     if installer.reason in KUBELET_REASONS:

@@ -48,7 +48,7 @@ def follow_edit(
     """What to remember after this look.
 
     Args:
-        before: from the last look, None at the first: then whatever there is was acted on.
+        before: from the last look, None at the first: then only the operator can tell whether it has acted on what there is.
         request: what the object asks for.
         template: of its StatefulSet.
         observed: the generation that the operator says it has acted on, None where it says none.
@@ -56,17 +56,19 @@ def follow_edit(
     """
     generation = template.generation if template else 0
     now = Edit(packages_hash=request.packages_hash, template_generation=generation)
+    # None where the operator does not tell.
+    behind = None if observed is None or request.generation is None else observed < request.generation
     if before is None:
-        return now
+        return replace(now, since=clock) if behind else now
     if before.packages_hash != request.packages_hash:
         # Against what the template was before the change: the operator may have been faster than we.
         before = replace(before, packages_hash=request.packages_hash, since=clock)
     if before.since is None:
         return now
-    if observed is not None and request.generation is not None:
-        acted = observed >= request.generation or clock - before.since >= OPERATOR_SECONDS
-    else:
+    if behind is None:
         acted = generation != before.template_generation or clock - before.since >= SILENT_OPERATOR_SECONDS
+    else:
+        acted = not behind or clock - before.since >= OPERATOR_SECONDS
     return now if acted else before
 
 
@@ -91,6 +93,8 @@ def why_outdated(
         if request.rollout == "auto" and pod.injected and pod.hash != request.packages_hash:
             return f"The packages changed after pod {pod.name} was made; {_TURN}"
         return ""
+    if request.packages is not None and pod.injected and pod.hash == request.packages_hash:
+        return ""  # installed by us for what is asked for now, whatever the operator still has to do
     if not acted:
         return "The packages changed, and the operator has not acted on it yet."
     if request.packages is not None and request.install == "managed" and pod.foreign_installer and not came_back:

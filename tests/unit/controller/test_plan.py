@@ -113,7 +113,7 @@ def installed_condition(state: PodState, wanted: Request = SIX, hindrance: Condi
             pod(ready=False, installer=Installer(phase="ended", reason="OOMKilled", exit_code=137)),
             FALSE,
             "InstallFailed",
-            "The installer ended with exit code 137 (OOMKilled) and left no word: see its log; raise resources.limits.memory.",
+            "The installer ended with exit code 137 (OOMKilled) without a result: see its log; raise resources.limits.memory.",
         ),
         (
             pod(ready=False, installer=Installer(phase="waiting", reason="ImagePullBackOff", message="no such image")),
@@ -148,9 +148,15 @@ def installed_condition(state: PodState, wanted: Request = SIX, hindrance: Condi
         ),
         (
             pod(hash="older", ready=False, installer=failed("network"), outdated="It is about to be replaced."),
-            FALSE,
-            "NetworkError",
-            "No.",
+            UNKNOWN,
+            "RolloutPending",
+            "The packages changed after pod demo-app-0 was made, and those it was made for failed; it is recreated.",
+        ),
+        (
+            pod(ready=False, installer=Installer(phase="waiting"), unschedulable="0/1 nodes: Insufficient cpu."),
+            UNKNOWN,
+            "WaitingForPod",
+            "No node takes the pod: 0/1 nodes: Insufficient cpu.",
         ),
         (
             pod(injected=False, hash="", installer=None, foreign_installer=True),

@@ -42,7 +42,12 @@ def test_an_observed_pod_of_an_older_template_is_not_judged_yet() -> None:
     # The operator's hash decides; a new image of the same packages is no reason.
     assert why(replace(OBSERVED, revision="r1")) == ""
     assert why(replace(OBSERVED, owners_hash="", revision="r1")) == OLDER
-    assert why(pod(taken_over=True, owners_hash="old")) == OLDER
+    assert why(pod(taken_over=True, hash="old", owners_hash="old")) == OLDER
+
+
+def test_what_we_installed_for_the_packages_of_now_is_judged_whatever_the_operator_still_has_to_do() -> None:
+    assert why(pod(taken_over=True, owners_hash="old")) == ""
+    assert why(pod(taken_over=True), acted=False) == ""
 
 
 def test_until_the_operator_has_acted_on_an_edit_its_pods_are_not_judged() -> None:
@@ -80,6 +85,13 @@ def test_an_edit_is_open_until_the_operator_says_that_it_acted_on_it() -> None:
     assert follow_edit(seen, edited, TEMPLATE, 1, 100.0) == seen
     assert follow_edit(seen, edited, TEMPLATE, 2, 100.0).since is None
     assert follow_edit(seen, edited, TEMPLATE, 1, 130.0).since is None  # it never will
+
+
+def test_after_a_restart_an_edit_is_open_where_the_operator_is_behind() -> None:
+    edited = replace(SIX, generation=2)
+    assert follow_edit(None, edited, TEMPLATE, 1, 5.0).since == 5.0
+    assert follow_edit(None, edited, TEMPLATE, 2, 5.0).since is None
+    assert follow_edit(None, edited, TEMPLATE, None, 5.0).since is None
 
 
 def test_an_operator_that_says_no_generation_is_known_by_its_template_or_given_a_little_time() -> None:
