@@ -1,6 +1,5 @@
 """What the image has already: neither installed again nor hidden."""
 
-import json
 import os
 import subprocess
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 
 from tests.payload.conftest import Object, Pod, make_python
 from wheelwarden.payload import probe_argv
+from wheelwarden.verify.results import parse_report
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_what_the_image_provides_is_proven_too(pod: Pod, image: str, open_index:
     done = subprocess.run(
         probe_argv(image, asked), env=environment, capture_output=True, text=True, check=True, timeout=60
     )
-    results = {result["module"]: result["ok"] for result in json.loads(done.stdout)["results"]}
+    results = {result.module: result.ok for result in parse_report(done.stdout).results}
     assert results["six"] is True
     assert len(results) > 1
 
