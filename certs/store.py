@@ -15,7 +15,8 @@ from typing import Final
 from certs.authority import Decision, Material, decide, renew
 from wheelwarden.api import names
 from wheelwarden.api.errors import Conflict, Invalid, NotFound
-from wheelwarden.kube import MUTATING_WEBHOOKS, SECRETS, VALIDATING_WEBHOOKS, Cluster, Object, Resource
+from wheelwarden.api.objects import Object
+from wheelwarden.kube import MUTATING_WEBHOOKS, SECRETS, VALIDATING_WEBHOOKS, Cluster, Resource
 
 LOGGER = logging.getLogger(__name__)
 ATTEMPTS: Final = 5

@@ -17,15 +17,15 @@ from controller.claim_plan import (
     plan_claim,
     wants_claim,
 )
-from controller.install_owner import InstallOwner
 from controller.state import Key, PodState
 from wheelwarden.api import names
 from wheelwarden.api.conditions import Condition, Reason
 from wheelwarden.api.errors import AlreadyExists, Conflict, Forbidden, Invalid, KubeError, NotFound
-from wheelwarden.api.kinds import annotations_of, claim_name
+from wheelwarden.api.install_owner import InstallOwner
+from wheelwarden.api.objects import Object, annotations_of
 from wheelwarden.api.request import Request
 from wheelwarden.api.volumes import EMPTY, cache_mode, fallback_reason, is_ours, marks
-from wheelwarden.kube import CLAIMS, EVENTS, Cluster, Object
+from wheelwarden.kube import CLAIMS, EVENTS, Cluster
 from wheelwarden.kube.events import Recorder
 
 LOGGER = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ class ClaimKeeper:
     async def read(self, request: Request) -> Object | None:
         """The claim of the wanted name, whoever made it; None where there is none."""
         try:
-            return await self._cluster.get(CLAIMS, claim_name(request.kind, request.name), request.namespace)
+            return await self._cluster.get(CLAIMS, request.kind.claim_name(request.name), request.namespace)
         except NotFound:
             return None
 
@@ -128,7 +128,7 @@ class ClaimKeeper:
         self, request: Request, claim: Object | None, pods: Sequence[PodState], replicas: int, owner: InstallOwner
     ) -> Settled:
         """Creates, grows, replaces, gives up or deletes the claim of an object; looks at it only, where it is not ours."""
-        name, key = claim_name(request.kind, request.name), _key(request)
+        name, key = request.kind.claim_name(request.name), _key(request)
         awaited = claim is None or is_pending(claim) or "deletionTimestamp" in claim["metadata"]
         awaited = awaited and (wants_claim(request) or any(name in pod.claims for pod in pods))
         events: list[ClaimEvent] | None = []

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from controller.state import PodState
 from wheelwarden.api import names
-from wheelwarden.api.kinds import KASPR_APP, annotations_of, claim_name, mapping_in
+from wheelwarden.api.objects import Object, annotations_of, mapping_in
 from wheelwarden.api.quantities import parse_quantity
 from wheelwarden.api.request import Request
 from wheelwarden.api.volumes import EMPTY, SINGLE, is_ours, marks
@@ -27,8 +27,6 @@ WAITS_FOR_POD: Final = ("WaitForFirstConsumer", "WaitForPodScheduled")
 # A failure that says nothing of access modes may pass: quotas are raised, provisioners come back.
 PATIENCE_SECONDS: Final = 120.0
 REASON_LENGTH: Final = 400
-
-Object = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -262,15 +260,9 @@ def build_claim(request: Request) -> Object:
     """The claim of an object that asks for packages on a shared volume."""
     assert request.packages is not None
     cache = request.packages.cache
-    labels = marks(request)
-    if request.kind is KASPR_APP:
-        labels |= {
-            "kaspr.io/component": "python-packages",
-            "kaspr.io/app": request.name,
-            "kaspr.io/cluster": request.name,
-        }
+    labels = {**marks(request), **request.kind.claim_labels(request.name)}
     metadata: Object = {
-        "name": claim_name(request.kind, request.name),
+        "name": request.kind.claim_name(request.name),
         "namespace": request.namespace,
         "labels": labels,
         "annotations": {

@@ -7,28 +7,16 @@ there is no StatefulSet, nobody needs the claim, and nothing is made or written 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any, Final
 
 from controller.state import PodState, Template
 from wheelwarden.api import names
-from wheelwarden.api.kinds import KASPR_APP, mapping_in
+from wheelwarden.api.install_owner import InstallOwner
+from wheelwarden.api.objects import mapping_in
 from wheelwarden.api.request import Request
 from wheelwarden.api.volumes import is_ours
 
 FIELD_MANAGER: Final = "wheelwarden-controller"  # under which the API server keeps what we wrote
-# How the Kaspr operator marks the claim that it makes for packages (v0.14 and later).
-OPERATORS_COMPONENT: Final = ("kaspr.io/component", "python-packages")
-
-Object = Mapping[str, Any]
-
-
-class InstallOwner(Enum):
-    """Who installs: Wheelwarden, another owner (also where it was taken over), or nobody can tell yet."""
-
-    OURS = "ours"
-    FOREIGN = "foreign"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,8 +49,8 @@ class Evidence:
     pods: Sequence[PodState]
     template: Template | None
     readable: bool
-    claim: Object | None
-    app: Object
+    claim: Mapping[str, Any] | None
+    app: Mapping[str, Any]
 
 
 def decide_owner(request: Request, evidence: Evidence) -> Ownership:
@@ -72,7 +60,7 @@ def decide_owner(request: Request, evidence: Evidence) -> Ownership:
             return _foreign(f"pod {pod.name} comes with an installer of its operator")
     if request.install == "observe":
         return Ownership(owner=InstallOwner.FOREIGN, reason="it is to be observed only")
-    if request.kind is not KASPR_APP:
+    if not request.kind.operator_installs:
         return _ours("the controller of its kind installs nothing")
     if request.packages is None:
         return _ours("no packages are asked for")
@@ -92,7 +80,7 @@ def _by_template(request: Request, evidence: Evidence, template: Template) -> Ow
         return _ours(f"its StatefulSet installs nothing, and pod {injected} has our installer")
     if evidence.claim is not None and is_ours(request, evidence.claim):
         return _ours("its StatefulSet installs nothing, and the claim is ours")
-    if _is_operators(evidence.claim):
+    if _is_operators(request, evidence.claim):
         # The operator makes the claim before it changes its StatefulSet.
         return _foreign("its operator made a claim for packages")
     seen = observed_generation(evidence.app)
@@ -106,7 +94,7 @@ def _without_statefulset(request: Request, evidence: Evidence) -> Ownership:
     """Where StatefulSets may not be read: what else tells of an operator that installs."""
     if evidence.claim is not None and is_ours(request, evidence.claim):
         return _ours("the claim is ours")
-    if _is_operators(evidence.claim):
+    if _is_operators(request, evidence.claim):
         return _foreign("its operator made a claim for packages")
     packages = mapping_in(mapping_in(evidence.app, "status"), "pythonPackages")
     if packages and not wrote_packages_status(request, evidence.app):
@@ -116,7 +104,7 @@ def _without_statefulset(request: Request, evidence: Evidence) -> Ownership:
     return Ownership(owner=InstallOwner.UNKNOWN, reason="it has no pods, and its StatefulSet may not be read")
 
 
-def observed_generation(app: Object) -> int | None:
+def observed_generation(app: Mapping[str, Any]) -> int | None:
     """The generation that an app's operator has acted on; None where it does not say.
 
     `status.observedGeneration`, else the lowest of what its conditions say; ours do not count.
@@ -133,7 +121,7 @@ def observed_generation(app: Object) -> int | None:
     return min(found, default=None)
 
 
-def wrote_packages_status(request: Request, app: Object) -> bool:
+def wrote_packages_status(request: Request, app: Mapping[str, Any]) -> bool:
     """Whether what stands in `status.pythonPackages` is our writing: it has our hash, or the API server says so."""
     packages = mapping_in(mapping_in(app, "status"), "pythonPackages")
     if not packages:
@@ -147,8 +135,10 @@ def wrote_packages_status(request: Request, app: Object) -> bool:
     return False
 
 
-def _is_operators(claim: Object | None) -> bool:
-    label, value = OPERATORS_COMPONENT
+def _is_operators(request: Request, claim: Mapping[str, Any] | None) -> bool:
+    if request.kind.operators_claim_label is None:
+        return False
+    label, value = request.kind.operators_claim_label
     labels = mapping_in(mapping_in(claim or {}, "metadata"), "labels")
     return labels.get(label) == value and labels.get(names.MANAGED_BY_LABEL) != names.MANAGED_BY
 

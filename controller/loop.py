@@ -14,8 +14,8 @@ from controller.state import Key
 from controller.watch import Watcher
 from wheelwarden.api import names
 from wheelwarden.api.errors import Conflict, KubeError
-from wheelwarden.api.kinds import NOTEBOOK, Kind
-from wheelwarden.kube import CLAIMS, KASPRAPPS, NOTEBOOKS, PODS, Cluster
+from wheelwarden.api.kinds import WorkloadKind
+from wheelwarden.kube import CLAIMS, PODS, Cluster, resource_for
 
 LOGGER = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Loop:
         reconciler: Reconciler,
         metrics: Metrics,
         *,
-        kinds: Sequence[Kind],
+        kinds: Sequence[WorkloadKind],
         namespaces: Sequence[str],
         workers: int,
         resync_seconds: float,
@@ -56,19 +56,18 @@ class Loop:
                 group.create_task(self._work())
             group.create_task(self._resync(objects))
 
-    def _object_watchers(self, kind: Kind) -> list[Watcher]:
-        resource = NOTEBOOKS if kind is NOTEBOOK else KASPRAPPS
+    def _object_watchers(self, kind: WorkloadKind) -> list[Watcher]:
 
         def seen(obj: Mapping[str, Any]) -> None:
             self._queue.add(Key(kind.name, obj["metadata"]["namespace"], obj["metadata"]["name"]))
 
-        return [Watcher(self._cluster, resource, namespace, "", seen) for namespace in self._namespaces]
+        return [Watcher(self._cluster, resource_for(kind), namespace, "", seen) for namespace in self._namespaces]
 
-    def _part_watchers(self, kind: Kind) -> list[Watcher]:
+    def _part_watchers(self, kind: WorkloadKind) -> list[Watcher]:
         """Watchers of pods and claims: what changes there is work on the object they belong to."""
 
         def pod_seen(pod: Mapping[str, Any]) -> None:
-            name = pod["metadata"]["labels"][kind.pod_label]
+            name = kind.owner_of(pod["metadata"]["labels"])
             self._queue.add(Key(kind.name, pod["metadata"]["namespace"], name))
 
         def claim_seen(claim: Mapping[str, Any]) -> None:

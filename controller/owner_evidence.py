@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from controller.claim_controller import ClaimKeeper
-from controller.install_owner import Evidence, InstallOwner, Ownership, decide_owner, wrote_packages_status
+from controller.install_owner import Evidence, Ownership, decide_owner, wrote_packages_status
 from controller.state import Key, PodState, Template, read_template
 from wheelwarden.api.errors import Forbidden, Invalid, NotFound
-from wheelwarden.api.kinds import KASPR_APP, claim_name, statefulset_name
+from wheelwarden.api.install_owner import InstallOwner
+from wheelwarden.api.objects import Object
 from wheelwarden.api.request import Request
 from wheelwarden.api.volumes import is_ours
-from wheelwarden.kube import KASPRAPPS, STATEFUL_SETS, Cluster, Object
+from wheelwarden.kube import STATEFUL_SETS, Cluster, resource_for
 from wheelwarden.kube.events import Recorder
 
 LOGGER = logging.getLogger(__name__)
@@ -72,10 +73,12 @@ class OwnerKeeper:
 
     async def _read_template(self, key: Key, request: Request) -> tuple[Template | None, bool]:
         """(the template of the object's StatefulSet, whether StatefulSets may be read)."""
-        if request.kind is not KASPR_APP or request.packages is None:
+        if not request.kind.operator_installs or request.packages is None:
             return None, True
         try:
-            stateful = await self._cluster.get(STATEFUL_SETS, statefulset_name(request.name), request.namespace)
+            stateful = await self._cluster.get(
+                STATEFUL_SETS, request.kind.stateful_set_name(request.name), request.namespace
+            )
         except NotFound:
             return None, True
         except Forbidden as error:
@@ -91,17 +94,18 @@ class OwnerKeeper:
         key, request, obj, claim = view.key, view.request, view.obj, view.claim
         done = []
         if view.ownership.installer and claim is not None and is_ours(request, claim):
-            name = claim_name(request.kind, request.name)
+            name = request.kind.claim_name(request.name)
             needed = view.template is not None and name in view.template.claims
             needed = needed or any(name in pod.claims for pod in view.pods)
             if text := await self._claims.take_back(request, claim, needed=needed):
                 done.append(text)
                 claim = await self._claims.read(request)
-        if request.kind is KASPR_APP and wrote_packages_status(request, obj):
+        if request.kind.conditions is not None and wrote_packages_status(request, obj):
             version = {"resourceVersion": obj["metadata"]["resourceVersion"]}
             patch = {"metadata": version, "status": {"pythonPackages": None}}
+            resource = resource_for(request.kind)
             try:
-                after = await self._cluster.patch(KASPRAPPS, key.name, patch, key.namespace, subresource="status")
+                after = await self._cluster.patch(resource, key.name, patch, key.namespace, subresource="status")
             except (Forbidden, Invalid, NotFound) as error:  # tried again at the next look; the rest goes on
                 LOGGER.info("%s/%s: status.pythonPackages is not cleared yet: %s", key.namespace, key.name, error)
             else:

@@ -5,22 +5,20 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
-from controller import plan
-from controller.claim_controller import Settled
+from controller.decisions import Decisions, Outcomes
 from controller.metrics import Metrics
+from controller.owner_evidence import View
 from controller.refusals import LAST_RESULT, POD, Refusals, is_refusal
 from controller.state import InstallResult, Key, PodState, ProbeOutcome
-from controller.status import CACHE_FULL, cache_warnings, install_mark, last_result, usage_of, usage_warnings
-from controller.summary import advised
+from controller.status import CACHE_FULL, install_mark, last_result
 from wheelwarden.api import names
 from wheelwarden.api.conditions import FALSE, TRUE, Condition, Reason, find, written
 from wheelwarden.api.errors import Conflict, Invalid, KubeError, NotFound
-from wheelwarden.api.kinds import KASPR_APP, NOTEBOOK
+from wheelwarden.api.objects import Object
 from wheelwarden.api.request import Request
-from wheelwarden.api.volumes import cache_mode
-from wheelwarden.kube import NOTEBOOKS, PODS, Cluster, Object
+from wheelwarden.kube import PODS, Cluster, resource_for
 from wheelwarden.kube.events import Recorder
 from wheelwarden.verify.results import write_results
 
@@ -28,11 +26,8 @@ LOGGER = logging.getLogger(__name__)
 _POD_TARGET: Final = "the conditions of pod "
 _LAST_RESULT_TARGET: Final = "its last result"
 
-# What probes came to, by the pod's uid, as it was when the round began: what comes meanwhile is for the next round.
-Outcomes = Mapping[str, ProbeOutcome]
 
-
-class Reporter:
+class PodReporter:
     """Writes only what changed, and tells it only after it was written.
 
     Args:
@@ -57,38 +52,19 @@ class Reporter:
         self._metrics = metrics
         self._refusals = refusals
         self._now = now
-        self._hashes: dict[Key, str] = {}  # of Notebooks, whose status has no room for it
+        self._hashes: dict[Key, str] = {}  # of objects whose status has no room for it
 
     def forget(self, key: Key) -> None:
         """The object is gone."""
         self._hashes.pop(key, None)
 
-    async def report_pods(
-        self,
-        key: Key,
-        request: Request,
-        pods: Sequence[PodState],
-        outcomes: Outcomes,
-        settled: Settled,
-        *,
-        beside: bool,
-    ) -> dict[str, list[Condition]]:
-        """Writes the conditions of each pod where they changed; returns them by pod name."""
-        notes = _notes(request, pods, settled, beside=beside)
-        decided: dict[str, list[Condition]] = {}
-        for pod in pods:
-            outcome = outcomes.get(pod.uid)
-            found = [
-                plan.packages_condition(request, pod, settled.hindrance_of(pod), notes, outcome),
-                plan.imports_condition(request, pod, outcome),
-            ]
-            decided[pod.name] = [condition for condition in found if condition is not None]
-        decided = advised(request, pods, decided)
+    async def report(self, view: View, decisions: Decisions, outcomes: Outcomes) -> None:
+        """Writes the conditions of each pod where they changed."""
+        key, pods = view.key, view.pods
         self._refusals.forget_others(key, _POD_TARGET, [_target(pod) for pod in pods])
         for pod in pods:
             if not pod.deleting:
-                await self._write_pod(key, request, pod, decided[pod.name], outcomes.get(pod.uid))
-        return decided
+                await self._write_pod(key, view.request, pod, decisions.pods[pod.name], outcomes.get(pod.uid))
 
     async def _write_pod(
         self,
@@ -165,65 +141,44 @@ class Reporter:
     async def _record(self, key: Key, request: Request, pod: PodState, type_: str, reason: str, text: str) -> None:
         about = {"apiVersion": "v1", "kind": "Pod", "name": pod.name, "uid": pod.uid}
         await self._recorder.record(about, key.namespace, type_, reason, text)
-        if request.kind is KASPR_APP:  # the Notebook's controller issues its pod's events on the Notebook again
+        if not request.kind.copies_pod_events:
             await self._recorder.record(request.reference, key.namespace, type_, reason, f"Pod {pod.name}: {text}")
 
-    async def keep_last_result(
-        self, key: Key, request: Request, obj: Object, pods: Sequence[PodState], outcomes: Outcomes
-    ) -> None:
-        """Keeps what was found out in an annotation: stopping a Notebook empties its status."""
-        known = last_result(obj)
+    async def keep_last_result(self, view: View, decisions: Decisions) -> None:
+        """Keeps what was found out in an annotation, where the status of the kind does not keep it."""
+        key, request, annotation = view.key, view.request, view.request.kind.last_result_annotation
+        if not annotation:
+            return
+        known = last_result(view.obj, annotation)
         before = self._hashes.get(key, str(known.get("hash") or ""))
         if before and before != request.packages_hash:
             now = request.packages_hash or "none"
             LOGGER.info("%s/%s: the packages changed: %s → %s", key.namespace, key.name, before, now)
         self._hashes[key] = request.packages_hash
-        for pod in pods:
-            outcome = outcomes.get(pod.uid)
-            if outcome is None or outcome.report is None or outcome.digest != plan.probe_digest(request, pod):
-                continue
-            result = pod.installer.result if pod.installer else None
-            fresh = {
-                "hash": pod.hash,
-                "installed": list(result.installed) if result else [],
-                "imports": plan.module_names(outcome),
-            }
-            if {**known, "time": None} == {**fresh, "time": None}:
-                continue
-            if self._refusals.must_wait(key, _LAST_RESULT_TARGET, outcome.digest):
-                continue
-            text = json.dumps({**fresh, "time": self._stamp()}, separators=(",", ":"))
-            patch = {"metadata": {"annotations": {names.LAST_RESULT_ANNOTATION: text}}}
-            try:
-                await self._cluster.patch(NOTEBOOKS, key.name, patch, key.namespace)
-            except KubeError as error:
-                if not is_refusal(error):
-                    raise
-                await self._refusals.refused(
-                    key,
-                    _LAST_RESULT_TARGET,
-                    outcome.digest,
-                    what=LAST_RESULT,
-                    about=request.reference,
-                    error=error,
-                )
-            else:
-                self._refusals.accepted(key, _LAST_RESULT_TARGET)
+        for digest, fresh in decisions.last_results:
+            if {**known, "time": None} != {**fresh, "time": None}:
+                await self._write_last_result(key, request, annotation, digest, fresh)
+
+    async def _write_last_result(
+        self, key: Key, request: Request, annotation: str, digest: str, fresh: Mapping[str, Any]
+    ) -> None:
+        if self._refusals.must_wait(key, _LAST_RESULT_TARGET, digest):
+            return
+        text = json.dumps({**fresh, "time": self._stamp()}, separators=(",", ":"))
+        patch = {"metadata": {"annotations": {annotation: text}}}
+        try:
+            await self._cluster.patch(resource_for(request.kind), key.name, patch, key.namespace)
+        except KubeError as error:
+            if not is_refusal(error):
+                raise
+            await self._refusals.refused(
+                key, _LAST_RESULT_TARGET, digest, what=LAST_RESULT, about=request.reference, error=error
+            )
+        else:
+            self._refusals.accepted(key, _LAST_RESULT_TARGET)
 
     def _stamp(self) -> str:
         return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _notes(request: Request, pods: Sequence[PodState], settled: Settled, *, beside: bool) -> list[str]:
-    """What is to be said beside an installation that worked: what is not as it was asked for."""
-    if request.packages is None:
-        return []
-    notes = [*([] if beside else cache_warnings(request, settled.claim)), *settled.warnings]
-    if request.kind is NOTEBOOK:
-        # Its status has no room for it. Only what the installers said: that stays as it is while the pods do.
-        mode = cache_mode(request, settled.claim, beside=beside)
-        notes += usage_warnings(usage_of(request, pods, {}, None, mode=mode))
-    return list(dict.fromkeys(notes))
 
 
 def _ended_install(pod: PodState, changed: Sequence[Condition]) -> InstallResult | None:

@@ -18,10 +18,10 @@ LONGEST_SECONDS: Final = 300.0
 TOLD_LENGTH: Final = 400  # characters of the API server's own words
 
 # What is written where, as the metric has it.
-CONDITIONS: Final = "conditions"  # of a KasprApp
-STATUS: Final = "status"  # of a KasprApp, but for its conditions
+CONDITIONS: Final = "conditions"  # of an object
+STATUS: Final = "status"  # of an object, but for its conditions
 POD: Final = "pod"  # conditions and results of a pod
-LAST_RESULT: Final = "last_result"  # a Notebook's annotation
+LAST_RESULT: Final = "last_result"  # an annotation of the object
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from controller.install_owner import InstallOwner, Ownership
+from controller.install_owner import Ownership
 from controller.state import PodState, Template
+from wheelwarden.api.install_owner import InstallOwner
 from wheelwarden.api.request import Request
 
 # An operator that was seen to act on generations may take this long for one (a reconcile of Kaspr takes it 3-8 s).

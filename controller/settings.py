@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from wheelwarden.api.kinds import Kind
+from wheelwarden.api.kinds import WorkloadKind
 from wheelwarden.logs import FORMATS, LEVELS
 from wheelwarden.settings import Address, Reader
 
@@ -18,7 +18,7 @@ class Settings:
     namespace: str
     identity: str
     lease: str
-    kinds: tuple[Kind, ...]
+    kinds: tuple[WorkloadKind, ...]
     namespaces: tuple[str, ...]
     workers: int
     resync_seconds: int

@@ -9,7 +9,8 @@ from typing import Any, Final, NamedTuple
 from wheelwarden.api import names
 from wheelwarden.api.conditions import REASON_OF_ERROR
 from wheelwarden.api.foreign_installer import find_installer, has_own_size, owners_hash
-from wheelwarden.api.kinds import Kind, annotations_of, main_container
+from wheelwarden.api.kinds import WorkloadKind
+from wheelwarden.api.objects import annotations_of
 from wheelwarden.verify.results import ProbeReport, Usage
 
 MESSAGE_LIMIT: Final = 4096  # of a termination message (core/v1 Container.terminationMessagePath)
@@ -141,11 +142,11 @@ class ProbeOutcome:
     failure: str = ""
 
 
-def read_pod(kind: Kind, name: str, pod: Mapping[str, Any]) -> PodState:
+def read_pod(kind: WorkloadKind, name: str, pod: Mapping[str, Any]) -> PodState:
     """The projection of a pod that belongs to the object `name`."""
     metadata, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
     annotations = annotations_of(pod)
-    main = main_container(kind, name, spec.get("containers") or []) or {}
+    main = kind.main_container(name, spec.get("containers") or []) or {}
     main_status = _status_of(status.get("containerStatuses"), main.get("name"))
     init_containers = spec.get("initContainers") or []
     installers = [one for one in init_containers if one.get("name") == names.INSTALL_CONTAINER]

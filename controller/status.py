@@ -1,4 +1,4 @@
-"""What a KasprApp's status says, and what a Notebook keeps of its last result: pure builders."""
+"""What the status of an object says of its packages, and what is kept of its last result: pure builders."""
 
 import datetime
 import hashlib
@@ -9,9 +9,9 @@ from typing import Any, Final
 from controller.claim_controller import Settled
 from controller.claim_plan import conflict_text
 from controller.state import InstallResult, PodState
-from wheelwarden.api import names
 from wheelwarden.api.conditions import FALSE, TRUE, Condition, Reason
-from wheelwarden.api.kinds import annotations_of
+from wheelwarden.api.install_owner import InstallOwner
+from wheelwarden.api.objects import Object, annotations_of
 from wheelwarden.api.redaction import redact
 from wheelwarden.api.request import Request
 from wheelwarden.api.types import PackagesSpec
@@ -23,8 +23,6 @@ WARNING_PERCENT: Final = 80.0
 _TROUBLES: Final = {Reason.CLAIM_REFUSED: "refused", Reason.CLAIM_PENDING: "pending"}
 CACHE_FULL: Final = "Package cache "  # how the warning about a volume that is nearly full begins
 
-Object = dict[str, Any]
-
 
 def package_status(
     request: Request,
@@ -32,21 +30,21 @@ def package_status(
     condition: Condition,
     claim: Mapping[str, Any] | None,
     *,
-    beside: bool = False,
+    owner: InstallOwner = InstallOwner.OURS,
     own_image: bool = False,
     observed: Sequence[str] = (),
     usage: Usage | None = None,
     troubles: Sequence[str] = (),
 ) -> Object | None:
-    """The whole of what a KasprApp's status tells of its packages, None where it asks for none (see `status_patch`).
+    """The whole of what a status tells of its packages, None where the object asks for none (see `status_patch`).
 
     Args:
         request: what it asks for.
         pods: its pods.
         condition: PackagesInstalled, summed up over them.
         claim: the claim of the wanted name, None where there is none.
-        beside: whether another owner installs them, or did until taken over.
-        own_image: whether the app names an image too.
+        owner: who installs them.
+        own_image: whether the object names an image too.
         observed: `name==version` of what was found of another owner's work.
         usage: how full the volume is, None where nobody told.
         troubles: what is not as it was asked for with the claim, beside what the claim itself tells.
@@ -54,12 +52,12 @@ def package_status(
     if request.packages is None:
         return None
     results = _results(request, pods)
-    status: Object = {"hash": request.packages_hash, "cacheMode": cache_mode(request, claim, beside=beside)}
+    status: Object = {"hash": request.packages_hash, "cacheMode": cache_mode(request, claim, owner=owner)}
     done = [result for result in results if result.outcome in ("installed", "reused")]
     failed = [result for result in results if result.outcome == "failed"]
     status["state"] = {TRUE: "Ready", FALSE: "Failed"}.get(condition.status, "Installing")
     status |= _sources(request.packages)
-    warnings = [*([] if beside else cache_warnings(request, claim)), *troubles]
+    warnings = [*cache_warnings(request, claim, owner), *troubles]
     if own_image:
         warnings.append(IMAGE_AND_PACKAGES)
     if condition.reason == Reason.RESTART_REQUIRED:
@@ -160,9 +158,11 @@ def _results(request: Request, pods: Sequence[PodState]) -> list[InstallResult]:
     return [result for result in found if result is not None]
 
 
-def cache_warnings(request: Request, claim: Mapping[str, Any] | None) -> list[str]:
-    """Why the packages are not where they were asked to be; empty where they are."""
+def cache_warnings(request: Request, claim: Mapping[str, Any] | None, owner: InstallOwner) -> list[str]:
+    """Why the packages are not where they were asked to be; empty where they are, or where another owner sees to it."""
     assert request.packages is not None
+    if owner is not InstallOwner.OURS:
+        return []
     cache = request.packages.cache
     if not cache.enabled:
         return []
@@ -180,13 +180,13 @@ def install_mark(result: InstallResult) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def claim_troubles(request: Request, settled: Settled, *, beside: bool) -> list[str]:
+def claim_troubles(request: Request, settled: Settled, owner: InstallOwner) -> list[str]:
     """What is wrong with the claim, in the metric's words: refused, pending, conflict, fallback, unlike what was asked for."""
     found = []
     for condition in (settled.hindrance, settled.waiting):
         if condition is not None and condition.reason in _TROUBLES and _TROUBLES[condition.reason] not in found:
             found.append(_TROUBLES[condition.reason])
-    claim = None if beside else settled.claim
+    claim = settled.claim if owner is InstallOwner.OURS else None
     if claim is not None and not is_ours(request, claim):
         found.append("conflict")
     elif fallback_reason(claim):
@@ -223,10 +223,10 @@ def conditions_of(obj: Mapping[str, Any]) -> list[Object]:
     return list((obj.get("status") or {}).get("conditions") or [])
 
 
-def last_result(obj: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What the last-result annotation of a Notebook says, empty where there is none or somebody wrote nonsense in it."""
+def last_result(obj: Mapping[str, Any], annotation: str) -> Mapping[str, Any]:
+    """What the last-result annotation of an object says, empty where there is none or somebody wrote nonsense in it."""
     try:
-        found = json.loads(annotations_of(obj).get(names.LAST_RESULT_ANNOTATION, ""))
+        found = json.loads(annotations_of(obj).get(annotation, ""))
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

@@ -1,9 +1,9 @@
-"""What is to be written into a KasprApp's status: pure. The whole of it stands somewhere, also where a CRD prunes fields.
+"""What is to be written into the status of an object: pure. The whole of it stands somewhere, also where a CRD prunes fields.
 
                                        status.pythonPackages        status.wheelwarden
 managed, the CRD keeps every field     the whole                    absent
 managed, the CRD prunes some           what it keeps of the whole   the whole
-beside another owner's installer       that owner's                 the whole
+another owner installs                 that owner's                 the whole
 
 Which of the first two holds is read off the object itself and off the API server's answer to each write, so nothing is
 remembered of a CRD, and no object decides for another.
@@ -13,18 +13,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from wheelwarden.api import names
-from wheelwarden.api.conditions import Condition, is_written, written
+from wheelwarden.api.conditions import Condition, ConditionShape, is_written, written
+from wheelwarden.api.install_owner import InstallOwner
+from wheelwarden.api.objects import Object
 
 TYPES: Final = (names.PACKAGES_INSTALLED, names.IMPORTS_VERIFIED)
 PACKAGES: Final = "pythonPackages"
 OURS: Final = "wheelwarden"
 
-Object = dict[str, Any]
 
-
-def written_before(status: Mapping[str, Any], *, beside: bool) -> Mapping[str, Any]:
+def written_before(status: Mapping[str, Any], owner: InstallOwner) -> Mapping[str, Any]:
     """What we told of the packages so far, as whole as it stands there."""
-    return status.get(OURS) or (None if beside else status.get(PACKAGES)) or {}
+    return status.get(OURS) or (status.get(PACKAGES) if owner is InstallOwner.OURS else None) or {}
 
 
 def conditions_to_write(
@@ -32,6 +32,7 @@ def conditions_to_write(
     wanted: Sequence[Condition],
     stamp: str,
     *,
+    shape: ConditionShape,
     generation: int,
     known: Sequence[Mapping[str, Any]] = (),
 ) -> list[Mapping[str, Any]] | None:
@@ -41,6 +42,7 @@ def conditions_to_write(
         there: the object's conditions.
         wanted: ours; those of our types that are not in here are taken away.
         stamp: the time, RFC 3339.
+        shape: how the CRD of the object wants a condition.
         generation: of the object.
         known: ours as we wrote them last: one that somebody dropped comes back with its own transition time.
     """
@@ -50,7 +52,7 @@ def conditions_to_write(
     if not stale and not dropped:
         return None
     ours = [
-        written(condition, [*known, *there], stamp, generation=generation)
+        written(condition, [*known, *there], stamp, shape=shape, generation=generation)
         if condition in stale
         else next(entry for entry in there if entry.get("type") == condition.type)
         for condition in wanted
@@ -58,19 +60,21 @@ def conditions_to_write(
     return [*(entry for entry in there if entry.get("type") not in TYPES), *ours]
 
 
-def fields_to_write(status: Mapping[str, Any], packages: Object | None, *, beside: bool) -> Object:
+def fields_to_write(status: Mapping[str, Any], packages: Object | None, owner: InstallOwner) -> Object:
     """A merge patch of the two fields; empty where they are as they should be.
 
     Args:
         status: the object's status.
         packages: the whole of what is to be told, None where no packages are asked for.
-        beside: whether another owner installs them, or did until taken over.
+        owner: who installs them; while that is not known, the fields stay as they are.
     """
+    if owner is InstallOwner.UNKNOWN:
+        return {}
     there, ours = status.get(PACKAGES), status.get(OURS)
     if packages is None:
-        fields = (OURS,) if beside else (PACKAGES, OURS)
+        fields = (PACKAGES, OURS) if owner is InstallOwner.OURS else (OURS,)
         return {field: None for field in fields if status.get(field) is not None}
-    if beside:
+    if owner is InstallOwner.FOREIGN:
         return {} if ours == packages else {OURS: _replacing(ours, packages)}
     if there == packages and ours in (None, packages):
         return {}
@@ -82,9 +86,9 @@ def fields_to_write(status: Mapping[str, Any], packages: Object | None, *, besid
     return changes
 
 
-def fields_to_correct(status: Mapping[str, Any], packages: Object | None, *, beside: bool) -> Object:
+def fields_to_correct(status: Mapping[str, Any], packages: Object | None, owner: InstallOwner) -> Object:
     """What is still to be written when the API server's answer has shown what the CRD keeps; empty for nothing."""
-    if packages is None or beside:
+    if packages is None or owner is not InstallOwner.OURS:
         return {}
     there, ours = status.get(PACKAGES), status.get(OURS)
     if there == packages:

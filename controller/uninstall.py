@@ -8,6 +8,7 @@ is in its log. An uninstall that was given up heals by itself when the Lease run
 
 import asyncio
 import datetime
+import functools
 import logging
 import os
 import sys
@@ -21,8 +22,9 @@ from controller.install_owner import wrote_packages_status
 from controller.lease import RENEW_DEADLINE_SECONDS
 from wheelwarden.api import names
 from wheelwarden.api.errors import Conflict, KubeError, NotFound, WheelwardenError
-from wheelwarden.api.kinds import KASPR_APP, Kind, annotations_of
-from wheelwarden.kube import KASPRAPPS, LEASES, PODS, Cluster, Object, Resource
+from wheelwarden.api.kinds import WorkloadKind
+from wheelwarden.api.objects import Object, annotations_of
+from wheelwarden.kube import LEASES, PODS, Cluster, Resource, resource_for
 from wheelwarden.logs import set_up_logging
 from wheelwarden.parsing.request import read_request
 from wheelwarden.settings import Reader
@@ -44,7 +46,7 @@ class Settings:
 
     namespace: str
     lease: str
-    kinds: tuple[Kind, ...]
+    kinds: tuple[WorkloadKind, ...]
     namespaces: tuple[str, ...]
     seconds: int
     kubeconfig: Path | None
@@ -97,9 +99,16 @@ class Uninstaller:
                 await self._sleep(RENEW_DEADLINE_SECONDS)
             for kind in self._settings.kinds:
                 await self._clear_all(PODS, kind.pod_label, clear_pod)
-            if KASPR_APP in self._settings.kinds and await self._clear_all(KASPRAPPS, "", clear_app):
+            written = [kind for kind in self._settings.kinds if kind.conditions is not None]
+            found = [await self._clear_status(kind) for kind in written]
+            if any(found):
                 await self._sleep(STALE_SECONDS)
-                await self._clear_all(KASPRAPPS, "", clear_app)
+                for kind in written:
+                    await self._clear_status(kind)
+
+    async def _clear_status(self, kind: WorkloadKind) -> int:
+        """Clears every object of a kind whose status we write to; says how many had something of ours."""
+        return await self._clear_all(resource_for(kind), "", functools.partial(clear_object, kind))
 
     async def _take_lease(self) -> bool:
         """Takes the Lease; says whether somebody may have held it."""
@@ -187,12 +196,12 @@ def clear_pod(pod: Object) -> Object | None:
     }
 
 
-def clear_app(app: Object) -> Object | None:
-    """The patch (merge) that takes our conditions and status from a KasprApp; None where it has neither.
+def clear_object(kind: WorkloadKind, obj: Object) -> Object | None:
+    """The patch (merge) that takes our conditions and status from an object; None where it has neither.
 
     `status.pythonPackages` is cleared where it is our writing; the operator's stays.
     """
-    status: Mapping[str, Any] = app.get("status") or {}
+    status: Mapping[str, Any] = obj.get("status") or {}
     conditions: Sequence[Object] = status.get("conditions") or []
     kept = [entry for entry in conditions if entry.get("type") not in TYPES]
     change: Object = {}
@@ -200,12 +209,12 @@ def clear_app(app: Object) -> Object | None:
         change["conditions"] = kept
     if status.get("wheelwarden") is not None:
         change["wheelwarden"] = None
-    request, _ = read_request({"apiVersion": KASPR_APP.api_version, "kind": KASPR_APP.name, **app})
-    if request is not None and wrote_packages_status(request, app):
+    request, _ = read_request({"apiVersion": kind.api_version, "kind": kind.name, **obj})
+    if request is not None and wrote_packages_status(request, obj):
         change["pythonPackages"] = None
     if not change:
         return None
-    return {"metadata": {"resourceVersion": app["metadata"]["resourceVersion"]}, "status": change}
+    return {"metadata": {"resourceVersion": obj["metadata"]["resourceVersion"]}, "status": change}
 
 
 async def _run(settings: Settings) -> None:

@@ -17,14 +17,13 @@ from webhook.endpoints import Answer
 from webhook.metrics import Metrics
 from webhook.review import Review, read_review
 from wheelwarden.api.errors import MalformedRequest
+from wheelwarden.api.objects import Object
 
 LOGGER = logging.getLogger(__name__)
 # An AdmissionReview holds two objects of up to 1.5 MiB as etcd takes them, more as JSON: some 7 MB at the most.
 BODY_LIMIT_BYTES: Final = 8 << 20
 BODY_TIMEOUT_SECONDS: Final = 10.0
 JSON: Final = "application/json"
-
-Object = dict[str, Any]
 
 
 class Endpoint(Protocol):

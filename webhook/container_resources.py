@@ -7,14 +7,12 @@ Pure. The rules are those of the API server's ResourceQuota and LimitRanger plug
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from wheelwarden.api.kinds import mapping_in
+from wheelwarden.api.objects import Object, mapping_in
 from wheelwarden.api.quantities import parse_quantity
 
 # A quota on limits of these is met by a pod only if every container says one.
 QUOTA_NAMES: Final = ("cpu", "ephemeral-storage")
 GUARANTEED_NAMES: Final = ("cpu", "memory")
-
-Object = dict[str, Any]
 
 
 def complete(own: Mapping[str, Mapping[str, str]], main: Mapping[str, Any]) -> Object:

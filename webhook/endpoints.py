@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from webhook.install_containers import Tools
 from webhook.pod_patch import Surroundings, plan_injection
@@ -12,11 +12,12 @@ from webhook.review import Review, allow, answer_violations, find_violations, is
 from webhook.secrets import Lookup, SecretReader, look_up_secret
 from wheelwarden.api import names
 from wheelwarden.api.errors import KubeError, NotFound, Unreachable
-from wheelwarden.api.kinds import Kind, annotations_of, claim_name, is_alive, kind_of_pod, mapping_in
+from wheelwarden.api.kinds import WorkloadKind, kind_of_pod
+from wheelwarden.api.objects import Object, annotations_of, is_alive, mapping_in
 from wheelwarden.api.redaction import shown
 from wheelwarden.api.request import Request
 from wheelwarden.api.violations import Action
-from wheelwarden.kube import CLAIMS, LIMIT_RANGES, PODS, Listing, Resource
+from wheelwarden.kube import CLAIMS, LIMIT_RANGES, PODS, Listing, Resource, resource_for
 from wheelwarden.rules import judge
 from wheelwarden.rules.policy import Policy, request_under
 
@@ -24,8 +25,6 @@ LOGGER = logging.getLogger(__name__)
 Found = TypeVar("Found")
 OWNER_TIMEOUT_SECONDS: Final = 2.0  # of the 5 that the API server gives us
 SURROUNDINGS_TIMEOUT_SECONDS: Final = 1.5
-
-Object = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +56,7 @@ class Validation:
         kinds: which kinds are guarded.
     """
 
-    def __init__(self, objects: SecretReader, *, policy: Callable[[], Policy], kinds: Collection[Kind]) -> None:
+    def __init__(self, objects: SecretReader, *, policy: Callable[[], Policy], kinds: Collection[WorkloadKind]) -> None:
         self._objects = objects
         self._policy = policy
         self._kinds = frozenset(kinds)
@@ -100,7 +99,7 @@ class Injection:
     """
 
     def __init__(
-        self, objects: ObjectReader, *, policy: Callable[[], Policy], kinds: Collection[Kind], tools: Tools
+        self, objects: ObjectReader, *, policy: Callable[[], Policy], kinds: Collection[WorkloadKind], tools: Tools
     ) -> None:
         self._objects = objects
         self._policy = policy
@@ -153,10 +152,9 @@ class Injection:
     async def _look_around(self, request: Request) -> Surroundings:
         """Claim, live pods and limits, read side by side; what cannot be read in time is not known, and nobody waits for it."""
         namespace = request.namespace
-        labels = f"{request.kind.pod_label}={request.name}"
         claim, pods, limits = await asyncio.gather(
-            self._try_to_read(request, self._objects.get(CLAIMS, claim_name(request.kind, request.name), namespace)),
-            self._try_to_read(request, self._objects.list(PODS, namespace, labels=labels)),
+            self._try_to_read(request, self._objects.get(CLAIMS, request.kind.claim_name(request.name), namespace)),
+            self._try_to_read(request, self._objects.list(PODS, namespace, labels=request.kind.pods_of(request.name))),
             self._try_to_read(request, self._objects.list(LIMIT_RANGES, namespace)),
         )
         in_use = None
@@ -177,11 +175,10 @@ class Injection:
             )
             return None
 
-    async def _read_owner(self, kind: Kind, name: str, namespace: str) -> Object:
-        resource = Resource(group=kind.group, version=kind.versions[0], plural=kind.plural, kind=kind.name)
+    async def _read_owner(self, kind: WorkloadKind, name: str, namespace: str) -> Object:
         try:
             async with asyncio.timeout(OWNER_TIMEOUT_SECONDS):
-                obj = await self._objects.get(resource, name, namespace)
+                obj = await self._objects.get(resource_for(kind), name, namespace)
         except TimeoutError:
             raise Unreachable(0, "Timeout", f"no answer within {OWNER_TIMEOUT_SECONDS:g} s") from None
         return obj

@@ -12,7 +12,7 @@ from webhook.container_resources import complete, fit
 from wheelwarden import payload
 from wheelwarden.api import names
 from wheelwarden.api.foreign_installer import HASH_VARIABLE, PYTHON_PATH, ForeignInstaller
-from wheelwarden.api.kinds import mapping_in
+from wheelwarden.api.objects import Object, mapping_in
 from wheelwarden.api.request import Request
 from wheelwarden.api.types import PackagesSpec
 
@@ -48,8 +48,6 @@ OUR_VARIABLES: Final = frozenset(
         names.NETRC_VARIABLE,
     }
 )
-
-Object = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -25,7 +25,7 @@ from webhook.install_containers import (
 )
 from wheelwarden.api import names
 from wheelwarden.api.foreign_installer import PYTHON_PATH, ForeignInstaller, find_installer, has_own_size
-from wheelwarden.api.kinds import annotations_of, claim_name, main_container, mapping_in
+from wheelwarden.api.objects import Object, annotations_of, mapping_in
 from wheelwarden.api.request import Request
 from wheelwarden.api.volumes import EMPTY, cache_mode
 
@@ -35,8 +35,6 @@ OUR_VOLUMES: Final = (names.STORE_VOLUME, names.VIEW_VOLUME, names.TOOLS_VOLUME)
 # Where the API server says which containers it gave the default resources of a LimitRange.
 LIMIT_RANGER: Final = "kubernetes.io/limit-ranger"
 OUR_PATHS: Final = (names.STORE_PATH, names.VIEW_PATH, names.TOOLS_PATH)
-
-Object = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +89,7 @@ def plan_injection(
         return Injection(reason="its packages are only observed, as asked for")
     spec = mapping_in(pod, "spec")
     containers: list[Mapping[str, Any]] = list(spec.get("containers") or [])
-    main = main_container(request.kind, request.name, containers)
+    main = request.kind.main_container(request.name, containers)
     if main is None:
         return Injection(reason="the pod has no container")
     main_path = f"/spec/containers/{containers.index(main)}"
@@ -233,7 +231,7 @@ def _volumes(work: Work, claim_there: Mapping[str, Any] | None) -> list[Object]:
     if work.replaced is None:
         store: Object = {"name": names.STORE_VOLUME, "emptyDir": {}}
         if cache_mode(work.request, claim_there) != EMPTY:
-            claim = claim_name(work.request.kind, work.request.name)
+            claim = work.request.kind.claim_name(work.request.name)
             store = {"name": names.STORE_VOLUME, "persistentVolumeClaim": {"claimName": claim}}
         volumes.insert(0, store)
     if work.tools.enabled:

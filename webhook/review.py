@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from wheelwarden.api.errors import MalformedRequest
-from wheelwarden.api.kinds import Kind, kind_of, kind_of_unknown_version, mapping_in
+from wheelwarden.api.kinds import WorkloadKind, kind_of, kind_of_unknown_version
+from wheelwarden.api.objects import Object, mapping_in
 from wheelwarden.api.redaction import shown
 from wheelwarden.api.violations import Action, Violation
 from wheelwarden.rules import KnownSecret, judge
@@ -25,8 +26,6 @@ SHOWN_VIOLATIONS: Final = 100
 # endpoints/filters/warning.go: truncateAtTotalRunes, truncateItemRunes).
 WARNINGS_TOTAL: Final = 4096
 WARNING_LENGTH: Final = 256
-
-Object = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,7 +55,7 @@ class Review:
     old: Mapping[str, Any] | None
 
     @property
-    def guarded_kind(self) -> Kind | None:
+    def guarded_kind(self) -> WorkloadKind | None:
         """The guarded kind of the object, None where it is not ours."""
         return kind_of(f"{self.group}/{self.version}", self.kind)
 
@@ -115,7 +114,7 @@ def _review(request: Mapping[str, Any]) -> Review:
 
 
 def find_violations(
-    review: Review, policy: Policy, kinds: Collection[Kind], secret: KnownSecret | None = None
+    review: Review, policy: Policy, kinds: Collection[WorkloadKind], secret: KnownSecret | None = None
 ) -> list[Violation]:
     """Everything that is wrong with the object; nothing for what is not ours to judge."""
     if review.obj is None or not (is_judged(review, kinds) or _is_unknown(review, kinds)):
@@ -123,12 +122,12 @@ def find_violations(
     return judge(review.obj, policy=policy, old=review.old, secret=secret)
 
 
-def is_judged(review: Review, kinds: Collection[Kind]) -> bool:
+def is_judged(review: Review, kinds: Collection[WorkloadKind]) -> bool:
     """Whether it is a creation or an update of a guarded object, and not of a part like its status."""
     return _is_whole(review) and review.guarded_kind in kinds
 
 
-def _is_unknown(review: Review, kinds: Collection[Kind]) -> bool:
+def _is_unknown(review: Review, kinds: Collection[WorkloadKind]) -> bool:
     """Whether it is one in a version that we do not know, of which it is only said so."""
     if not _is_whole(review) or review.obj is None or review.guarded_kind is not None:
         return False

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from wheelwarden.api.errors import KubeError, NotFound
-from wheelwarden.api.kinds import mapping_in
+from wheelwarden.api.objects import mapping_in
 from wheelwarden.api.redaction import shown
 from wheelwarden.api.violations import Action
 from wheelwarden.kube import SECRETS, Resource

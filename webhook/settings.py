@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from webhook.install_containers import Tools
-from wheelwarden.api.kinds import Kind
+from wheelwarden.api.kinds import WorkloadKind
 from wheelwarden.logs import FORMATS, LEVELS
 from wheelwarden.settings import Address, Reader
 
@@ -22,7 +22,7 @@ class Settings:
     namespace: str
     pod_name: str
     pod_uid: str
-    kinds: tuple[Kind, ...]
+    kinds: tuple[WorkloadKind, ...]
     policy_file: Path | None
     kubeconfig: Path | None
     listen: Address

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from wheelwarden.api.errors import UnusableInput
-from wheelwarden.api.kinds import KINDS, Kind
+from wheelwarden.api.kinds import WorkloadKind, all_kinds
 
 _BOOLEANS: Final = ("true", "false")
 
@@ -71,12 +71,13 @@ class Reader:
         value = self.text(name)
         return Path(value) if value else None
 
-    def kinds(self, name: str) -> tuple[Kind, ...]:
+    def kinds(self, name: str) -> tuple[WorkloadKind, ...]:
         """Guarded kinds by name; all of them where the variable is not set."""
         wanted = self.words(name)
-        known = {kind.name for kind in KINDS}
+        kinds = all_kinds()
+        known = {kind.name for kind in kinds}
         self._problems += [f'{name}: there is no kind "{kind}"' for kind in wanted if kind not in known]
-        return tuple(kind for kind in KINDS if kind.name in wanted) if wanted else KINDS
+        return tuple(kind for kind in kinds if kind.name in wanted) if wanted else kinds
 
     def address(self, name: str, default: str) -> Address:
         """`HOST:PORT`, as in `0.0.0.0:9443` or `[::]:9443`."""

@@ -25,7 +25,8 @@ from tests.bench.reviews import make_review
 from tests.cluster.apiserver import ApiServer, running_api_server
 from wheelwarden.api import names
 from wheelwarden.api.kinds import NOTEBOOK
-from wheelwarden.kube import CLAIMS, NAMESPACES, NOTEBOOKS, PODS, SERVICE_ACCOUNTS, Cluster, Object
+from wheelwarden.api.objects import Object
+from wheelwarden.kube import CLAIMS, NAMESPACES, NOTEBOOKS, PODS, SERVICE_ACCOUNTS, Cluster
 from wheelwarden.parsing.packages_hash import compute_packages_hash
 from wheelwarden.parsing.request import read_request
 

@@ -16,8 +16,9 @@ from controller.probe import ExecProber, Places
 from controller.state import Key, PodState
 from tests.bench.figures import Figure
 from tests.bench.probing import MODULES
+from wheelwarden.api.objects import Object
 from wheelwarden.api.request import Request
-from wheelwarden.kube import PODS, Cluster, Object
+from wheelwarden.kube import PODS, Cluster
 from wheelwarden.parsing.request import read_request
 from wheelwarden.payload import probe_argv
 

@@ -14,7 +14,8 @@ import time
 
 from tests.bench.figures import Figure
 from tests.e2e.workspace import IMPORTS_VERIFIED, Workspace, packages
-from wheelwarden.kube import KASPRAPPS, PODS, Cluster, Object
+from wheelwarden.api.objects import Object
+from wheelwarden.kube import KASPRAPPS, PODS, Cluster
 
 NAMESPACE = "bench"
 NAME = "starting"

@@ -16,7 +16,8 @@ from webhook.server import Server
 from webhook.settings import Settings
 from wheelwarden.api.kinds import KINDS
 from wheelwarden.api.names import DOMAIN
-from wheelwarden.kube import SECRETS, Cluster, Object, Resource
+from wheelwarden.api.objects import Object
+from wheelwarden.kube import SECRETS, Cluster, Resource
 from wheelwarden.logs import set_up_logging
 from wheelwarden.rules.policy_watcher import PolicyFile
 from wheelwarden.settings import Address

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from wheelwarden.api import names
-from wheelwarden.api.kinds import KASPR_APP, NOTEBOOK, Kind
+from wheelwarden.api.kinds import KASPR_APP, NOTEBOOK, WorkloadKind
 from wheelwarden.api.violations import key_path
 from wheelwarden.parsing.request import ANNOTATIONS_PATH, packages_path
 from wheelwarden.rules.policy import Policy, parse_policy
@@ -128,7 +128,7 @@ def _placed(template: object, value: object) -> Any:
     return value if template == "VALUE" else template
 
 
-def annotated(kind: Kind, key: str, value: str) -> dict[str, Any]:
+def annotated(kind: WorkloadKind, key: str, value: str) -> dict[str, Any]:
     """An object without packages and with one annotation, beside something to prove."""
     obj = notebook({"packages": []}) if kind is NOTEBOOK else kaspr_app({})
     obj["spec"].pop("pythonPackages", None)

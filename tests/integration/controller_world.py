@@ -16,8 +16,9 @@ from controller.state import Key, PodState, ProbeOutcome
 from tests.integration.standin_objects import kaspr_app, until
 from wheelwarden.api import names
 from wheelwarden.api.kinds import KINDS
+from wheelwarden.api.objects import Object
 from wheelwarden.api.request import Request
-from wheelwarden.kube import KASPRAPPS, PODS, Cluster, Object, Resource
+from wheelwarden.kube import KASPRAPPS, PODS, Cluster, Resource
 from wheelwarden.kube.events import Recorder
 from wheelwarden.parsing.packages_hash import compute_packages_hash
 from wheelwarden.rules.policy import DEFAULT

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import yaml
 
 from wheelwarden.api.errors import AlreadyExists, NotFound
-from wheelwarden.kube import NAMESPACES, Cluster, Object, Resource
+from wheelwarden.api.objects import Object
+from wheelwarden.kube import NAMESPACES, Cluster, Resource
 
 ROOT = Path(__file__).parents[2]
 CRDS = ROOT / "tests" / "standins" / "crds"

@@ -15,8 +15,9 @@ from tests.cluster.apiserver import ApiServer
 from tests.integration.standin_objects import apply_crds, kaspr_app, make_namespace, until
 from wheelwarden.api.errors import KubeError
 from wheelwarden.api.kinds import KASPR_APP
+from wheelwarden.api.objects import Object
 from wheelwarden.api.violations import Action
-from wheelwarden.kube import KASPRAPPS, NAMESPACES, NOTEBOOKS, Cluster, Object, Resource
+from wheelwarden.kube import KASPRAPPS, NAMESPACES, NOTEBOOKS, Cluster, Resource
 from wheelwarden.rules import RULES_BY_ID, judge
 from wheelwarden.rules.cel import ANNOTATION_EXPRESSIONS, KASPR_APP_EXPRESSIONS, Expression
 

@@ -18,8 +18,9 @@ from tests.integration.webhook_installation import Installation, trusting
 from webhook.server import Server
 from wheelwarden.api.errors import KubeError
 from wheelwarden.api.kinds import KASPR_APP, kind_of
+from wheelwarden.api.objects import Object
 from wheelwarden.api.violations import Action
-from wheelwarden.kube import KASPRAPPS, NOTEBOOKS, Cluster, Object
+from wheelwarden.kube import KASPRAPPS, NOTEBOOKS, Cluster
 from wheelwarden.kube.client import MESSAGE_LIMIT
 from wheelwarden.rules import judge
 from wheelwarden.rules.policy import DEFAULT, Policy, parse_policy

@@ -12,7 +12,8 @@ import pytest
 from tests.chart.helm import Helm, find_helm
 from tests.integration.standin_objects import CONDITION, apply_crds, kaspr_app, make_namespace, notebook, until
 from wheelwarden.api.errors import KubeError
-from wheelwarden.kube import KASPRAPPS, NAMESPACES, NOTEBOOKS, VALIDATING_WEBHOOKS, Cluster, Object, Resource
+from wheelwarden.api.objects import Object
+from wheelwarden.kube import KASPRAPPS, NAMESPACES, NOTEBOOKS, VALIDATING_WEBHOOKS, Cluster, Resource
 
 NOBODY = "https://127.0.0.1:1/validate"
 PACKAGES = {"metadata": {"annotations": {"wheelwarden.dev/python-packages": "packages: [six]"}}}

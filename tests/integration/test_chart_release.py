@@ -10,16 +10,8 @@ import yaml
 from tests.chart.helm import CHART, Helm, find_helm
 from tests.integration.standin_objects import make_namespace
 from wheelwarden.api.errors import NotFound
-from wheelwarden.kube import (
-    LEASES,
-    MUTATING_WEBHOOKS,
-    NAMESPACES,
-    SECRETS,
-    VALIDATING_WEBHOOKS,
-    Cluster,
-    Object,
-    Resource,
-)
+from wheelwarden.api.objects import Object
+from wheelwarden.kube import LEASES, MUTATING_WEBHOOKS, NAMESPACES, SECRETS, VALIDATING_WEBHOOKS, Cluster, Resource
 
 RELEASE = "guard"
 NAME = "guard-wheelwarden"

@@ -18,7 +18,8 @@ from tests.integration.controller_world import (
 )
 from tests.integration.standin_objects import kaspr_app, make_namespace, until
 from wheelwarden.api import names
-from wheelwarden.kube import CLAIMS, EVENTS, KASPRAPPS, NAMESPACES, PODS, STATEFUL_SETS, Cluster, Object, Resource
+from wheelwarden.api.objects import Object
+from wheelwarden.kube import CLAIMS, EVENTS, KASPRAPPS, NAMESPACES, PODS, STATEFUL_SETS, Cluster, Resource
 
 APP = "demo"
 CLAIM = "demo-app-python-packages"

@@ -23,7 +23,8 @@ from tests.integration.controller_world import (
 from tests.integration.standin_objects import DEFINITIONS, kaspr_app, make_namespace, until
 from wheelwarden.api import names
 from wheelwarden.api.errors import Forbidden
-from wheelwarden.kube import CLAIMS, EVENTS, KASPRAPPS, NAMESPACES, PODS, Cluster, Object, Resource
+from wheelwarden.api.objects import Object
+from wheelwarden.kube import CLAIMS, EVENTS, KASPRAPPS, NAMESPACES, PODS, Cluster, Resource
 
 DEFINITION = "kasprapps.kaspr.io"
 REFUSED = "WriteRefused"

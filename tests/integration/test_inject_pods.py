@@ -6,7 +6,8 @@ from typing import Any
 from tests.integration.standin_objects import notebook, until
 from tests.integration.webhook_installation import Installation, Process, kaspr_app_of
 from wheelwarden.api.errors import Forbidden
-from wheelwarden.kube import KASPRAPPS, LIMIT_RANGES, NAMESPACES, NOTEBOOKS, PODS, Cluster, Object, Resource
+from wheelwarden.api.objects import Object
+from wheelwarden.kube import KASPRAPPS, LIMIT_RANGES, NAMESPACES, NOTEBOOKS, PODS, Cluster, Resource
 
 SPEC: Object = {"containers": [{"name": "kaspr", "image": "registry.example.com/orders:1"}]}
 RESTRICTED: Object = {

@@ -17,7 +17,8 @@ from tests.integration.standin_objects import (
 )
 from tests.standins import kaspr
 from wheelwarden.api.errors import NotFound
-from wheelwarden.kube import CLAIMS, KASPRAPPS, NAMESPACES, SERVICES, STATEFUL_SETS, Cluster, Object
+from wheelwarden.api.objects import Object
+from wheelwarden.kube import CLAIMS, KASPRAPPS, NAMESPACES, SERVICES, STATEFUL_SETS, Cluster
 
 LABELS = {
     "kaspr.io/cluster": "demo",

@@ -8,7 +8,8 @@ import pytest
 
 from tests.integration.standin_objects import CONDITION, apply_crds, make_namespace, notebook, running_standins, until
 from wheelwarden.api.errors import AlreadyExists, NotFound
-from wheelwarden.kube import EVENTS, NAMESPACES, NOTEBOOKS, PODS, SERVICES, STATEFUL_SETS, Cluster, Object
+from wheelwarden.api.objects import Object
+from wheelwarden.kube import EVENTS, NAMESPACES, NOTEBOOKS, PODS, SERVICES, STATEFUL_SETS, Cluster
 
 
 @pytest.fixture

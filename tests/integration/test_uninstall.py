@@ -20,7 +20,8 @@ from tests.integration.test_controller_process import running
 from wheelwarden.api import names
 from wheelwarden.api.errors import Conflict
 from wheelwarden.api.kinds import KINDS
-from wheelwarden.kube import CLAIMS, KASPRAPPS, LEASES, NAMESPACES, NOTEBOOKS, PODS, Cluster, Object, Resource
+from wheelwarden.api.objects import Object
+from wheelwarden.kube import CLAIMS, KASPRAPPS, LEASES, NAMESPACES, NOTEBOOKS, PODS, Cluster, Resource
 
 RELEASE = "guard"
 LEASE = "guard-wheelwarden-controller"

@@ -8,7 +8,8 @@ import pytest
 from tests.integration.controller_world import SIX, Controller, pod, report_by_kubelet, result
 from tests.integration.standin_objects import kaspr_app, make_namespace, until
 from wheelwarden.api import names
-from wheelwarden.kube import KASPRAPPS, NAMESPACES, PODS, Cluster, Object
+from wheelwarden.api.objects import Object
+from wheelwarden.kube import KASPRAPPS, NAMESPACES, PODS, Cluster
 from wheelwarden.verify.results import Usage
 
 TEN_MINUTES = 600

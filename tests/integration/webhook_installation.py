@@ -25,7 +25,8 @@ from tests.chart.helm import CHART, Helm, find_helm
 from tests.cluster.apiserver import ApiServer
 from tests.integration.standin_objects import ROOT, kaspr_app, make_namespace, until
 from webhook.settings import Settings, read_settings
-from wheelwarden.kube import MUTATING_WEBHOOKS, NAMESPACES, SECRETS, VALIDATING_WEBHOOKS, Cluster, Object
+from wheelwarden.api.objects import Object
+from wheelwarden.kube import MUTATING_WEBHOOKS, NAMESPACES, SECRETS, VALIDATING_WEBHOOKS, Cluster
 
 RELEASE = "door"
 NAME = "door-wheelwarden"

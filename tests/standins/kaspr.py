@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.standins.loop import owner_reference
-from wheelwarden.kube import Object
+from wheelwarden.api.objects import Object
 
 APP_LABEL = "kaspr.io/app"
 CONTAINER = "kaspr"

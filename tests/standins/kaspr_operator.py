@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from tests.standins import kaspr as decide
 from tests.standins.loop import Key, Loop, Source, key_by_label, own_key
 from wheelwarden.api.errors import AlreadyExists, Conflict, KubeError, NotFound, Unreachable
-from wheelwarden.kube import CLAIMS, KASPRAPPS, PODS, SERVICES, STATEFUL_SETS, Cluster, Object
+from wheelwarden.api.objects import Object
+from wheelwarden.kube import CLAIMS, KASPRAPPS, PODS, SERVICES, STATEFUL_SETS, Cluster
 
 # The real one names no field manager; this is what the API server makes of its client library's user agent.
 FIELD_MANAGER = "OpenAPI-Generator"

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from wheelwarden.api.errors import Conflict, KubeError, NotFound, Unreachable
-from wheelwarden.kube import Cluster, Object, Resource
+from wheelwarden.api.objects import Object
+from wheelwarden.kube import Cluster, Resource
 
 RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 10.0

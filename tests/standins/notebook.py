@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.standins.loop import owner_reference
-from wheelwarden.kube import Object
+from wheelwarden.api.objects import Object
 
 STOP_ANNOTATION = "kubeflow-resource-stopped"
 NOTEBOOK_LABEL = "notebook-name"

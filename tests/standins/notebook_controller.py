@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from tests.standins import notebook as decide
 from tests.standins.loop import Key, Loop, Source, is_owned_by, key_by_label, own_key
 from wheelwarden.api.errors import AlreadyExists, NotFound
-from wheelwarden.kube import EVENTS, NOTEBOOKS, PODS, SERVICES, STATEFUL_SETS, Cluster, Object
+from wheelwarden.api.objects import Object
+from wheelwarden.kube import EVENTS, NOTEBOOKS, PODS, SERVICES, STATEFUL_SETS, Cluster
 
 FIELD_MANAGER = "manager"  # what controller-runtime makes of the real one's program name
 

@@ -144,8 +144,24 @@ def is_written(condition: Condition, conditions: Iterable[Mapping[str, Any]], ge
     return False
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConditionShape:
+    """Which fields a condition has beside type, status, reason, message and lastTransitionTime: what its CRD keeps."""
+
+    observed_generation: bool
+    last_probe_time: bool
+
+
+POD_CONDITIONS: Final = ConditionShape(observed_generation=False, last_probe_time=True)
+
+
 def written(
-    condition: Condition, conditions: Iterable[Mapping[str, Any]], now: str, *, generation: int | None = None
+    condition: Condition,
+    conditions: Iterable[Mapping[str, Any]],
+    now: str,
+    *,
+    shape: ConditionShape = POD_CONDITIONS,
+    generation: int = 0,
 ) -> dict[str, str | int]:
     """The condition with its times (RFC 3339); lastTransitionTime stays where the status is unchanged.
 
@@ -153,7 +169,8 @@ def written(
         condition: what it is to say.
         conditions: the entries of before, in the object's status or as we wrote them last.
         now: the time.
-        generation: `metadata.generation` of a custom resource; None for a Pod.
+        shape: which fields it is to have.
+        generation: `metadata.generation` of the object, for observedGeneration.
     """
     transition = now
     for entry in conditions:
@@ -165,5 +182,6 @@ def written(
         "reason": condition.reason,
         "message": condition.message,
         "lastTransitionTime": transition,
-        **({"lastProbeTime": now} if generation is None else {"observedGeneration": generation}),
+        **({"lastProbeTime": now} if shape.last_probe_time else {}),
+        **({"observedGeneration": generation} if shape.observed_generation else {}),
     }

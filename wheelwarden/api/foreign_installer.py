@@ -17,8 +17,6 @@ HASH_VARIABLE: Final = "PACKAGES_HASH"
 SCRIPT_VARIABLES: Final = frozenset({"INDEX_URL", "EXTRA_INDEX_URLS", "TRUSTED_HOSTS", "GCS_BUCKET", "GCS_OBJECT_KEY"})
 SCRIPT_VOLUMES: Final = frozenset({"gcs-sa-key"})
 
-Object = Mapping[str, Any]
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ForeignInstaller:
@@ -33,10 +31,10 @@ class ForeignInstaller:
     """
 
     position: int
-    mount: Object
+    mount: Mapping[str, Any]
     main_position: int
     packages_hash: str
-    container: Object
+    container: Mapping[str, Any]
 
     @property
     def path(self) -> str:
@@ -44,7 +42,7 @@ class ForeignInstaller:
         return str(self.mount["mountPath"])
 
     @property
-    def variables(self) -> list[Object]:
+    def variables(self) -> list[Mapping[str, Any]]:
         """What its container is given to install with: proxies, pip configuration, keys for git."""
         return [
             variable
@@ -53,7 +51,7 @@ class ForeignInstaller:
         ]
 
     @property
-    def mounts(self) -> list[Object]:
+    def mounts(self) -> list[Mapping[str, Any]]:
         """What is mounted into its container beside the packages: deploy keys, certificates, pip configuration."""
         return [
             mount
@@ -62,13 +60,13 @@ class ForeignInstaller:
         ]
 
 
-def has_own_size(spec: Object, volume: Any) -> bool:
+def has_own_size(spec: Mapping[str, Any], volume: Any) -> bool:
     """Whether a pod's volume of that name has a size of its own: an emptyDir and a hostPath are parts of the node's disk."""
     found = [one for one in spec.get("volumes") or [] if one.get("name") == volume]
     return not any("emptyDir" in one or "hostPath" in one for one in found)
 
 
-def find_installer(main: Object, init_containers: Sequence[Object]) -> ForeignInstaller | None:
+def find_installer(main: Mapping[str, Any], init_containers: Sequence[Mapping[str, Any]]) -> ForeignInstaller | None:
     """The installer of another owner, None where there is none or where its packages lie cannot be told.
 
     Args:
@@ -101,7 +99,7 @@ def find_installer(main: Object, init_containers: Sequence[Object]) -> ForeignIn
     return None
 
 
-def owners_hash(containers: Sequence[Object]) -> str:
+def owners_hash(containers: Sequence[Mapping[str, Any]]) -> str:
     """What the owner of the first container that says so calls its set of packages; empty where none says it."""
     for container in containers:
         for variable in container.get("env") or []:

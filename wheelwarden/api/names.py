@@ -65,7 +65,6 @@ IMPORTS_VERIFIED: Final = "wheelwarden.dev/ImportsVerified"
 # Labels of pods, as the two upstream controllers set them (upstream-kaspr, upstream-notebook).
 NOTEBOOK_NAME_LABEL: Final = "notebook-name"
 KASPR_APP_LABEL: Final = "kaspr.io/app"
-KASPR_KIND_LABEL: Final = "kaspr.io/kind"
 
 # Labels of the claims that we make.
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from wheelwarden.api.kinds import Kind
+from wheelwarden.api.kinds import WorkloadKind
 from wheelwarden.api.types import PackagesSpec
 
 ROLLOUTS: Final = ("auto", "manual")
@@ -29,7 +29,7 @@ class Request:
         verify_now: any text; a new one asks for a new probe.
     """
 
-    kind: Kind
+    kind: WorkloadKind
     namespace: str
     name: str
     uid: str

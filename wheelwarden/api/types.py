@@ -7,7 +7,7 @@ values are allowed is the business of `wheelwarden.rules`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 DEFAULT_PYPI_USERNAME_KEY: Final = "username"
 DEFAULT_PYPI_PASSWORD_KEY: Final = "password"  # noqa: S105 - the name of a key in a Secret
@@ -19,8 +19,6 @@ DEFAULT_GCS_SECRET_KEY: Final = "sa.json"  # noqa: S105 - the name of a key in a
 DEFAULT_INSTALL_RETRIES: Final = 3
 DEFAULT_INSTALL_TIMEOUT: Final = 600  # seconds, for one attempt
 DEFAULT_INSTALL_ON_FAILURE: Final = "block"
-
-AccessMode = Literal["ReadWriteOnce", "ReadWriteMany", "ReadOnlyMany", "ReadWriteOncePod"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

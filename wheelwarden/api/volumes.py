@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from wheelwarden.api import names
-from wheelwarden.api.kinds import annotations_of, mapping_in
+from wheelwarden.api.install_owner import InstallOwner
+from wheelwarden.api.objects import annotations_of, mapping_in
 from wheelwarden.api.request import Request
 
 SHARED: Final = "shared-pvc"  # a volume that several nodes can mount
@@ -31,17 +32,16 @@ def is_ours(request: Request, claim: Mapping[str, Any]) -> bool:
     return all(labels.get(label) == value for label, value in marks(request).items())
 
 
-def cache_mode(request: Request, claim: Mapping[str, Any] | None, *, beside: bool = False) -> str:
+def cache_mode(request: Request, claim: Mapping[str, Any] | None, *, owner: InstallOwner = InstallOwner.OURS) -> str:
     """Where pods made now keep their packages: `shared-pvc`, `pvc` or `emptyDir`.
 
     Args:
         request: what the owner asks for; with packages.
         claim: the claim of the wanted name, None where there is none (yet).
-        beside: whether another owner installs the packages, or did until its installer was taken over: then the claim
-            is that owner's, and is used as it is.
+        owner: who installs. Where it is not us, the claim is that owner's, and is used as it is.
     """
     assert request.packages is not None
-    if beside:
+    if owner is not InstallOwner.OURS:
         return EMPTY if claim is None else _mode(mapping_in(claim, "spec").get("accessModes"))
     cache = request.packages.cache
     if not cache.enabled or cache.type != "pvc":

@@ -10,7 +10,8 @@ from typing import Any
 from wheelwarden.api import names
 from wheelwarden.api.conditions import TRUE, find
 from wheelwarden.api.errors import NotFound, UnusableInput
-from wheelwarden.api.kinds import KINDS, Kind, annotations_of, is_alive
+from wheelwarden.api.kinds import WorkloadKind, all_kinds
+from wheelwarden.api.objects import annotations_of, is_alive
 from wheelwarden.api.redaction import printable
 from wheelwarden.cli import exits
 from wheelwarden.cli.clusters import add_cluster_arguments
@@ -25,15 +26,19 @@ EPILOG = (
     "Exit codes: 0 everything is proven, 1 something failed or is not proven yet, 2 the cluster could not be asked."
 )
 
-Object = Mapping[str, Any]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the subcommand."""
-    parser.add_argument("object", metavar="NAMESPACE/NAME", help="a Notebook or KasprApp")
-    parser.add_argument("--kind", choices=[kind.name for kind in KINDS], help="where both kinds have that name")
+    parser.add_argument("object", metavar="NAMESPACE/NAME", help=f"a {_either()}")
+    parser.add_argument(
+        "--kind", choices=[kind.name for kind in all_kinds()], help="where several kinds have that name"
+    )
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="text (default) or json")
     add_cluster_arguments(parser)
+
+
+def _either(kinds: Sequence[WorkloadKind] = ()) -> str:
+    return " or ".join(kind.name for kind in kinds or all_kinds())
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -45,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     namespace, _, name = arguments.object.partition("/")
     if not namespace or not name or "/" in name:
         raise UnusableInput(f"{printable(arguments.object)}: give NAMESPACE/NAME, such as team-a/analysis")
-    kinds = [kind for kind in KINDS if arguments.kind in (None, kind.name)]
+    kinds = [kind for kind in all_kinds() if arguments.kind in (None, kind.name)]
     pods = asyncio.run(_read(kinds, namespace, name, arguments.kubeconfig, arguments.context))
     results = [read_pod_results(pod) for pod in pods]
     if arguments.output == "json":
@@ -54,9 +59,12 @@ def run(arguments: argparse.Namespace) -> int:
         for line in describe(results):
             say(line)
     if not results:
-        complain(
-            f"{arguments.object} has no running pod; a Notebook's last result is in {names.LAST_RESULT_ANNOTATION}"
-        )
+        kept = [
+            f"; a {kind.name}'s last result is in {kind.last_result_annotation}"
+            for kind in all_kinds()
+            if kind.last_result_annotation
+        ]
+        complain(f"{arguments.object} has no running pod{''.join(kept)}")
     proven = results and all(
         condition is None or condition["status"] == TRUE
         for result in results
@@ -65,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     return exits.CLEAN if proven else exits.DENIED
 
 
-def read_pod_results(pod: Object) -> dict[str, Any]:
+def read_pod_results(pod: Mapping[str, Any]) -> dict[str, Any]:
     """What a pod carries of ours: `{pod, packagesInstalled, importsVerified, python, time, modules, omitted}`.
 
     The conditions are `{status, reason, message}` or None; `modules` as `wheelwarden.verify.results.write_results` has
@@ -113,30 +121,30 @@ def describe(results: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def _condition(conditions: Sequence[Object], type_: str) -> dict[str, str] | None:
+def _condition(conditions: Sequence[Mapping[str, Any]], type_: str) -> dict[str, str] | None:
     found = find(conditions, type_)
     return {"status": found.status, "reason": found.reason, "message": found.message} if found else None
 
 
 async def _read(
-    kinds: Sequence[Kind], namespace: str, name: str, kubeconfig: Path | None, context: str | None
-) -> list[Object]:
+    kinds: Sequence[WorkloadKind], namespace: str, name: str, kubeconfig: Path | None, context: str | None
+) -> list[Mapping[str, Any]]:
     """The living pods of the one object of that name. Raises UnusableInput where there is none, or more than one."""
-    from wheelwarden.kube import PODS, Cluster, Resource  # here: no other subcommand needs the client
+    from wheelwarden.kube import PODS, Cluster, resource_for  # here: no other subcommand needs the client
 
     connecting = Cluster.connect(kubeconfig=kubeconfig, context=context, field_manager="wheelwarden-results")
     async with await connecting as cluster:
         found = []
         for kind in kinds:
-            resource = Resource(group=kind.group, version=kind.versions[0], plural=kind.plural, kind=kind.name)
             try:
-                await cluster.get(resource, name, namespace)
+                await cluster.get(resource_for(kind), name, namespace)
             except NotFound:
                 continue  # also where the cluster does not serve the kind
             found.append(kind)
         if not found:
-            raise UnusableInput(f"there is no {' or '.join(kind.name for kind in kinds)} {namespace}/{name}")
+            raise UnusableInput(f"there is no {_either(kinds)} {namespace}/{name}")
         if len(found) > 1:
-            raise UnusableInput(f"{namespace}/{name} is both a Notebook and a KasprApp: say which by --kind")
-        pods = (await cluster.list(PODS, namespace, labels=f"{found[0].pod_label}={name}")).items
+            several = " and a ".join(kind.name for kind in found)
+            raise UnusableInput(f"{namespace}/{name} is both a {several}: say which by --kind")
+        pods = (await cluster.list(PODS, namespace, labels=found[0].pods_of(name))).items
         return sorted((pod for pod in pods if is_alive(pod)), key=lambda pod: str(pod["metadata"]["name"]))

@@ -1,6 +1,6 @@
 """The only room that imports kubernetes-asyncio; everybody else gets plain dicts and our own errors."""
 
-from wheelwarden.kube.client import Cluster, Listing, Object, WatchEvent, default_namespace
+from wheelwarden.kube.client import Cluster, Listing, WatchEvent, default_namespace
 from wheelwarden.kube.exec import ExecResult
 from wheelwarden.kube.resources import (
     CLAIMS,
@@ -21,6 +21,7 @@ from wheelwarden.kube.resources import (
     VALIDATING_WEBHOOKS,
     VOLUMES,
     Resource,
+    resource_for,
 )
 
 __all__ = [
@@ -44,8 +45,8 @@ __all__ = [
     "Cluster",
     "ExecResult",
     "Listing",
-    "Object",
     "Resource",
     "WatchEvent",
     "default_namespace",
+    "resource_for",
 ]

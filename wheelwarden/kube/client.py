@@ -30,6 +30,7 @@ from wheelwarden.api.errors import (
     Unreachable,
     UnusableInput,
 )
+from wheelwarden.api.objects import Object
 from wheelwarden.kube.exec import ExecResult, run_in_container
 from wheelwarden.kube.resources import PODS, Resource
 
@@ -51,8 +52,6 @@ NO_LOG: Final = "unable to retrieve container logs for "
 LOG_LIMIT_BYTES: Final = 1 << 20  # of a log: its lines may be as long as a container likes
 LOG_PAUSES_SECONDS: Final = (0.3, 0.6, 1.2)
 MESSAGE_LIMIT: Final = 2000  # characters of an API server's message that are kept
-
-Object = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

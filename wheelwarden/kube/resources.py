@@ -1,7 +1,10 @@
 """The kinds of objects that Wheelwarden reads or writes, as the API server addresses them."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
+
+from wheelwarden.api.kinds import KASPR_APP, NOTEBOOK, WorkloadKind
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,5 +64,13 @@ MUTATING_WEBHOOKS: Final = Resource(
     kind="MutatingWebhookConfiguration",
     namespaced=False,
 )
-NOTEBOOKS: Final = Resource(group="kubeflow.org", version="v1", plural="notebooks", kind="Notebook")
-KASPRAPPS: Final = Resource(group="kaspr.io", version="v1alpha1", plural="kasprapps", kind="KasprApp")
+
+
+@cache
+def resource_for(kind: WorkloadKind) -> Resource:
+    """The resource of a guarded kind, in the version that we read; the same one at each call."""
+    return Resource(group=kind.group, version=kind.versions[0], plural=kind.plural, kind=kind.name)
+
+
+NOTEBOOKS: Final = resource_for(NOTEBOOK)
+KASPRAPPS: Final = resource_for(KASPR_APP)

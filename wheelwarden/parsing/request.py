@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from wheelwarden.api import names
-from wheelwarden.api.kinds import KASPR_APP, PACKAGES_FIELD, Kind, annotations_of, kind_of, mapping_in
+from wheelwarden.api.kinds import PACKAGES_FIELD, WorkloadKind, kind_of
+from wheelwarden.api.objects import annotations_of, mapping_in
 from wheelwarden.api.redaction import shown
 from wheelwarden.api.request import INSTALLS, ROLLOUTS, Request
 from wheelwarden.api.violations import Action, Violation, key_path
@@ -86,20 +87,20 @@ def our_keys(annotations: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def kind_of_object(obj: Mapping[str, Any]) -> Kind | None:
+def kind_of_object(obj: Mapping[str, Any]) -> WorkloadKind | None:
     """The guarded kind of an object, None where it is not ours."""
     api_version, kind = obj.get("apiVersion"), obj.get("kind")
     return kind_of(api_version, kind) if isinstance(api_version, str) and isinstance(kind, str) else None
 
 
-def packages_path(kind: Kind) -> str:
+def packages_path(kind: WorkloadKind) -> str:
     """Where objects of a kind keep their packages: `spec.pythonPackages`, or the annotation."""
-    return PACKAGES_FIELD if kind is KASPR_APP else key_path(ANNOTATIONS_PATH, names.PACKAGES_ANNOTATION)
+    return PACKAGES_FIELD if kind.packages_field else key_path(ANNOTATIONS_PATH, names.PACKAGES_ANNOTATION)
 
 
-def read_packages_of(obj: Mapping[str, Any], kind: Kind) -> Reading | None:
+def read_packages_of(obj: Mapping[str, Any], kind: WorkloadKind) -> Reading | None:
     """The packages that an object asks for, None where it asks for none."""
-    if kind is KASPR_APP:
+    if kind.packages_field:
         data = mapping_in(obj, "spec").get("pythonPackages")
         return None if data is None else read_packages(data, PACKAGES_FIELD)
     text = annotations_of(obj).get(names.PACKAGES_ANNOTATION)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from wheelwarden.api.kinds import KASPR_APP, mapping_in, wanted_replicas
+from wheelwarden.api.objects import mapping_in
 from wheelwarden.api.quantities import parse_quantity
 from wheelwarden.api.redaction import shown
 from wheelwarden.api.types import Cache
@@ -104,7 +104,7 @@ def _access_mode(subject: Subject) -> Iterable[Finding]:
 
 def _single_node(subject: Subject) -> Iterable[Finding]:
     for cache in _cache(subject):
-        replicas = wanted_replicas(subject.kind, subject.obj)
+        replicas = subject.kind.wanted_replicas(subject.obj)
         shared = cache.enabled and cache.type == "pvc" and subject.package_count
         if shared and replicas > 1 and cache.access_mode in ("ReadWriteOnce", "ReadWriteOncePod"):
             yield Finding(
@@ -129,7 +129,8 @@ def _storage_class(subject: Subject) -> Iterable[Finding]:
 
 def _not_enabled(subject: Subject) -> Iterable[Finding]:
     written = mapping_in(mapping_in(mapping_in(subject.obj, "spec"), "pythonPackages"), "cache")
-    if subject.kind is not KASPR_APP or not written or not subject.package_count or subject.lost("cache.enabled"):
+    made_false_by = subject.kind.cache_default_of
+    if not made_false_by or not written or not subject.package_count or subject.lost("cache.enabled"):
         return
     for cache in _cache(subject):
         if cache.type != "pvc":
@@ -138,7 +139,7 @@ def _not_enabled(subject: Subject) -> Iterable[Finding]:
             yield Finding(
                 path=f"{subject.base}.cache.enabled",
                 value=None,
-                reason="Kaspr's CRD makes it false as soon as cache is given, so there is no volume: each pod installs"
+                reason=f"{made_false_by} makes it false as soon as cache is given, so there is no volume: each pod installs"
                 " for itself",
                 remedy="Write enabled: true beside it, or enabled: false if that is meant",
             )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from wheelwarden.api.kinds import claim_name, mapping_in
+from wheelwarden.api.objects import mapping_in
 from wheelwarden.api.quantities import parse_quantity
 from wheelwarden.api.redaction import shown
 from wheelwarden.api.types import Cache, PackagesSpec
@@ -27,7 +27,7 @@ def _has_claim(spec: PackagesSpec) -> bool:
 
 
 def _claim(subject: Subject) -> str:
-    return claim_name(subject.kind, str(mapping_in(subject.obj, "metadata").get("name", "")))
+    return subject.kind.claim_name(str(mapping_in(subject.obj, "metadata").get("name", "")))
 
 
 def _shrinks(subject: Subject) -> Iterable[Finding]:

@@ -6,7 +6,8 @@ from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from wheelwarden.api import names
-from wheelwarden.api.kinds import NOTEBOOK, Kind, annotations_of
+from wheelwarden.api.kinds import WorkloadKind
+from wheelwarden.api.objects import annotations_of
 from wheelwarden.api.types import PackagesSpec
 from wheelwarden.api.violations import Fault, Violation, item_path
 from wheelwarden.parsing.index_url import Index, TrustedHost, read_index, read_trusted_host
@@ -39,7 +40,7 @@ class _Parts:
 
 def read_subject(
     obj: Mapping[str, Any],
-    kind: Kind,
+    kind: WorkloadKind,
     policy: Policy,
     *,
     old: Mapping[str, Any] | None = None,
@@ -76,18 +77,17 @@ def read_subject(
     )
 
 
-def _read_parts(obj: Mapping[str, Any], kind: Kind, annotations: Mapping[str, str], limit: int) -> _Parts:
-    if kind is NOTEBOOK:
+def _read_parts(obj: Mapping[str, Any], kind: WorkloadKind, annotations: Mapping[str, str], limit: int) -> _Parts:
+    if not kind.packages_field:
         text = annotations.get(names.PACKAGES_ANNOTATION)
         if isinstance(text, str) and len(text) <= _REMEMBERED_CHARACTERS:
-            return _read_text(text, limit)
+            return _read_text(text, packages_path(kind), limit)
     return _parts_of(read_packages_of(obj, kind), packages_path(kind), limit)
 
 
 # An admission controller sees the same text again and again: at dry run, at creation, at every update.
 @lru_cache(maxsize=256)
-def _read_text(text: str, limit: int) -> _Parts:
-    base = packages_path(NOTEBOOK)
+def _read_text(text: str, base: str, limit: int) -> _Parts:
     return _parts_of(read_annotation(text, base), base, limit)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from wheelwarden.api.kinds import annotations_of, mapping_in
+from wheelwarden.api.objects import annotations_of, mapping_in
 from wheelwarden.api.violations import Action, Violation
 from wheelwarden.parsing.packages_spec import SPEC_FIELDS
 from wheelwarden.parsing.request import asks_anything, kind_of_object, our_keys, own_part

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Final
 
-from wheelwarden.api.kinds import KASPR_APP, mapping_in
 from wheelwarden.api.quantities import parse_quantity
 from wheelwarden.api.redaction import shown
 from wheelwarden.api.violations import Action, key_path
@@ -174,8 +173,8 @@ IMAGE_AND_PACKAGES: Final = "Both image and pythonPackages specified - packages 
 
 
 def _image(subject: Subject) -> Iterable[Finding]:
-    image = mapping_in(subject.obj, "spec").get("image")
-    if subject.kind is KASPR_APP and image and subject.package_count:
+    image = subject.kind.own_image(subject.obj)
+    if image and subject.package_count:
         yield Finding(
             path="spec.image",
             value=shown(image),

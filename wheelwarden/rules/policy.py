@@ -29,7 +29,7 @@ from typing import Any, Final
 from packaging.utils import canonicalize_name
 
 from wheelwarden.api.errors import UnusableInput
-from wheelwarden.api.kinds import mapping_in
+from wheelwarden.api.objects import mapping_in
 from wheelwarden.api.redaction import shown
 from wheelwarden.api.request import Request
 from wheelwarden.api.violations import Action

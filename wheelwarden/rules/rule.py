@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from wheelwarden.api.kinds import Kind
+from wheelwarden.api.kinds import WorkloadKind
 from wheelwarden.api.redaction import shown
 from wheelwarden.api.types import PackagesSpec
 from wheelwarden.api.violations import Action, Fault
@@ -67,7 +67,7 @@ class Subject:
     """
 
     obj: Mapping[str, Any]
-    kind: Kind
+    kind: WorkloadKind
     policy: Policy
     annotations: Mapping[str, str]
     spec: PackagesSpec | None

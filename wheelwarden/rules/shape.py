@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from wheelwarden.api import names
-from wheelwarden.api.kinds import KASPR_APP, NOTEBOOK, PACKAGES_FIELD, kind_of_unknown_version, mapping_in
+from wheelwarden.api.kinds import PACKAGES_FIELD, all_kinds, kind_of_unknown_version
+from wheelwarden.api.objects import mapping_in
 from wheelwarden.api.redaction import shown
 from wheelwarden.api.violations import Action, key_path
 from wheelwarden.parsing.request import ANNOTATIONS_PATH
@@ -12,18 +13,19 @@ from wheelwarden.rules.rule import Finding, Reported, Rule, Subject
 
 
 def _misplaced(subject: Subject) -> Iterable[Finding]:
-    if subject.kind is KASPR_APP and names.PACKAGES_ANNOTATION in subject.annotations:
+    kind = subject.kind
+    if kind.packages_field and names.PACKAGES_ANNOTATION in subject.annotations:
         yield Finding(
             path=key_path(ANNOTATIONS_PATH, names.PACKAGES_ANNOTATION),
             value=None,
-            reason="a KasprApp has no such annotation, so nothing of it would be installed",
+            reason=f"a {kind.name} has no such annotation, so nothing of it would be installed",
             remedy=f"Write it as {PACKAGES_FIELD}",
         )
-    if subject.kind is NOTEBOOK and mapping_in(subject.obj, "spec").get("pythonPackages") is not None:
+    if not kind.packages_field and mapping_in(subject.obj, "spec").get("pythonPackages") is not None:
         yield Finding(
             path=PACKAGES_FIELD,
             value=None,
-            reason="a Notebook has no such field: Kubernetes drops it, and nothing of it would be installed",
+            reason=f"a {kind.name} has no such field: Kubernetes drops it, and nothing of it would be installed",
             remedy=f"Write it as the annotation {names.PACKAGES_ANNOTATION}",
         )
 
@@ -74,6 +76,10 @@ def _never(_: Subject) -> Iterable[Finding]:
     return ()  # what has an unknown version is not read; `judge` asks `find_unknown_version`
 
 
+_PLACES: Final = ", ".join(
+    f"a {kind.name} in {PACKAGES_FIELD if kind.packages_field else 'the annotation'}" for kind in all_kinds()
+)
+
 RULES: Final = (
     Rule(
         id="shape-syntax",
@@ -111,7 +117,7 @@ RULES: Final = (
     Rule(
         id="packages-misplaced",
         action=Action.DENY,
-        summary="A Notebook asks by the annotation, a KasprApp by spec.pythonPackages",
+        summary=f"Packages are asked for where the kind has them: {_PLACES}",
         bad="{kind: KasprApp, metadata: {annotations: {wheelwarden.dev/python-packages: 'packages: [requests]'}}}",
         good="{kind: KasprApp, spec: {pythonPackages: {packages: [requests]}}}",
         check=_misplaced,
@@ -136,7 +142,7 @@ RULES: Final = (
     Rule(
         id=UNKNOWN_VERSION,
         action=Action.WARN,
-        summary="A KasprApp or Notebook has a version that Wheelwarden knows; others are not judged at all",
+        summary="An object has a version of its kind that Wheelwarden knows; others are not judged at all",
         bad="{apiVersion: kaspr.io/v1, kind: KasprApp, spec: {pythonPackages: {packages: [requests]}}}",
         good="{apiVersion: kaspr.io/v1alpha1, kind: KasprApp, spec: {pythonPackages: {packages: [requests]}}}",
         check=_never,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from wheelwarden.api.kinds import KASPR_APP, PACKAGES_FIELD
+from wheelwarden.api.kinds import PACKAGES_FIELD, kind_of_bare_spec
 from wheelwarden.api.violations import Action, Violation
 from wheelwarden.rules.engine import judge
 
@@ -26,7 +26,8 @@ def judge_spec(spec: Mapping[str, Any]) -> list[Violation]:
     """All violations of one `pythonPackages`, as `judge` gives them; paths begin with `spec.pythonPackages`."""
     # None is left out everywhere else; here it was handed over as the spec.
     data = [] if spec is None else spec
-    return judge({"apiVersion": KASPR_APP.api_version, "kind": KASPR_APP.name, "spec": {"pythonPackages": data}})
+    kind = kind_of_bare_spec()
+    return judge({"apiVersion": kind.api_version, "kind": kind.name, "spec": {"pythonPackages": data}})
 
 
 def _line(violation: Violation) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from wheelwarden.api import names
 from wheelwarden.api.errors import KubeError, NotFound, WheelwardenError
 from wheelwarden.api.foreign_installer import find_installer
-from wheelwarden.api.kinds import annotations_of
+from wheelwarden.api.objects import Object, annotations_of
 from wheelwarden.kube import PODS, Cluster
 from wheelwarden.verify.contract import OVERHEAD_SECONDS, PodReference, read_running_pod
 from wheelwarden.verify.image_test.cleanup import Made, unbroken
@@ -20,8 +20,6 @@ from wheelwarden.verify.throwaway import build_throwaway
 LOOK_SECONDS: Final = 0.5
 START_SECONDS: Final = 300.0  # that the throwaway pod has to start: it may have to install
 SPARE_SECONDS: Final = 120  # after which it ends by itself, were nobody left to delete it
-
-Object = dict[str, Any]
 
 
 class ProfileNotRun(WheelwardenError):  # noqa: N818 - named for what it says

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from wheelwarden.api import names
-from wheelwarden.api.kinds import annotations_of
+from wheelwarden.api.objects import Object, annotations_of
 
 SLEEPER: Final = "import signal; signal.signal(signal.SIGTERM, lambda *_: exit(0)); signal.pause()"
 # What belongs to the running pod itself, or is filled in by the API server.
@@ -14,8 +14,6 @@ _OWN_FIELDS: Final = ("hostname", "subdomain", "ephemeralContainers", "priority"
 _LIVING_FIELDS: Final = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "ports", "args", "stdin", "tty",
                          "restartPolicy")  # fmt: skip
 _TOKEN_PREFIX: Final = "kube-api-access-"  # noqa: S105 - of the name of a volume
-
-Object = dict[str, Any]
 
 
 def build_throwaway(pod: Mapping[str, Any], container: str, name: str, run: str, *, live_seconds: int) -> Object:

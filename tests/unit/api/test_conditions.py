@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from wheelwarden.api import names
-from wheelwarden.api.conditions import FALSE, TRUE, Condition, find, is_written, shortened, written
+from wheelwarden.api.conditions import FALSE, TRUE, Condition, ConditionShape, find, is_written, shortened, written
 
 NOW = "2026-01-31T10:30:00Z"
 BEFORE = "2026-01-01T00:00:00Z"
@@ -34,7 +34,8 @@ def test_the_transition_time_changes_with_the_status_only() -> None:
 
 
 def test_a_condition_of_a_custom_resource_tells_its_generation_and_no_probe_time() -> None:
-    assert written(condition(FALSE), [], NOW, generation=7) == {
+    shape = ConditionShape(observed_generation=True, last_probe_time=False)
+    assert written(condition(FALSE), [], NOW, shape=shape, generation=7) == {
         "type": names.IMPORTS_VERIFIED,
         "status": FALSE,
         "reason": "R",

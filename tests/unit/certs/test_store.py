@@ -15,7 +15,8 @@ from certs.authority import CA_RENEWED_BEFORE, OVERLAP, Decision, authority_expi
 from certs.rotate import INTERVAL_SECONDS, SETTLE_SECONDS, Rotation, pause_seconds
 from certs.store import CertificateStore, Ensured, Place, bundle_patch, read_material
 from wheelwarden.api.errors import Conflict, Forbidden, Invalid, KubeError, NotFound
-from wheelwarden.kube import Cluster, Object, Resource
+from wheelwarden.api.objects import Object
+from wheelwarden.kube import Cluster, Resource
 
 NOW = datetime.datetime(2026, 1, 31, 10, 30, tzinfo=datetime.UTC)
 PLACE = Place(namespace="guarding", secret="guard-certificate", registration="guard")

@@ -8,7 +8,6 @@ import pytest
 from controller.claim_plan import build_claim
 from controller.install_owner import (
     Evidence,
-    InstallOwner,
     Ownership,
     decide_owner,
     observed_generation,
@@ -16,6 +15,7 @@ from controller.install_owner import (
 )
 from controller.state import PodState, Template
 from tests.unit.controller.test_plan import SIX, pod, request
+from wheelwarden.api.install_owner import InstallOwner
 
 OURS, FOREIGN, UNKNOWN = InstallOwner.OURS, InstallOwner.FOREIGN, InstallOwner.UNKNOWN
 BARE = pod(injected=False, hash="", installer=None)

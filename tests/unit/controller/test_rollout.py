@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from controller.install_owner import InstallOwner, Ownership
+from controller.install_owner import Ownership
 from controller.rollout import Attempt, Edit, came_back, follow_edit, next_pause, stuck_pod, why_outdated
 from controller.state import PodState, Template
 from tests.unit.controller.test_plan import SIX, pod, request
+from wheelwarden.api.install_owner import InstallOwner
 
 FOREIGN = Ownership(owner=InstallOwner.FOREIGN, reason="it installs", installer=True)
 OURS = Ownership(owner=InstallOwner.OURS, reason="it does not")

@@ -18,6 +18,7 @@ from controller.status import (
 )
 from wheelwarden.api import names
 from wheelwarden.api.conditions import FALSE, TRUE, UNKNOWN, Condition, Reason
+from wheelwarden.api.install_owner import InstallOwner
 from wheelwarden.api.kinds import KASPR_APP, NOTEBOOK
 from wheelwarden.api.request import Request
 from wheelwarden.api.volumes import EMPTY, SHARED, marks
@@ -349,19 +350,19 @@ GIVEN_UP = {"metadata": {**OURS["metadata"], "annotations": {names.CACHE_FALLBAC
 
 
 @pytest.mark.parametrize(
-    ("settled", "beside", "troubles"),
+    ("settled", "owner", "troubles"),
     [
-        (Settled(), False, []),
-        (Settled(claim=OURS), False, []),
-        (Settled(hindrance=obstacle(Reason.CLAIM_REFUSED, "No.")), False, ["refused"]),
-        (Settled(hindrance=obstacle(Reason.INVALID_SPEC, "No.")), False, []),
-        (Settled(claim=OURS, waiting=obstacle(Reason.CLAIM_PENDING, "Wait.")), False, ["pending"]),
-        (Settled(claim=GIVEN_UP, warnings=("It keeps its size.",)), False, ["fallback", "unlike"]),
-        (Settled(claim={"metadata": {}}), False, ["conflict"]),
-        (Settled(claim={"metadata": {}}), True, []),
+        (Settled(), InstallOwner.OURS, []),
+        (Settled(claim=OURS), InstallOwner.OURS, []),
+        (Settled(hindrance=obstacle(Reason.CLAIM_REFUSED, "No.")), InstallOwner.OURS, ["refused"]),
+        (Settled(hindrance=obstacle(Reason.INVALID_SPEC, "No.")), InstallOwner.OURS, []),
+        (Settled(claim=OURS, waiting=obstacle(Reason.CLAIM_PENDING, "Wait.")), InstallOwner.OURS, ["pending"]),
+        (Settled(claim=GIVEN_UP, warnings=("It keeps its size.",)), InstallOwner.OURS, ["fallback", "unlike"]),
+        (Settled(claim={"metadata": {}}), InstallOwner.OURS, ["conflict"]),
+        (Settled(claim={"metadata": {}}), InstallOwner.FOREIGN, []),
     ],
 )
 def test_what_is_wrong_with_a_claim_has_a_closed_set_of_names(
-    settled: Settled, beside: bool, troubles: list[str]
+    settled: Settled, owner: InstallOwner, troubles: list[str]
 ) -> None:
-    assert claim_troubles(request(), settled, beside=beside) == troubles
+    assert claim_troubles(request(), settled, owner) == troubles

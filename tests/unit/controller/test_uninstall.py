@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from controller import uninstall
-from controller.uninstall import clear_app, clear_pod
+from controller.uninstall import clear_object, clear_pod
 from wheelwarden.api import names
+from wheelwarden.api.kinds import KASPR_APP
 from wheelwarden.parsing.packages_hash import compute_packages_hash
 
 OURS = [{"type": names.PACKAGES_INSTALLED, "status": "True"}, {"type": names.IMPORTS_VERIFIED, "status": "True"}]
@@ -42,17 +43,17 @@ def test_a_pod_loses_our_conditions_and_the_last_probe() -> None:
 def test_an_app_loses_our_conditions_and_status_and_keeps_the_operators() -> None:
     version = {"resourceVersion": "7"}
     mine = {"hash": compute_packages_hash(SIX)}
-    assert clear_app(app(conditions=[READY, *OURS], pythonPackages=mine)) == {
+    assert clear_object(KASPR_APP, app(conditions=[READY, *OURS], pythonPackages=mine)) == {
         "metadata": version,
         "status": {"conditions": [READY], "pythonPackages": None},
     }
     theirs = {"hash": "theirs"}
-    assert clear_app(app(conditions=[READY, *OURS], pythonPackages=theirs, wheelwarden=mine)) == {
+    assert clear_object(KASPR_APP, app(conditions=[READY, *OURS], pythonPackages=theirs, wheelwarden=mine)) == {
         "metadata": version,
         "status": {"conditions": [READY], "wheelwarden": None},
     }
-    assert clear_app(app(conditions=[READY], pythonPackages=theirs)) is None
-    assert clear_app(app()) is None
+    assert clear_object(KASPR_APP, app(conditions=[READY], pythonPackages=theirs)) is None
+    assert clear_object(KASPR_APP, app()) is None
 
 
 @pytest.mark.parametrize("kubeconfig", ["nowhere", ""])

@@ -7,7 +7,8 @@ import yaml
 
 from tests.cases import kaspr_app, notebook
 from wheelwarden.api import names
-from wheelwarden.api.kinds import KASPR_APP, NOTEBOOK, mapping_in
+from wheelwarden.api.kinds import KASPR_APP, NOTEBOOK
+from wheelwarden.api.objects import mapping_in
 from wheelwarden.api.violations import Action, Violation
 from wheelwarden.rules import RULES, RULES_BY_ID, KnownSecret, Rule, judge
 from wheelwarden.rules.policy import DEFAULT, Policy, parse_policy

@@ -8,12 +8,13 @@ from typing import Any, Final, TypeVar
 
 from wheelwarden.api import names
 from wheelwarden.api.errors import Conflict, KubeError, NotFound, Unreachable
-from wheelwarden.kube import NAMESPACES, NOTEBOOKS, PODS, Cluster, Resource
+from wheelwarden.api.kinds import kind_of
+from wheelwarden.api.objects import Object
+from wheelwarden.kube import NAMESPACES, PODS, Cluster, Resource
 
 LOOK_SECONDS: Final = 0.5  # between two looks at what is being deleted
 REMOVAL_SECONDS: Final = 60.0  # for each object; then it is said to be left behind
 
-Object = dict[str, Any]
 Answer = TypeVar("Answer")
 
 
@@ -111,11 +112,11 @@ class Made:
         return False
 
     async def _pods_of(self, creation: _Creation) -> list[Object]:
-        """The pods that its controller made for a Notebook: they go after it."""
-        if creation.resource is not NOTEBOOKS:
+        """The pods that its controller made for an object of a guarded kind: they go after it."""
+        kind = kind_of(creation.resource.api_version, creation.resource.kind)
+        if kind is None:
             return []
-        label = f"{names.NOTEBOOK_NAME_LABEL}={creation.name}"
-        pods = (await self._cluster.list(PODS, creation.namespace, labels=label)).items
+        pods = (await self._cluster.list(PODS, creation.namespace, labels=kind.pods_of(creation.name))).items
         answered = creation.answer.exception() is None
         since = creation.answer.result()["metadata"]["creationTimestamp"] if answered else ""
         return [pod for pod in pods if pod["metadata"]["creationTimestamp"] >= since]

@@ -7,8 +7,6 @@ from typing import Any, Final
 
 from wheelwarden.verify.image_test.reference import clean
 
-Object = Mapping[str, Any]
-
 EVENTS_KEPT: Final = 20
 _TO_THE_SECOND: Final = len("2026-01-31T10:00:00")  # of a time as RFC 3339 writes it
 
@@ -80,7 +78,7 @@ class _Finding:
     remedy: str
 
 
-def has_failed(pod: Object) -> bool:
+def has_failed(pod: Mapping[str, Any]) -> bool:
     """Whether waiting longer is of no use: the image cannot be had, a container crashes over and over, the pod has ended.
 
     A pod that finds no node is not among them: a cluster may grow.
@@ -92,13 +90,13 @@ def has_failed(pod: Object) -> bool:
     return any(state.get("reason") in final or _ROOT_REFUSED in state.get("message", "") for state in waiting)
 
 
-def has_restarted(pod: Object) -> bool:
+def has_restarted(pod: Mapping[str, Any]) -> bool:
     """Whether a container that is to run has ended at least once."""
     statuses = _status(pod).get("containerStatuses") or []
     return any(status.get("restartCount") or _state(status, "terminated") for status in statuses)
 
 
-def waits_for(pod: Object | None, events: Sequence[Object] = ()) -> str:
+def waits_for(pod: Mapping[str, Any] | None, events: Sequence[Mapping[str, Any]] = ()) -> str:
     """What a pod that is not ready waits for, in one line; empty where it does not tell.
 
     Where there is no pod (None), the last warning of what should make it tells.
@@ -116,7 +114,9 @@ def waits_for(pod: Object | None, events: Sequence[Object] = ()) -> str:
     return f"container {unready[0]} runs and is not ready" if unready else ""
 
 
-def diagnose(pod: Object | None, events: Sequence[Object], logs: Mapping[str, str] | None = None) -> PodDiagnosticInfo:
+def diagnose(
+    pod: Mapping[str, Any] | None, events: Sequence[Mapping[str, Any]], logs: Mapping[str, str] | None = None
+) -> PodDiagnosticInfo:
     """What is wrong with a pod that did not get ready; `None` stands for a pod that was never made.
 
     Args:
@@ -142,12 +142,12 @@ def diagnose(pod: Object | None, events: Sequence[Object], logs: Mapping[str, st
     )
 
 
-def events_since(events: Sequence[Object], created: str) -> list[Object]:
+def events_since(events: Sequence[Mapping[str, Any]], created: str) -> list[Mapping[str, Any]]:
     """The events that are no older than an object: an earlier one of the same name may have left some."""
     return [event for event in events if _time_of(event)[:_TO_THE_SECOND] >= created[:_TO_THE_SECOND]]
 
 
-def _find(pod: Object | None, events: Sequence[Object]) -> _Finding:
+def _find(pod: Mapping[str, Any] | None, events: Sequence[Mapping[str, Any]]) -> _Finding:
     """The first that explains it, the most certain ones first."""
     candidates = [] if pod is None else [*_waiting_findings(pod), *_crash_findings(pod), *_end_findings(pod)]
     if candidates:
@@ -168,7 +168,7 @@ def _find(pod: Object | None, events: Sequence[Object]) -> _Finding:
     )
 
 
-def _waiting_findings(pod: Object) -> Iterator[_Finding]:
+def _waiting_findings(pod: Mapping[str, Any]) -> Iterator[_Finding]:
     by_reason = {_state(status, "waiting").get("reason"): status for status in reversed(_containers(pod))}
     for reason in _INVALID_IMAGE:
         if reason in by_reason:
@@ -189,7 +189,7 @@ def _waiting_findings(pod: Object) -> Iterator[_Finding]:
             )
 
 
-def _crash_findings(pod: Object) -> Iterator[_Finding]:
+def _crash_findings(pod: Mapping[str, Any]) -> Iterator[_Finding]:
     init = _status(pod).get("initContainerStatuses") or []
     all_ready = all(status.get("ready") for status in _containers(pod))
     for status in _containers(pod):
@@ -220,7 +220,7 @@ def _crash_findings(pod: Object) -> Iterator[_Finding]:
         yield _Finding(category=PodFailureCategory.CRASH_LOOP, cause=_one_line(cause), remedy=remedy)
 
 
-def _end_findings(pod: Object) -> Iterator[_Finding]:
+def _end_findings(pod: Mapping[str, Any]) -> Iterator[_Finding]:
     status = _status(pod)
     phase, reason = status.get("phase"), status.get("reason") or ""
     if phase not in ("Failed", "Succeeded"):
@@ -234,7 +234,7 @@ def _end_findings(pod: Object) -> Iterator[_Finding]:
         yield _Finding(category=PodFailureCategory.UNKNOWN, cause=cause, remedy=remedy)
 
 
-def _container_status(status: Object) -> ContainerStatus:
+def _container_status(status: Mapping[str, Any]) -> ContainerStatus:
     state = next(
         (name for name in ("running", "terminated", "waiting") if name in (status.get("state") or {})), "waiting"
     )
@@ -242,39 +242,39 @@ def _container_status(status: Object) -> ContainerStatus:
     return ContainerStatus(name=status["name"], ready=bool(status.get("ready")), state=state, state_reason=reason)
 
 
-def _waiting_cause(status: Object) -> str:
+def _waiting_cause(status: Mapping[str, Any]) -> str:
     waiting = _state(status, "waiting")
     message = waiting.get("message") or ""
     return _one_line(f"container {status['name']}: {waiting.get('reason')}{': ' + message if message else ''}")
 
 
-def _unscheduled(pod: Object) -> str:
+def _unscheduled(pod: Mapping[str, Any]) -> str:
     for condition in _status(pod).get("conditions") or []:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return _one_line(condition.get("message") or condition.get("reason") or "no node was found for it")
     return ""
 
 
-def _containers(pod: Object) -> list[Object]:
+def _containers(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     status = _status(pod)
     return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
 
 
-def _status(pod: Object) -> Object:
+def _status(pod: Mapping[str, Any]) -> Mapping[str, Any]:
     return pod.get("status") or {}
 
 
-def _state(container: Object, name: str) -> Object:
+def _state(container: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return (container.get("state") or {}).get(name) or {}
 
 
-def _time_of(event: Object) -> str:
+def _time_of(event: Mapping[str, Any]) -> str:
     """RFC 3339 in UTC throughout, so the text sorts as the time does, but for fractions of a second."""
     times = (event.get("lastTimestamp"), event.get("eventTime"), event["metadata"].get("creationTimestamp"))
     return next((time for time in times if time), "")
 
 
-def _text(event: Object, key: str) -> str:
+def _text(event: Mapping[str, Any], key: str) -> str:
     return str(event.get(key) or "")
 
 

@@ -21,6 +21,8 @@ from wheelwarden.api.errors import (
     UnusableInput,
     WheelwardenError,
 )
+from wheelwarden.api.kinds import NOTEBOOK
+from wheelwarden.api.objects import Object
 from wheelwarden.kube import EVENTS, NAMESPACES, PODS, SERVICE_ACCOUNTS, Cluster
 from wheelwarden.verify.contract import OVERHEAD_SECONDS, PodReference, verify_package_import_async
 from wheelwarden.verify.image_test.cleanup import Made, unbroken
@@ -38,7 +40,6 @@ RESTART_LOOKS: Final = 4  # until the kubelet has told of a container that went 
 # A Pod ends by itself this long after its test should have, were nobody left to delete it.
 SPARE_SECONDS: Final = 120
 
-Object = dict[str, Any]
 Results = Mapping[str, PackageVerificationResult]
 Verify = Callable[[str, str], Awaitable[Results]]
 
@@ -210,7 +211,7 @@ class ImageTest:
         name, namespace = self.resource.name, self.resource.namespace
         if not self._configuration.as_notebook:
             return await self._cluster.get(PODS, name, namespace)
-        pods = await self._cluster.list(PODS, namespace, labels=f"{names.NOTEBOOK_NAME_LABEL}={name}")
+        pods = await self._cluster.list(PODS, namespace, labels=NOTEBOOK.pods_of(name))
         # One that is older belongs to a Notebook of that name that was deleted a moment ago.
         ours = [pod for pod in pods.items if pod["metadata"]["creationTimestamp"] >= self._created]
         return ours[0] if ours else None

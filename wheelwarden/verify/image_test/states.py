@@ -12,11 +12,9 @@ from enum import StrEnum
 from typing import Any, Final
 
 from wheelwarden.api.errors import WheelwardenError
-from wheelwarden.api.kinds import NOTEBOOK, main_container
+from wheelwarden.api.kinds import NOTEBOOK
 from wheelwarden.verify.image_test.configuration import CustomImageTestConfiguration
 from wheelwarden.verify.image_test.diagnosis import PodDiagnosticInfo, PodFailureCategory, has_failed
-
-Object = Mapping[str, Any]
 
 
 class NotebookStatus(StrEnum):
@@ -47,19 +45,19 @@ TRANSITIONS: Final[Mapping[NotebookStatus, tuple[NotebookStatus, ...]]] = {
 }
 
 
-def _all_started(pod: Object) -> bool:
+def _all_started(pod: Mapping[str, Any]) -> bool:
     statuses = (pod.get("status") or {}).get("containerStatuses") or []
     running = [status for status in statuses if (status.get("state") or {}).get("running") is not None]
     return len(running) == len(pod["spec"]["containers"])
 
 
-def _is_ready(pod: Object) -> bool:
+def _is_ready(pod: Mapping[str, Any]) -> bool:
     conditions = (pod.get("status") or {}).get("conditions") or []
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
 # From each state, in order: what must be seen in the pod, and the state that follows.
-_STEPS: Final[Mapping[NotebookStatus, tuple[tuple[Callable[[Object], bool], NotebookStatus], ...]]] = {
+_STEPS: Final[Mapping[NotebookStatus, tuple[tuple[Callable[[Mapping[str, Any]], bool], NotebookStatus], ...]]] = {
     NotebookStatus.CREATED: ((lambda _: True, NotebookStatus.POD_PENDING),),
     NotebookStatus.POD_PENDING: ((has_failed, NotebookStatus.FAILED), (_all_started, NotebookStatus.POD_RUNNING)),
     NotebookStatus.POD_RUNNING: ((has_failed, NotebookStatus.FAILED), (_is_ready, NotebookStatus.READY)),
@@ -92,7 +90,7 @@ class NotebookResource:
             raise ValueError(f"{self.status} is not followed by {status}")
         return replace(self, status=status)
 
-    def observe(self, pod: Object | None) -> "NotebookResource":
+    def observe(self, pod: Mapping[str, Any] | None) -> "NotebookResource":
         """The resource after a look at its pod (None: there is none yet).
 
         Passes through as many states as the pod has reached, and never back: a container that restarts stays started.
@@ -100,7 +98,7 @@ class NotebookResource:
         if pod is None or self.status not in _STEPS:
             return self
         name = pod["metadata"]["name"]
-        container = main_container(NOTEBOOK, self.name, pod["spec"]["containers"])
+        container = NOTEBOOK.main_container(self.name, pod["spec"]["containers"])
         found = replace(self, pod_name=name, container_name=container["name"] if container else None)
         while True:
             for seen, status in _STEPS.get(found.status, ()):

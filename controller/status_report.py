@@ -1,13 +1,15 @@
-"""A KasprApp's status: conditions and what is told of its packages, written only where they changed, and put right again."""
+"""The status of an object: conditions and what is told of its packages, written where they changed, and put right again."""
 
 import datetime
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from controller.decisions import Decisions
 from controller.metrics import Metrics
+from controller.owner_evidence import View
 from controller.refusals import CONDITIONS, STATUS, Refusals, is_refusal
 from controller.restores import Restores
 from controller.state import Key
@@ -21,9 +23,10 @@ from controller.status_patch import (
     fields_to_write,
     written_before,
 )
-from wheelwarden.api.conditions import Condition, Reason
+from wheelwarden.api.conditions import Reason
 from wheelwarden.api.errors import KubeError, NotFound
-from wheelwarden.kube import KASPRAPPS, Cluster, Object
+from wheelwarden.api.objects import Object
+from wheelwarden.kube import Cluster, resource_for
 from wheelwarden.kube.events import Recorder
 
 LOGGER = logging.getLogger(__name__)
@@ -31,8 +34,8 @@ LOGGER = logging.getLogger(__name__)
 _TARGETS: Final = {CONDITIONS: "its conditions", STATUS: "its status of packages"}
 
 
-class AppReporter:
-    """Writes the status of KasprApps.
+class StatusReporter:
+    """Writes the status of objects whose kind keeps what we write there.
 
     Args:
         cluster: the client.
@@ -72,22 +75,17 @@ class AppReporter:
         self._wrote.pop(key, None)
         self._times.pop(key, None)
 
-    async def report(
-        self, key: Key, obj: Object, summed: Sequence[Condition], packages: Object | None, *, beside: bool | None
-    ) -> None:
+    async def report(self, view: View, decisions: Decisions) -> None:
         """Writes what changed, in one write where the API server takes it. Raises Conflict: work on it again.
 
-        Args:
-            key: the object.
-            obj: as it was read.
-            summed: its conditions; those of our types that are not in here are taken away.
-            packages: what is told of its packages, None where none are asked for.
-            beside: whether another owner installs them; None while that is not clear: then only conditions are written.
+        Conditions of our types that are not decided on are taken away. While it is not known who installs, only conditions
+        are written.
         """
-        parts = self._changes(key, obj, summed, packages, beside)
+        key, obj, packages, owner = view.key, view.obj, decisions.packages, view.ownership.owner
+        parts = self._changes(view, decisions)
         if not parts:
             return
-        wish = _digest([repr(summed), obj["metadata"].get("generation"), packages, beside])
+        wish = _digest([repr(decisions.conditions), obj["metadata"].get("generation"), packages, owner.value])
         wrote, left = self._wrote.get(key, ("", ""))
         if wrote == wish and left == _state(obj):  # the CRD does not keep what the last write offered
             return
@@ -96,12 +94,9 @@ class AppReporter:
             self._again(key, wait)
             return
         due = {what: part for what, part in parts.items() if not self._refusals.must_wait(key, _TARGETS[what], wish)}
-        after = await self._write(key, obj, due, wish) if due else None
+        after = await self._write_all(view, decisions, due, wish)
         if after is None:
             return
-        if beside is not None and STATUS in due:
-            more = fields_to_correct(after.get("status") or {}, packages, beside=beside)
-            after = (await self._write(key, after, {STATUS: more}, wish) if more else None) or after
         if restoring:
             self._restores.count(key, self._monotonic())
             self._metrics.restored.inc()
@@ -113,32 +108,46 @@ class AppReporter:
             if entry.get("type") in TYPES
         ]
         if STATUS in due and STATUS not in refused and packages is not None:
-            await self._tell(key, obj, packages, written_before(obj.get("status") or {}, beside=bool(beside)))
+            await self._tell(key, obj, packages, written_before(obj.get("status") or {}, owner))
 
-    def _changes(
-        self, key: Key, obj: Object, summed: Sequence[Condition], packages: Object | None, beside: bool | None
-    ) -> dict[str, Object]:
-        """The parts of the status that are not as they should be, by what they are."""
+    def _changes(self, view: View, decisions: Decisions) -> dict[str, Object]:
+        """The parts of the status that are not as they should be, by what they are; none where the kind keeps none."""
+        key, obj, shape = view.key, view.obj, view.request.kind.conditions
         parts: dict[str, Object] = {}
+        if shape is None:
+            return parts
         conditions = conditions_to_write(
             conditions_of(obj),
-            summed,
+            decisions.conditions,
             self._now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+            shape=shape,
             generation=int(obj["metadata"].get("generation") or 0),
             known=self._times.get(key, ()),
         )
         if conditions is not None:
             parts[CONDITIONS] = {"conditions": conditions}
-        if beside is not None and (fields := fields_to_write(obj.get("status") or {}, packages, beside=beside)):
+        if fields := fields_to_write(obj.get("status") or {}, decisions.packages, view.ownership.owner):
             parts[STATUS] = fields
         return parts
 
-    async def _write(self, key: Key, obj: Object, parts: Mapping[str, Object], wish: str) -> Object | None:
+    async def _write_all(
+        self, view: View, decisions: Decisions, parts: Mapping[str, Object], wish: str
+    ) -> Object | None:
+        """The object after the write, and after a second one where the first showed what the CRD prunes; None for no write."""
+        after = await self._write(view, view.obj, parts, wish) if parts else None
+        if after is None or STATUS not in parts:
+            return after
+        more = fields_to_correct(after.get("status") or {}, decisions.packages, view.ownership.owner)
+        return (await self._write(view, after, {STATUS: more}, wish) if more else None) or after
+
+    async def _write(self, view: View, obj: Object, parts: Mapping[str, Object], wish: str) -> Object | None:
         """The object after the write; None where nothing was written. A part that is refused does not keep the other."""
+        key = view.key
         status = {field: value for part in parts.values() for field, value in part.items()}
         patch = {"metadata": {"resourceVersion": obj["metadata"]["resourceVersion"]}, "status": status}
         try:
-            after = await self._cluster.patch(KASPRAPPS, key.name, patch, key.namespace, subresource="status")
+            resource = resource_for(view.request.kind)
+            after = await self._cluster.patch(resource, key.name, patch, key.namespace, subresource="status")
         except NotFound:
             return None
         except KubeError as error:
@@ -154,7 +163,7 @@ class AppReporter:
             return {**after, "apiVersion": obj["apiVersion"], "kind": obj["kind"]}
         done: Object | None = None
         for what, part in parts.items():
-            done = await self._write(key, done or obj, {what: part}, wish) or done
+            done = await self._write(view, done or obj, {what: part}, wish) or done
         return done
 
     async def _tell(self, key: Key, obj: Object, packages: Object, before: Mapping[str, Any]) -> None:
