@@ -19,7 +19,7 @@ from wheelwarden.api.objects import Object
 from wheelwarden.api.violations import Action
 from wheelwarden.kube import KASPRAPPS, NAMESPACES, NOTEBOOKS, Cluster, Resource
 from wheelwarden.rules import RULES_BY_ID, judge
-from wheelwarden.rules.cel import ANNOTATION_EXPRESSIONS, KASPR_APP_EXPRESSIONS, Expression
+from wheelwarden.rules.cel import ANNOTATION_EXPRESSIONS, PACKAGES_EXPRESSIONS, Expression
 
 GROUP = "admissionregistration.k8s.io"
 RESOURCES = {
@@ -135,7 +135,7 @@ def is_for_a_cluster(case: Case) -> bool:
 async def test_the_policies_refuse_what_they_can_express_and_nothing_that_is_good(
     cluster: Cluster, namespace: str
 ) -> None:
-    expressed = {one.rule for one in (*KASPR_APP_EXPRESSIONS, *ANNOTATION_EXPRESSIONS)}
+    expressed = {one.rule for one in (*PACKAGES_EXPRESSIONS, *ANNOTATION_EXPRESSIONS)}
     wrongly_refused, wrongly_admitted = [], []
     for case in filter(is_for_a_cluster, load_cases()):
         message = await refusal(cluster, case.obj, namespace, case.old)
@@ -149,7 +149,7 @@ async def test_the_policies_refuse_what_they_can_express_and_nothing_that_is_goo
     assert set(wrongly_admitted) == LAXER
 
 
-@pytest.mark.parametrize("expression", [*KASPR_APP_EXPRESSIONS, *ANNOTATION_EXPRESSIONS], ids=lambda one: one.rule)
+@pytest.mark.parametrize("expression", [*PACKAGES_EXPRESSIONS, *ANNOTATION_EXPRESSIONS], ids=lambda one: one.rule)
 async def test_each_expression_refuses_the_bad_example_of_its_rule_in_its_words(
     cluster: Cluster, namespace: str, expression: Expression
 ) -> None:

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import yaml
 
-from wheelwarden.api.kinds import PACKAGES_FIELD
+from wheelwarden.api.kinds import PACKAGES_FIELD, all_kinds
 from wheelwarden.api.violations import Action
 from wheelwarden.cli.rules import render_markdown
 from wheelwarden.rules import RULES, RULES_BY_ID
-from wheelwarden.rules.cel import ANNOTATION_EXPRESSIONS, KASPR_APP_EXPRESSIONS, VARIABLES, Expression
+from wheelwarden.rules.cel import ANNOTATION_EXPRESSIONS, PACKAGES_EXPRESSIONS, VARIABLES, Expression
 from wheelwarden.rules.policy import SCHEMA
 from wheelwarden.rules.public_hosts import DATA, host_digest
 
@@ -30,6 +30,7 @@ def render_values_schema() -> str:
     }
     policy = json.loads(json.dumps(SCHEMA))
     schema["$defs"]["rules"] = rules
+    schema["properties"]["kinds"]["items"]["enum"] = [kind.name for kind in all_kinds()]
     for properties in (policy["properties"], policy["properties"]["overrides"]["items"]["properties"]):
         properties["rules"] = {"$ref": "#/$defs/rules"}
     schema["properties"]["policy"] = {"description": "Rules of the house, see docs/policies.md.", **policy}
@@ -40,11 +41,30 @@ def render_expressions() -> str:
     """What the chart's ValidatingAdmissionPolicy holds."""
     data = {
         "variables": [{"name": name, "expression": cel} for name, cel in VARIABLES.items()],
-        "kasprapps": [_expression(one, f"{PACKAGES_FIELD}.") for one in KASPR_APP_EXPRESSIONS],
+        "packages": [_expression(one, f"{PACKAGES_FIELD}.") for one in PACKAGES_EXPRESSIONS],
         "annotations": [_expression(one, "metadata.annotations ") for one in ANNOTATION_EXPRESSIONS],
     }
     head = "# Generated from wheelwarden/rules/cel.py by `make generate`: do not edit.\n"
     return head + yaml.safe_dump(data, sort_keys=False, width=120)
+
+
+def render_kinds() -> str:
+    """What the chart's webhooks, selectors and rights are made of."""
+    table = [
+        {
+            "name": kind.name,
+            "group": kind.group,
+            "versions": list(kind.versions),
+            "plural": kind.plural,
+            "podLabel": kind.pod_label,
+            "packagesField": kind.packages_field,
+            "objectPatched": bool(kind.last_result_annotation),
+            "statusWritten": kind.conditions is not None,
+        }
+        for kind in all_kinds()
+    ]
+    head = "# Generated from wheelwarden/api/kinds by `make generate`: do not edit.\n"
+    return head + yaml.safe_dump({"kinds": table}, sort_keys=False)
 
 
 def _expression(expression: Expression, base: str) -> Mapping[str, Any]:
@@ -62,6 +82,7 @@ FILES: Final[Mapping[Path, Callable[[], str]]] = {
     ROOT / "docs" / "rules.md": render_markdown,
     CHART / "values.schema.json": render_values_schema,
     CHART / "files" / "expressions.yaml": render_expressions,
+    CHART / "files" / "kinds.yaml": render_kinds,
 }
 
 

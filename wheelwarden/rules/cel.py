@@ -128,7 +128,7 @@ def _between(value: str, least: int, most: int) -> str:
     return f"{value} >= {least} && {value} <= {most}"
 
 
-KASPR_APP_EXPRESSIONS: Final = (
+PACKAGES_EXPRESSIONS: Final = (
     Expression(
         rule="packages-limit",
         path="packages",

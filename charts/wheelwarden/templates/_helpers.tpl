@@ -104,22 +104,27 @@ service:
   port: 443
 {{- end -}}
 
-{{/* The kinds of the list that is given, in every served version. */}}
-{{- define "wheelwarden.guardedResources" -}}
-{{- if has "Notebook" . -}}
-- apiGroups: [kubeflow.org]
-  apiVersions: [v1, v1beta1, v1alpha1]
-  resources: [notebooks]
-  operations: [CREATE, UPDATE]
-  scope: Namespaced
-{{ end -}}
-{{- if has "KasprApp" . -}}
-- apiGroups: [kaspr.io]
-  apiVersions: [v1alpha1]
-  resources: [kasprapps]
-  operations: [CREATE, UPDATE]
-  scope: Namespaced
+{{/* What files/kinds.yaml tells of the kinds that are guarded: {kinds: [...]}. */}}
+{{- define "wheelwarden.kinds" -}}
+{{- $guarded := .Values.kinds -}}
+{{- $found := list -}}
+{{- range (.Files.Get "files/kinds.yaml" | fromYaml).kinds -}}
+{{- if has .name $guarded -}}
+{{- $found = append $found . -}}
 {{- end -}}
+{{- end -}}
+{{- dict "kinds" $found | toYaml -}}
+{{- end -}}
+
+{{/* These kinds, in every served version. */}}
+{{- define "wheelwarden.guardedResources" -}}
+{{- range . }}
+- apiGroups: [{{ .group }}]
+  apiVersions: {{ toJson .versions }}
+  resources: [{{ .plural }}]
+  operations: [CREATE, UPDATE]
+  scope: Namespaced
+{{- end }}
 {{- end -}}
 
 {{/* Which changes are worth judging. */}}
