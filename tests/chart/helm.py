@@ -53,7 +53,12 @@ class Helm:
         return done.stdout
 
     def render(
-        self, values: Mapping[str, Any] | None = None, *, release: str = "guard", namespace: str = "guarding"
+        self,
+        values: Mapping[str, Any] | None = None,
+        *,
+        release: str = "guard",
+        namespace: str = "guarding",
+        chart: Path = CHART,
     ) -> "Rendered":
         """The objects of the chart.
 
@@ -61,7 +66,7 @@ class Helm:
             HelmError: the values do not fit, or a template fails.
         """
         where = ["--namespace", namespace, "--kube-version", KUBERNETES_VERSION]
-        output = self.run("template", release, str(CHART), *where, values=values or {})
+        output = self.run("template", release, str(chart), *where, values=values or {})
         objects = [item for item in yaml.safe_load_all(output) if item]
         return Rendered(
             objects=tuple(item for item in objects if not _is_of_uninstall(item)),
@@ -75,6 +80,11 @@ class Rendered:
 
     objects: Sequence[Object]
     uninstall: Sequence[Object] = ()
+
+    @property
+    def everything(self) -> Sequence[Object]:
+        """Both of them."""
+        return (*self.objects, *self.uninstall)
 
     def all(self, kind: str) -> Iterator[Object]:
         return (item for item in self.objects if item["kind"] == kind)

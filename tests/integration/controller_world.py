@@ -15,7 +15,7 @@ from controller.reconcile import Reconciler
 from controller.state import Key, PodState, ProbeOutcome
 from tests.integration.standin_objects import kaspr_app, until
 from wheelwarden.api import names
-from wheelwarden.api.kinds import KINDS
+from wheelwarden.api.kinds import all_kinds
 from wheelwarden.api.objects import Object
 from wheelwarden.api.request import Request
 from wheelwarden.kube import KASPRAPPS, PODS, Cluster, Resource
@@ -108,7 +108,7 @@ class Controller:
         )  # fmt: skip
         self._loop = Loop(
             cluster, queue, self.reconciler, self.metrics,
-            kinds=KINDS, namespaces=[namespace], workers=2, resync_seconds=resync_seconds,
+            kinds=all_kinds(), namespaces=[namespace], workers=2, resync_seconds=resync_seconds,
         )  # fmt: skip
 
     @contextlib.asynccontextmanager
@@ -182,9 +182,10 @@ async def report_by_kubelet(
     installer: Object | None = None,
     ready: bool = True,
     restarts: int = 0,
+    main: str = "",
 ) -> None:
     """What kubelet writes: the installer's word (none: it was not injected), then the main container's state."""
-    main = (await cluster.get(PODS, name, namespace))["spec"]["containers"][0]["name"]
+    main = main or (await cluster.get(PODS, name, namespace))["spec"]["containers"][0]["name"]
     running = {"running": {"startedAt": INSTALLED_AT}} if ready else {"waiting": {"reason": "PodInitializing"}}
     status: Object = {
         "phase": "Running" if ready else "Pending",

@@ -70,16 +70,20 @@ async def until(look: Callable[[], Awaitable[Found | None]]) -> Found:
 
 async def apply_crds(cluster: Cluster) -> None:
     for path in sorted(CRDS.glob("*.yaml")):
-        body = yaml.safe_load(path.read_text())
-        name = body["metadata"]["name"]
-        await cluster.patch(DEFINITIONS, name, body, style="apply")
+        await establish(cluster, yaml.safe_load(path.read_text()))
 
-        async def established(name: str = name) -> bool:
-            definition = await cluster.get(DEFINITIONS, name)
-            conditions = (definition.get("status") or {}).get("conditions") or []
-            return any(item["type"] == "Established" and item["status"] == "True" for item in conditions)
 
-        await until(established)
+async def establish(cluster: Cluster, definition: Object) -> None:
+    """Applies a CustomResourceDefinition, and waits until it is served."""
+    name = definition["metadata"]["name"]
+    await cluster.patch(DEFINITIONS, name, definition, style="apply")
+
+    async def established() -> bool:
+        found = await cluster.get(DEFINITIONS, name)
+        conditions = (found.get("status") or {}).get("conditions") or []
+        return any(item["type"] == "Established" and item["status"] == "True" for item in conditions)
+
+    await until(established)
 
 
 async def make_namespace(cluster: Cluster, prefix: str) -> str:
