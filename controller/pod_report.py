@@ -91,23 +91,29 @@ class PodReporter:
         if changed:
             stamp = self._stamp()
             patch["status"] = {"conditions": [written(condition, pod.conditions, stamp) for condition in changed]}
-        try:
-            await self._cluster.patch(PODS, pod.name, patch, key.namespace, subresource="status", style="strategic")
-        except (NotFound, Conflict):
+        if not await self._patch_pod(key, request, pod, patch, wish):
             return
-        except KubeError as error:
-            if isinstance(error, Invalid) and "metadata.uid" in error.message:  # how another uid in a patch is refused
-                return
-            if not is_refusal(error):
-                raise
-            about = request.reference
-            await self._refusals.refused(key, _target(pod), wish, what=POD, about=about, error=error)
-            return
-        self._refusals.accepted(key, _target(pod))
         if ended is not None:
             self._count_install(key, ended)
         for condition in changed:
             await self._tell(key, request, pod, condition, outcome)
+
+    async def _patch_pod(self, key: Key, request: Request, pod: PodState, patch: Object, wish: str) -> bool:
+        """Whether it was written; a pod that is gone, or another of its name, has nothing to be told."""
+        try:
+            await self._cluster.patch(PODS, pod.name, patch, key.namespace, subresource="status", style="strategic")
+        except (NotFound, Conflict):
+            return False
+        except KubeError as error:
+            if isinstance(error, Invalid) and "metadata.uid" in error.message:  # how another uid in a patch is refused
+                return False
+            if not is_refusal(error):
+                raise
+            about = request.reference
+            await self._refusals.refused(key, _target(pod), wish, what=POD, about=about, error=error)
+            return False
+        self._refusals.accepted(key, _target(pod))
+        return True
 
     def _count_install(self, key: Key, result: InstallResult) -> None:
         self._metrics.count_install(

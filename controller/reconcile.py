@@ -7,7 +7,6 @@ that a probe is dropped only when it is written, and a pod is recreated only whe
 """
 
 import datetime
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -36,8 +35,6 @@ from wheelwarden.kube import PODS, Cluster, resource_for
 from wheelwarden.kube.events import Recorder
 from wheelwarden.rules import judge
 from wheelwarden.rules.policy import Policy, request_under
-
-LOGGER = logging.getLogger(__name__)
 
 
 class Reconciler:

@@ -70,7 +70,7 @@ class Surroundings:
 NOTHING_KNOWN: Final = Surroundings()
 
 
-def plan_injection(
+def plan_injection(  # noqa: C901 - one list of what stands in the way, in the order in which it is looked for
     pod: Mapping[str, Any], request: Request, tools: Tools, surroundings: Surroundings = NOTHING_KNOWN
 ) -> Injection:
     """Decides on one pod at its creation.

@@ -133,7 +133,7 @@ def validate_package_name(package: str) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _read(text: str) -> Package | Fault:
+def _read(text: str) -> Package | Fault:  # noqa: C901 - one list of mistakes, in the order in which they are looked for
     entry = text.strip(" ")
     if not entry:
         return Fault(rule="requirement-empty", reason="it is empty", remedy="Drop it, or write a package")

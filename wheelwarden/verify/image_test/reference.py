@@ -33,6 +33,18 @@ def explain_image(reference: str) -> list[str]:
     repository, colon, tag = name.rpartition(":")
     if "/" in tag or not colon:
         repository, colon, tag = name, "", ""
+    faults = _faults_of_repository(repository)
+    if not colon and not at:
+        faults.append("it has neither a tag nor a digest")
+    if colon and not _TAG.fullmatch(tag):
+        faults.append("its tag is not valid: up to 128 letters, digits and . _ -, no separator first")
+    if at and not _DIGEST.fullmatch(digest):
+        faults.append("its digest is not valid: sha256: and 64 hexadecimal digits in lower case")
+    return faults
+
+
+def _faults_of_repository(repository: str) -> list[str]:
+    """What is wrong with `REGISTRY/PATH`."""
     registry, slash, path = repository.partition("/")
     faults = []
     if not slash or not (registry == "localhost" or "." in registry or ":" in registry):
@@ -48,12 +60,6 @@ def explain_image(reference: str) -> list[str]:
         )
     if len(repository) > MAX_NAME_LENGTH:
         faults.append(f"registry and repository are longer than {MAX_NAME_LENGTH} characters")
-    if not colon and not at:
-        faults.append("it has neither a tag nor a digest")
-    if colon and not _TAG.fullmatch(tag):
-        faults.append("its tag is not valid: up to 128 letters, digits and . _ -, no separator first")
-    if at and not _DIGEST.fullmatch(digest):
-        faults.append("its digest is not valid: sha256: and 64 hexadecimal digits in lower case")
     return faults
 
 
