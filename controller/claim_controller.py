@@ -11,6 +11,7 @@ from controller.claim_plan import (
     FAILURES,
     ClaimEvent,
     ClaimPlan,
+    Settled,
     can_be_used,
     describe_wait,
     is_pending,
@@ -33,35 +34,6 @@ REFUSED_SECONDS: Final = 60.0  # before a claim that the API server refused is t
 PENDING_SECONDS: Final = 10.0  # between two looks at why a claim is not bound
 GONE_SECONDS: Final = 1.0  # before a claim that was just deleted is recreated
 GROW_AGAIN_SECONDS: Final = 3600.0  # before growing that was refused is tried again: a storage class rarely changes
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settled:
-    """What came of it.
-
-    Attributes:
-        claim: as it is now, None where there is none.
-        hindrance: why pods cannot have their packages from it, None where they can.
-        unused: the name of a claim that is there and that new pods do not mount; empty where there is none.
-        waiting: ClaimPending, for pods that wait for the claim; None where it is bound.
-        usable: whether a pod that is scheduled now can have the claim.
-        warnings: what of the claim is not as asked for.
-        name: that the claim has, or would have.
-    """
-
-    claim: Object | None = None
-    hindrance: Condition | None = None
-    unused: str = ""
-    waiting: Condition | None = None
-    usable: bool = False
-    warnings: tuple[str, ...] = ()
-    name: str = ""
-
-    def hindrance_of(self, pod: PodState) -> Condition | None:
-        """What keeps this pod from its packages: what keeps all of them, or the claim that it mounts and waits for."""
-        if self.hindrance is None and self.name in pod.claims:
-            return self.waiting
-        return self.hindrance
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

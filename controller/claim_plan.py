@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from controller.state import PodState
 from wheelwarden.api import names
+from wheelwarden.api.conditions import Condition
 from wheelwarden.api.objects import Object, annotations_of, mapping_in
 from wheelwarden.api.quantities import parse_quantity
 from wheelwarden.api.request import Request
@@ -54,6 +55,35 @@ class ClaimPlan:
     conflict: str = ""
     pending: str = ""
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settled:
+    """What came of the claim, once `controller.claim_controller` has acted on it.
+
+    Attributes:
+        claim: as it is now, None where there is none.
+        hindrance: why pods cannot have their packages from it, None where they can.
+        unused: the name of a claim that is there and that new pods do not mount; empty where there is none.
+        waiting: ClaimPending, for pods that wait for the claim; None where it is bound.
+        usable: whether a pod that is scheduled now can have the claim.
+        warnings: what of the claim is not as asked for.
+        name: that the claim has, or would have.
+    """
+
+    claim: Object | None = None
+    hindrance: Condition | None = None
+    unused: str = ""
+    waiting: Condition | None = None
+    usable: bool = False
+    warnings: tuple[str, ...] = ()
+    name: str = ""
+
+    def hindrance_of(self, pod: PodState) -> Condition | None:
+        """What keeps this pod from its packages: what keeps all of them, or the claim that it mounts and waits for."""
+        if self.hindrance is None and self.name in pod.claims:
+            return self.waiting
+        return self.hindrance
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller import plan, rollout
-from controller.claim_controller import Settled
+from controller.claim_plan import Settled
 from controller.foreign_packages import installed_versions
-from controller.owner_evidence import View
+from controller.install_owner import View
 from controller.state import PodState, ProbeOutcome
 from controller.status import cache_warnings, claim_troubles, package_status, usage_of, usage_warnings
 from controller.status_patch import written_before

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from controller.state import PodState, Template
+from controller.state import Key, PodState, Template
 from wheelwarden.api import names
 from wheelwarden.api.install_owner import InstallOwner
-from wheelwarden.api.objects import mapping_in
+from wheelwarden.api.objects import Object, mapping_in
 from wheelwarden.api.request import Request
 from wheelwarden.api.volumes import is_ours
 
@@ -51,6 +51,25 @@ class Evidence:
     readable: bool
     claim: Mapping[str, Any] | None
     app: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class View:
+    """All that one round knows of an object.
+
+    Attributes:
+        claim: of the wanted name, None where there is none.
+        template: of its StatefulSet, None where there is none or nobody looked.
+    """
+
+    key: Key
+    request: Request
+    obj: Object
+    pods: Sequence[PodState]
+    replicas: int
+    claim: Object | None
+    template: Template | None
+    ownership: Ownership
 
 
 def decide_owner(request: Request, evidence: Evidence) -> Ownership:

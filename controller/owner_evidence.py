@@ -2,11 +2,11 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from controller.claim_controller import ClaimKeeper
-from controller.install_owner import Evidence, Ownership, decide_owner, wrote_packages_status
+from controller.install_owner import Evidence, View, decide_owner, wrote_packages_status
 from controller.state import Key, PodState, Template, read_template
 from wheelwarden.api.errors import Forbidden, Invalid, NotFound
 from wheelwarden.api.install_owner import InstallOwner
@@ -18,25 +18,6 @@ from wheelwarden.kube.events import Recorder
 
 LOGGER = logging.getLogger(__name__)
 CORRECTED: Final = "InstallOwnerCorrected"  # the event's reason
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class View:
-    """All that one round knows of an object.
-
-    Attributes:
-        claim: of the wanted name, None where there is none.
-        template: of its StatefulSet, None where there is none or nobody looked.
-    """
-
-    key: Key
-    request: Request
-    obj: Object
-    pods: Sequence[PodState]
-    replicas: int
-    claim: Object | None
-    template: Template | None
-    ownership: Ownership
 
 
 class OwnerKeeper:

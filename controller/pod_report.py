@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from controller.decisions import Decisions, Outcomes
+from controller.install_owner import View
 from controller.metrics import Metrics
-from controller.owner_evidence import View
 from controller.refusals import LAST_RESULT, POD, Refusals, is_refusal
 from controller.state import InstallResult, Key, PodState, ProbeOutcome
 from controller.status import CACHE_FULL, install_mark, last_result

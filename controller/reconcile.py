@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from controller import plan
-from controller.claim_controller import ClaimKeeper, Settled
+from controller.claim_controller import ClaimKeeper
+from controller.claim_plan import Settled
 from controller.decisions import Decisions, Facts, decide
 from controller.metrics import Metrics
 from controller.owner_evidence import OwnerKeeper

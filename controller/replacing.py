@@ -10,8 +10,7 @@ from typing import Final
 
 from controller import plan, rollout
 from controller.backoff import Backoff
-from controller.install_owner import observed_generation
-from controller.owner_evidence import View
+from controller.install_owner import View, observed_generation
 from controller.state import Key
 from wheelwarden.api.errors import Blocked, Conflict, NotFound
 from wheelwarden.api.install_owner import InstallOwner

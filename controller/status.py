@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from controller.claim_controller import Settled
-from controller.claim_plan import conflict_text
+from controller.claim_plan import Settled, conflict_text
 from controller.state import InstallResult, PodState
 from wheelwarden.api.conditions import FALSE, TRUE, Condition, Reason
 from wheelwarden.api.install_owner import InstallOwner

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from controller.decisions import Decisions
+from controller.install_owner import View
 from controller.metrics import Metrics
-from controller.owner_evidence import View
 from controller.refusals import CONDITIONS, STATUS, Refusals, is_refusal
 from controller.restores import Restores
 from controller.state import Key

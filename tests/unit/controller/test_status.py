@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from controller.claim_controller import Settled
+from controller.claim_plan import Settled
 from controller.plan import obstacle
 from controller.state import Installer, InstallResult, PodState, parse_result, read_pod
 from controller.status import (
