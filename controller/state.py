@@ -83,7 +83,7 @@ class PodState:
         owners_hash: what its operator calls its set of packages; empty where it does not say.
         outdated: why it is about to be replaced, so that what it has is not judged; empty where it stays.
         came_back: it was replaced to get our installer, and has none again.
-        counted: the installation of this pod that the metrics have already (`manifests.install_mark`).
+        counted: the installation of this pod that the metrics have already (`controller.status.install_mark`).
         own_size: the volume that they are on has a size of its own; of an emptyDir, the figures are the node's disk.
     """
 
