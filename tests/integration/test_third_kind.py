@@ -9,7 +9,7 @@ import pytest
 
 from controller.uninstall import clear_object
 from tests.integration.controller_world import DONE, INSTALLED_AT, Controller, has, report_by_kubelet, result, said
-from tests.integration.standin_objects import DEFINITIONS, establish, make_namespace, until
+from tests.integration.standin_objects import establish, make_namespace, until
 from tests.standins.data_job import DATA_JOB, DEFINITION, data_job, pods_of, registered
 from tests.unit.webhook.test_pod_patch import apply_patch
 from webhook.endpoints import Answer, Injection, Validation
@@ -37,9 +37,10 @@ def known() -> Iterator[None]:
 @pytest.fixture
 async def cluster(api: Any) -> AsyncIterator[Cluster]:
     async with await Cluster.connect(kubeconfig=api.kubeconfig, field_manager="wheelwarden-controller") as connected:
+        # It stays: a definition that is deleted and made again is not served at once.
         await establish(connected, DEFINITION)
+        await until(lambda: connected.list(JOBS, "default"))
         yield connected
-        await connected.delete(DEFINITIONS, DEFINITION["metadata"]["name"])
 
 
 @pytest.fixture
