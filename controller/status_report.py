@@ -108,7 +108,7 @@ class StatusReporter:
             if entry.get("type") in TYPES
         ]
         if STATUS in due and STATUS not in refused and packages is not None:
-            await self._tell(key, obj, packages, written_before(obj.get("status") or {}, owner))
+            await self._tell(view, packages, written_before(obj.get("status") or {}, owner))
 
     def _changes(self, view: View, decisions: Decisions) -> dict[str, Object]:
         """The parts of the status that are not as they should be, by what they are; none where the kind keeps none."""
@@ -155,19 +155,22 @@ class StatusReporter:
                 raise
             if len(parts) == 1:
                 (what,) = parts
-                await self._refusals.refused(key, _TARGETS[what], wish, what=what, about=_reference(obj), error=error)
+                await self._refusals.refused(
+                    key, _TARGETS[what], wish, what=what, about=view.request.reference, error=error
+                )
                 return None
         else:
             for what in parts:
                 self._refusals.accepted(key, _TARGETS[what])
-            return {**after, "apiVersion": obj["apiVersion"], "kind": obj["kind"]}
+            return after
         done: Object | None = None
         for what, part in parts.items():
             done = await self._write(view, done or obj, {what: part}, wish) or done
         return done
 
-    async def _tell(self, key: Key, obj: Object, packages: Object, before: Mapping[str, Any]) -> None:
+    async def _tell(self, view: View, packages: Object, before: Mapping[str, Any]) -> None:
         """Logs what is new in what was just written; a volume that is nearly full is an event too."""
+        key = view.key
         if before.get("hash") and before["hash"] != packages["hash"]:
             LOGGER.info(
                 "%s/%s: the packages changed: %s → %s", key.namespace, key.name, before["hash"], packages["hash"]
@@ -177,14 +180,8 @@ class StatusReporter:
             LOGGER.warning("%s/%s: %s", key.namespace, key.name, warning)
             if warning.startswith(CACHE_FULL):
                 await self._recorder.record(
-                    _reference(obj), key.namespace, "Warning", Reason.CACHE_NEARLY_FULL, warning
+                    view.request.reference, key.namespace, "Warning", Reason.CACHE_NEARLY_FULL, warning
                 )
-
-
-def _reference(obj: Object) -> dict[str, str]:
-    """The object as its events name it."""
-    metadata = obj["metadata"]
-    return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "name": metadata["name"], "uid": metadata["uid"]}
 
 
 def _state(obj: Object) -> str:

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from controller.install_owner import wrote_packages_status
 from controller.lease import RENEW_DEADLINE_SECONDS
+from controller.status_patch import TYPES
 from wheelwarden.api import names
 from wheelwarden.api.errors import Conflict, KubeError, NotFound, WheelwardenError
 from wheelwarden.api.kinds import WorkloadKind
@@ -31,7 +32,6 @@ from wheelwarden.settings import Reader
 
 LOGGER = logging.getLogger("uninstall")
 IDENTITY: Final = "uninstall"
-TYPES: Final = (names.PACKAGES_INSTALLED, names.IMPORTS_VERIFIED)
 OBJECT_LIMIT: Final = 50_000  # objects that are looked at, of each kind
 TRIES: Final = 3  # for one object that others write to at the same time
 # An operator that rewrites all conditions from what it read before puts ours back once.
