@@ -184,9 +184,28 @@ def probe_digest(request: Request, pod: PodState) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 
+def _has_import_verdict(request: Request, pod: PodState) -> bool:
+    """Whether ImportsVerified on the pod says what a probe for the digest of now found: a digest alone is no verdict."""
+    known = find(pod.conditions, names.IMPORTS_VERIFIED)
+    decided = known is not None and (known.status != UNKNOWN or known.reason == Reason.OUT_OF_MEMORY)
+    return decided and pod.probed == probe_digest(request, pod)
+
+
+def _is_proven(request: Request, pod: PodState) -> bool:
+    """Whether the pod's conditions hold every verdict that a probe gives; somebody may have dropped or replaced one."""
+    if not _has_import_verdict(request, pod):
+        return False
+    if request.packages is None or not is_observed(request, pod):
+        return True
+    if pod.foreign_installer and (pod.installer is None or pod.installer.phase != "ended"):
+        return True  # while that installer runs, no probe can judge its packages
+    known = find(pod.conditions, names.PACKAGES_INSTALLED)
+    return known is not None and known.status != UNKNOWN
+
+
 def needs_probe(request: Request, pod: PodState) -> bool:
-    """Whether this pod is to be probed: it runs, something is to be proven, and it was not for this digest."""
-    if not pod.ready or pod.deleting or pod.outdated or pod.probed == probe_digest(request, pod):
+    """Whether this pod is to be probed: it runs, something is to be proven, and no verdict of this digest stands there."""
+    if not pod.ready or pod.deleting or pod.outdated or _is_proven(request, pod):
         return False
     return bool(request.verify_imports) or _has_derivable(request, pod)
 
@@ -201,16 +220,16 @@ def imports_condition(request: Request, pod: PodState, outcome: ProbeOutcome | N
     """
     if not request.verify_imports and request.packages is None and not pod.injected:
         return None
-    digest = probe_digest(request, pod)
-    if outcome is not None and outcome.digest == digest:
+    if outcome is not None and outcome.digest == probe_digest(request, pod):
         return _of_outcome(outcome)
-    if pod.outdated and pod.ready and pod.probed != digest:
+    decided = _has_import_verdict(request, pod)
+    if pod.outdated and pod.ready and not decided:
         return _imports(UNKNOWN, Reason.ROLLOUT_PENDING, "The imports are tried in the pod that replaces this one.")
     if pod.ready and not request.verify_imports and _failed(pod):
         text = "The packages are not installed, so nothing of them can be imported: see PackagesInstalled."
         return _imports(FALSE, Reason.MODULE_NOT_FOUND, text)
     known = find(pod.conditions, names.IMPORTS_VERIFIED)
-    if known is not None and (pod.probed == digest or known.reason == Reason.PROBE_FAILED):
+    if known is not None and (decided or known.reason == Reason.PROBE_FAILED):
         return known
     if not request.verify_imports and not _has_derivable(request, pod):
         return _imports(UNKNOWN, Reason.WAITING_FOR_PACKAGES, "The imports are tried when the packages are installed.")

@@ -127,9 +127,12 @@ def test_until_the_probe_it_is_not_known_and_afterwards_it_stays_known() -> None
     judged = packages_condition(PINNED, there, None, (), seen(PINNED, there, dist("six"), REQUESTS))
     assert judged is not None
     entry = {"type": judged.type, "status": judged.status, "reason": judged.reason, "message": judged.message}
-    after = replace(there, probed=probe_digest(PINNED, there), conditions=(entry,))
+    imports = {"type": names.IMPORTS_VERIFIED, "status": TRUE, "reason": "ImportsSucceeded", "message": ""}
+    after = replace(there, probed=probe_digest(PINNED, there), conditions=(entry, imports))
     assert packages_condition(PINNED, after, None) == judged
     assert not needs_probe(PINNED, after)
+    pending = {**entry, "status": UNKNOWN, "reason": Reason.ROLLOUT_PENDING}
+    assert needs_probe(PINNED, replace(after, conditions=(pending, imports)))
     # Other packages are held against what is there anew.
     assert needs_probe(request("six==1.16.0"), after)
 

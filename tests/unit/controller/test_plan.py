@@ -259,9 +259,32 @@ def test_the_outcome_of_an_older_state_of_the_pod_does_not_count() -> None:
     assert bare.reason == "WaitingForPackages"
 
 
+def verdict(
+    status: str = TRUE, reason: str = "ImportsSucceeded", type_: str = names.IMPORTS_VERIFIED
+) -> dict[str, str]:
+    """A condition as it stands on a pod."""
+    return {"type": type_, "status": status, "reason": reason, "message": "As it was found."}
+
+
+@pytest.mark.parametrize(
+    ("conditions", "probing"),
+    [
+        ((), True),
+        ((verdict(UNKNOWN, "Probing"),), True),
+        ((verdict(UNKNOWN, "RolloutPending"),), True),
+        ((verdict(UNKNOWN, "ProbeFailed"),), True),
+        ((verdict(UNKNOWN, "OutOfMemory"),), False),
+        ((verdict(FALSE, "ImportFailed"),), False),
+    ],
+)
+def test_a_digest_counts_only_beside_a_verdict(conditions: tuple[dict[str, str], ...], *, probing: bool) -> None:
+    marked = pod(conditions=conditions, probed=probe_digest(SIX, pod()))
+    assert needs_probe(SIX, marked) is probing
+
+
 def test_a_pod_is_probed_once_and_again_when_something_changes() -> None:
     fresh = pod()
-    done = replace(fresh, probed=probe_digest(SIX, fresh))
+    done = replace(fresh, probed=probe_digest(SIX, fresh), conditions=(verdict(),))
     assert needs_probe(SIX, fresh)
     assert not needs_probe(SIX, done)
     assert needs_probe(SIX, replace(done, restarts=1))
@@ -306,10 +329,8 @@ def test_a_new_list_of_imports_is_not_tried_in_a_pod_that_is_about_to_be_replace
         message="The imports are tried in the pod that replaces this one.",
     )  # fmt: skip
     assert not needs_probe(wanted, old)
-    proven = replace(old, probed=probe_digest(wanted, old))
-    assert imports_condition(wanted, proven, None) == Condition(
-        type=names.IMPORTS_VERIFIED, status=UNKNOWN, reason="Probing", message="The imports are being tried."
-    )
+    proven = replace(old, probed=probe_digest(wanted, old), conditions=(verdict(),))
+    assert imports_condition(wanted, proven, None) == Condition(**verdict())
 
 
 def test_a_manual_takeover_asks_for_a_restart() -> None:

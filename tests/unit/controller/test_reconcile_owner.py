@@ -234,3 +234,64 @@ async def test_where_statefulsets_may_not_be_read_other_evidence_decides_and_a_l
     world.pod(injected=False)
     await world.settle(APP, 1)
     assert world.cluster.claims() == [CLAIM]
+
+
+def conditions_of_app(world: World) -> dict[str, tuple[str, str, str]]:
+    entries = world.cluster.objects["kasprapps", "demo"]["status"]["conditions"]
+    return {entry["type"]: (entry["status"], entry["reason"], entry["message"]) for entry in entries}
+
+
+async def observe_six(world: World) -> dict[str, tuple[str, str, str]]:
+    """An app of generation 1 whose operator installed six; what the app's conditions say then."""
+    six = Distribution(name="six", found=(("1.17.0", True),))
+    report = ProbeReport(
+        python="3.11.2", executable="python3", derived=True, results=GOOD.results, distributions=(six,)
+    )
+    world.prober.answer = lambda digest: ProbeOutcome(digest=digest, report=report)
+    app = world.app(["six"])
+    app["metadata"]["generation"] = 1
+    app["status"] = {"observedGeneration": 1}
+    world.stateful(installer=True, hash_="theirs")
+    world.foreign_pod()
+    await world.settle(APP)
+    found = conditions_of_app(world)
+    assert {status for status, _, _ in found.values()} == {"True"}
+    return found
+
+
+async def test_an_edit_that_is_taken_back_before_the_operator_acted_leaves_the_app_as_it_was(world: World) -> None:
+    before = await observe_six(world)
+    app = world.cluster.objects["kasprapps", "demo"]
+    for generation, package in ((2, "idna"), (3, "six")):
+        app = world.cluster.objects["kasprapps", "demo"]
+        app["spec"]["pythonPackages"]["packages"] = [package]
+        app["metadata"]["generation"] = generation
+        await world.settle(APP)
+        assert conditions_of_app(world)[names.PACKAGES_INSTALLED][:2] == ("Unknown", "RolloutPending")
+    world.cluster.objects["kasprapps", "demo"]["status"]["observedGeneration"] = 3
+    await world.settle(APP)
+    assert conditions_of_app(world) == before
+
+
+async def test_a_controller_that_restarts_while_the_operator_is_behind_probes_again_afterwards(world: World) -> None:
+    before = await observe_six(world)
+    world.cluster.objects["kasprapps", "demo"]["metadata"]["generation"] = 2
+    answer = world.prober.answer
+    await world.restart()
+    world.prober.answer = answer
+    await world.settle(APP)
+    assert conditions_of_app(world)[names.PACKAGES_INSTALLED][:2] == ("Unknown", "RolloutPending")
+    world.cluster.objects["kasprapps", "demo"]["status"]["observedGeneration"] = 2
+    await world.settle(APP)
+    assert conditions_of_app(world) == before
+
+
+async def test_conditions_that_somebody_drops_from_a_pod_are_found_out_again(world: World) -> None:
+    world.app(["six"])
+    world.pod()
+    await world.settle(APP)
+    before = conditions_of_app(world)
+    world.cluster.objects["pods", "demo-app-0"]["status"]["conditions"] = []
+    await world.settle(APP)
+    assert conditions_of_app(world) == before
+    assert world.prober.started == ["demo-app-0", "demo-app-0"]
