@@ -16,6 +16,8 @@ from wheelwarden.api.objects import Object, mapping_in
 from wheelwarden.api.request import Request
 from wheelwarden.api.volumes import is_ours
 
+# Conditions of a KasprApp that its operator writes. Those of others say nothing about what the operator has acted on.
+OPERATOR_CONDITIONS: Final = frozenset({"Ready", "Progressing", "PythonPackagesReady"})
 FIELD_MANAGER: Final = "wheelwarden-controller"  # under which the API server keeps what we wrote
 
 
@@ -44,6 +46,7 @@ class Evidence:
         readable: whether StatefulSets may be read.
         claim: of the wanted name; None where there is none.
         app: the object itself: its status and who wrote it.
+        waited: the operator had its time to act on these packages, so what it says of generations holds nothing up.
     """
 
     pods: Sequence[PodState]
@@ -51,6 +54,7 @@ class Evidence:
     readable: bool
     claim: Mapping[str, Any] | None
     app: Mapping[str, Any]
+    waited: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +107,8 @@ def _by_template(request: Request, evidence: Evidence, template: Template) -> Ow
         # The operator makes the claim before it changes its StatefulSet.
         return _foreign("its operator made a claim for packages")
     seen = observed_generation(evidence.app)
-    if seen is not None and request.generation is not None and seen < request.generation:
+    behind = seen is not None and request.generation is not None and seen < request.generation
+    if behind and not evidence.waited:
         text = f"its operator has not acted on generation {request.generation} yet, it is at {seen}"
         return Ownership(owner=InstallOwner.UNKNOWN, reason=text)
     return _ours("its StatefulSet installs nothing")
@@ -126,18 +131,13 @@ def _without_statefulset(request: Request, evidence: Evidence) -> Ownership:
 def observed_generation(app: Mapping[str, Any]) -> int | None:
     """The generation that an app's operator has acted on; None where it does not say.
 
-    `status.observedGeneration`, else the lowest of what its conditions say; ours do not count.
+    The highest of `status.observedGeneration` and what the operator's own conditions say: a condition that did not change
+    may keep an older one.
     """
     status = mapping_in(app, "status")
-    told = status.get("observedGeneration")
-    if isinstance(told, int):
-        return told
-    found = [
-        entry["observedGeneration"]
-        for entry in status.get("conditions") or []
-        if isinstance(entry.get("observedGeneration"), int) and not str(entry.get("type")).startswith(names.DOMAIN)
-    ]
-    return min(found, default=None)
+    own = [entry for entry in status.get("conditions") or [] if entry.get("type") in OPERATOR_CONDITIONS]
+    told = [one.get("observedGeneration") for one in (status, *own)]
+    return max((generation for generation in told if isinstance(generation, int)), default=None)
 
 
 def wrote_packages_status(request: Request, app: Mapping[str, Any]) -> bool:

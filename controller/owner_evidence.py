@@ -1,12 +1,13 @@
 """Gathers the evidence of who installs, and takes back what we made as the owner where the evidence came late."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
 from controller.claim_controller import ClaimKeeper
 from controller.install_owner import Evidence, View, decide_owner, wrote_packages_status
+from controller.rollout import OPERATOR_SECONDS
 from controller.state import Key, PodState, Template, read_template
 from wheelwarden.api.errors import Forbidden, Invalid, NotFound
 from wheelwarden.api.install_owner import InstallOwner
@@ -27,23 +28,31 @@ class OwnerKeeper:
         cluster: the client.
         claims: reads the claim, and takes it back.
         recorder: writes events.
+        monotonic: a clock in seconds.
     """
 
-    def __init__(self, cluster: Cluster, claims: ClaimKeeper, recorder: Recorder) -> None:
+    def __init__(
+        self, cluster: Cluster, claims: ClaimKeeper, recorder: Recorder, *, monotonic: Callable[[], float]
+    ) -> None:
         self._cluster = cluster
         self._claims = claims
         self._recorder = recorder
+        self._monotonic = monotonic
         self._unreadable: set[Key] = set()
+        self._asked: dict[Key, tuple[str, float]] = {}  # by object: which packages it asks for, and since when
 
     def forget(self, key: Key) -> None:
         """The object is gone."""
         self._unreadable.discard(key)
+        self._asked.pop(key, None)
 
     async def look(self, key: Key, request: Request, obj: Object, pods: Sequence[PodState], replicas: int) -> View:
         """Gathers what else there is of an object, and decides who installs its packages."""
         claim = await self._claims.read(request)
         template, readable = await self._read_template(key, request)
-        evidence = Evidence(pods=pods, template=template, readable=readable, claim=claim, app=obj)
+        evidence = Evidence(
+            pods=pods, template=template, readable=readable, claim=claim, app=obj, waited=self._has_waited(key, request)
+        )
         view = View(
             key=key, request=request, obj=obj, pods=pods, replicas=replicas, claim=claim, template=template,
             ownership=decide_owner(request, evidence),
@@ -51,6 +60,14 @@ class OwnerKeeper:
         if view.ownership.owner is InstallOwner.FOREIGN:
             view = await self._take_back(view)
         return view
+
+    def _has_waited(self, key: Key, request: Request) -> bool:
+        """Whether these packages have been asked for as long as an operator may take to act on them."""
+        packages, since = self._asked.get(key, ("", 0.0))
+        if key not in self._asked or packages != request.packages_hash:
+            since = self._monotonic()
+            self._asked[key] = (request.packages_hash, since)
+        return self._monotonic() - since >= OPERATOR_SECONDS
 
     async def _read_template(self, key: Key, request: Request) -> tuple[Template | None, bool]:
         """(the template of the object's StatefulSet, whether StatefulSets may be read)."""

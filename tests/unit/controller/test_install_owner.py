@@ -89,8 +89,10 @@ def test_the_generation_that_an_operator_acted_on_is_not_ours() -> None:
         {"type": "Ready", "observedGeneration": 4},
         {"type": "Progressing", "observedGeneration": 5},
         {"type": "wheelwarden.dev/PackagesInstalled", "observedGeneration": 1},
+        {"type": "example.com/Audited", "observedGeneration": 9},
     ]
-    assert observed_generation({"status": {"conditions": conditions}}) == 4
+    assert observed_generation({"status": {"conditions": conditions}}) == 5
+    assert observed_generation({"status": {"conditions": conditions[2:]}}) is None
     assert observed_generation({"status": {"observedGeneration": 6, "conditions": conditions}}) == 6
     assert observed_generation({}) is None
 

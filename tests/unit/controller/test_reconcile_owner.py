@@ -295,3 +295,34 @@ async def test_conditions_that_somebody_drops_from_a_pod_are_found_out_again(wor
     await world.settle(APP)
     assert conditions_of_app(world) == before
     assert world.prober.started == ["demo-app-0", "demo-app-0"]
+
+
+async def test_a_condition_of_a_third_party_holds_nothing_up(world: World) -> None:
+    app = world.app(["six"])
+    app["metadata"]["generation"] = 3
+    entry = {"status": "True", "reason": "Fine", "message": ""}
+    app["status"] = {
+        "conditions": [
+            {"type": "Ready", "observedGeneration": 3, **entry},
+            {"type": "example.com/Audited", "observedGeneration": 1, **entry},
+        ]
+    }
+    world.stateful()
+    world.pod(injected=False)
+    await world.settle(APP)
+    assert world.cluster.claims() == [CLAIM]
+
+
+async def test_an_operator_that_never_says_that_it_acted_is_waited_for_two_minutes(world: World) -> None:
+    app = world.app(["six"])
+    app["metadata"]["generation"] = 3
+    app["status"] = {"observedGeneration": 1}
+    world.stateful()
+    world.pod(injected=False)
+    await world.settle(APP)
+    world.seconds += 119
+    await world.settle(APP)
+    assert world.cluster.claims() == []
+    world.seconds += 1
+    await world.settle(APP)
+    assert world.cluster.claims() == [CLAIM]
