@@ -20,6 +20,8 @@ LOGGER = logging.getLogger(__name__)
 MODULE_SECONDS: Final = 60
 TOTAL_SECONDS: Final = 300
 EXEC_MARGIN_SECONDS: Final = 15
+NOT_THERE: Final = "the pod or its container was not found."
+FAULT: Final = "the controller failed to run the probe; see its log."
 
 
 class Prober(Protocol):
@@ -137,14 +139,16 @@ class ExecProber:
                 self._outcomes[pod.uid] = ProbeOutcome(digest=digest, report=answer)
             elif digest is not None and isinstance(answer, str):
                 self._outcomes[pod.uid] = ProbeOutcome(digest=digest, failure=answer)
-        except Exception:  # a fault in one probe must not keep the pod from being probed again
+        except Exception:  # a fault in one probe is told like any failure, so that the next comes after a pause
             LOGGER.exception("probing pod %s/%s", key.namespace, pod.name)
+            if digest is not None:
+                self._outcomes[pod.uid] = ProbeOutcome(digest=digest, failure=FAULT)
         finally:
             self._running.pop(pod.uid, None)
             self._done(key)
 
-    async def _probe(self, key: Key, pod: PodState, asked: Mapping[str, Any]) -> ProbeReport | str | None:
-        """The report, or why there is none; None where the pod went away, which is no error of anybody's."""
+    async def _probe(self, key: Key, pod: PodState, asked: Mapping[str, Any]) -> ProbeReport | str:
+        """The report, or why there is none."""
         try:
             return await run_probe(
                 self._cluster,
@@ -155,7 +159,7 @@ class ExecProber:
                 timeout_seconds=TOTAL_SECONDS + EXEC_MARGIN_SECONDS,
             )
         except NotFound:
-            return None
+            return NOT_THERE  # of a pod that is gone nobody asks for it
         except KubeError as error:
             return f"{error}."[:500]
 

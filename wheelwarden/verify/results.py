@@ -152,7 +152,7 @@ def parse_report(stdout: str) -> ProbeReport:
                 for entry in answer.get("distributions", ())
             ),
         )
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise UnreadableAnswer(f"the probe's answer cannot be read ({type(error).__name__}: {error})") from error
 
 
@@ -164,7 +164,7 @@ def parse_finished(stdout: str) -> tuple[ModuleResult, ...]:
             try:
                 entry = json.loads(line)
                 found[int(entry["index"])] = _module_result(entry["result"])
-            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
                 continue  # the line where it was cut, or not ours
     return tuple(found[index] for index in sorted(found))
 

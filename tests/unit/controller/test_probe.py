@@ -11,7 +11,7 @@ import pytest
 from controller.plan import probe_digest
 from controller.probe import ExecProber, Places
 from controller.state import Key, PodState, ProbeOutcome
-from wheelwarden.api.errors import Invalid, KubeError, NotFound, Unreachable
+from wheelwarden.api.errors import Invalid, NotFound, Unreachable
 from wheelwarden.api.request import Request
 from wheelwarden.kube import ExecResult
 from wheelwarden.parsing.request import read_request
@@ -51,14 +51,14 @@ def request() -> Request:
 class Pods:
     """Answers each exec with the next of `answers`; `ran` holds the programs."""
 
-    def __init__(self, *answers: ExecResult | KubeError) -> None:
+    def __init__(self, *answers: ExecResult | Exception) -> None:
         self.answers = list(answers)
         self.ran: list[tuple[str, str, str, str]] = []
 
     async def exec(self, pod: str, namespace: str, container: str, argv: Sequence[str], **_: object) -> ExecResult:
         self.ran.append((namespace, pod, container, argv[0]))
         answer = self.answers.pop(0)
-        if isinstance(answer, KubeError):
+        if isinstance(answer, Exception):
             raise answer
         return answer
 
@@ -67,7 +67,7 @@ def ended(stdout: str = "", stderr: str = "", exit_code: int = 0) -> ExecResult:
     return ExecResult(stdout=stdout, stderr=stderr, exit_code=exit_code)
 
 
-async def probe(*answers: ExecResult | KubeError, starts: int = 1) -> tuple[ProbeOutcome | None, list[str]]:
+async def probe(*answers: ExecResult | Exception, starts: int = 1) -> tuple[ProbeOutcome | None, list[str]]:
     """The outcome, and the programs that were run for it."""
     pods = Pods(*answers)
     cluster: Any = pods
@@ -108,8 +108,19 @@ async def test_an_image_without_any_python_says_so() -> None:
     assert (outcome.report, "executable file not found" in outcome.failure) == (None, True)
 
 
-async def test_a_pod_that_went_away_is_no_failure() -> None:
-    assert await probe(NotFound(404, "NotFound", "no such pod")) == (None, ["python3"])
+async def test_every_probe_that_ends_has_an_outcome_so_that_the_next_comes_after_a_pause() -> None:
+    lost = ProbeOutcome(digest=DIGEST, failure="the pod or its container was not found.")
+    assert await probe(NotFound(404, "NotFound", "no such container")) == (lost, ["python3"])
+    fault = ProbeOutcome(digest=DIGEST, failure="the controller failed to run the probe; see its log.")
+    assert await probe(RuntimeError("a fault of ours")) == (fault, ["python3"])
+
+
+async def test_a_number_without_end_makes_an_answer_unreadable() -> None:
+    usage = {"totalBytes": float("inf"), "usedBytes": 1, "availableBytes": 1}
+    outcome, _ = await probe(ended(json.dumps({**ANSWER, "usage": usage}).replace("Infinity", "1e999")))
+    assert outcome is not None
+    assert outcome.report is None
+    assert outcome.failure.startswith("the probe's answer cannot be read (")
 
 
 async def test_what_cannot_run_tells_why() -> None:
