@@ -11,7 +11,7 @@ from wheelwarden.api.conditions import REASON_OF_ERROR
 from wheelwarden.api.foreign_installer import find_installer, has_own_size, owners_hash
 from wheelwarden.api.kinds import WorkloadKind
 from wheelwarden.api.objects import annotations_of
-from wheelwarden.verify.results import ProbeReport, Usage
+from wheelwarden.verify.results import ProbeReport, Usage, number, parse_usage
 
 MESSAGE_LIMIT: Final = 4096  # of a termination message (core/v1 Container.terminationMessagePath)
 FAILURE: Final = re.compile(
@@ -19,7 +19,6 @@ FAILURE: Final = re.compile(
     r"(?: Volume: (?P<totalBytes>[0-9]{1,18}) bytes, (?P<usedBytes>[0-9]{1,18}) used, "
     r"(?P<availableBytes>[0-9]{1,18}) available\.)?"
 )
-NUMBER_LIMIT: Final = 1 << 60  # of bytes and seconds that a result tells
 
 # apps/v1 StatefulSet: which revision of the template a pod was made from.
 REVISION_LABEL: Final = "controller-revision-hash"
@@ -298,12 +297,12 @@ def _result(
         warnings_omitted=_omitted(counts, "warnings", warnings),
         installed_at=_text(facts.get("installedAt") or ""),
         installed_by=_text(facts.get("installedBy") or ""),
-        install_seconds=_number(facts.get("installSeconds") or 0),
-        attempts=int(_number(facts["attempts"])),
+        install_seconds=number(facts.get("installSeconds") or 0),
+        attempts=int(number(facts["attempts"])),
         # A metric and a condition are named by it, so a class that we do not know is none.
         error_class="" if outcome != "failed" else kind if kind in REASON_OF_ERROR else "unknown",
         error_message=text if outcome == "failed" else "",
-        usage=_usage(facts.get("usage")),
+        usage=parse_usage(facts.get("usage")),
     )
 
 
@@ -343,20 +342,5 @@ def _text(value: Any) -> str:
     return "".join(character if character.isprintable() else " " for character in value)
 
 
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= NUMBER_LIMIT:
-        raise ValueError(value)  # NaN is in no order, so it comes here too
-    return value
-
-
 def _omitted(counts: Mapping[str, Any], name: str, shown: Sequence[str]) -> int:
-    return max(0, int(_number(counts.get(name, 0))) - len(shown))
-
-
-def _usage(value: Any) -> Usage | None:
-    if value is None:
-        return None
-    total, used, available = (int(_number(value[name])) for name in ("totalBytes", "usedBytes", "availableBytes"))
-    if max(used, available) > total:
-        raise ValueError(value)
-    return Usage(total_bytes=total, used_bytes=used, available_bytes=available)
+    return max(0, int(number(counts.get(name, 0))) - len(shown))

@@ -1,7 +1,6 @@
 """Results of import verification: what the probe answered, and the public result type of the verification contract."""
 
 import json
-import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any, Final
 
 from wheelwarden.api.conditions import Reason
 from wheelwarden.api.errors import CommandTimeoutError, WheelwardenError
+from wheelwarden.api.redaction import printable, shown
 
 # Every `reason` that a failed import may have. A public, closed set: docs/guide.md tells what each means.
 FAILURE_REASONS: Final = frozenset(
@@ -19,6 +19,8 @@ FAILURE_REASONS: Final = frozenset(
     }
 )  # fmt: skip
 RESULTS_LIMIT: Final = 16_384  # annotations of an object share 256 KiB
+NUMBER_LIMIT: Final = 1 << 60  # of bytes and seconds that a pod tells
+NAME_LIMIT: Final = 255  # characters of a name or a version; no file system takes a longer name of a file
 STDERR_KEPT: Final = 1000  # characters of a failed import's stderr
 
 
@@ -137,23 +139,22 @@ def parse_report(stdout: str) -> ProbeReport:
     try:
         answer = json.loads(lines[-1])
         if answer["version"] != 1:
-            raise UnreadableAnswer(f"the probe answered in version {answer['version']}, this is version 1")
+            raise UnreadableAnswer(f"the probe answered in version {shown(answer['version'])}, this is version 1")
         results = parse_finished(stdout)
         if len(results) != answer["count"]:
-            raise UnreadableAnswer(f"{len(results)} of {answer['count']} results of the probe can be read")
+            raise UnreadableAnswer(f"{len(results)} of {shown(answer['count'])} results of the probe can be read")
         return ProbeReport(
-            python=answer["python"],
-            executable=answer["executable"],
-            derived=answer["derived"],
+            python=_text(answer["python"]),
+            executable=_text(answer["executable"]),
+            derived=answer["derived"] is True,
             results=results,
             usage=parse_usage(answer["usage"]),
-            distributions=tuple(
-                Distribution(name=entry["name"], found=tuple((one["version"], one["intact"]) for one in entry["found"]))
-                for entry in answer.get("distributions", ())
-            ),
+            distributions=tuple(_distribution(entry) for entry in answer.get("distributions", ())),
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise UnreadableAnswer(f"the probe's answer cannot be read ({type(error).__name__}: {error})") from error
+        raise UnreadableAnswer(
+            f"the probe's answer cannot be read ({type(error).__name__}: {shown(str(error))})"
+        ) from error
 
 
 def parse_finished(stdout: str) -> tuple[ModuleResult, ...]:
@@ -189,24 +190,39 @@ def write_results(report: ProbeReport, time: str) -> str:
 
 
 def parse_usage(usage: Mapping[str, Any] | None) -> Usage | None:
-    """Reads a `usage` object of the probe or the installer; None stays None."""
+    """Reads a `usage` object of the probe or the installer; None stays None. Raises KeyError, TypeError or ValueError."""
     if usage is None:
         return None
-    return Usage(
-        total_bytes=int(usage["totalBytes"]),
-        used_bytes=int(usage["usedBytes"]),
-        available_bytes=int(usage["availableBytes"]),
-    )
+    total, used, available = (int(number(usage[name])) for name in ("totalBytes", "usedBytes", "availableBytes"))
+    if max(used, available) > total:
+        raise ValueError("more bytes than there are")
+    return Usage(total_bytes=total, used_bytes=used, available_bytes=available)
+
+
+def number(value: object) -> float:
+    """A number of bytes or seconds that a pod tells. Raises ValueError where it is none, or absurd."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= NUMBER_LIMIT:
+        raise ValueError(f"{shown(value)} in the place of a number")  # NaN is in no order, so it comes here too
+    return value
+
+
+def _distribution(entry: Mapping[str, Any]) -> Distribution:
+    found = tuple((_line(one["version"], NAME_LIMIT), _truth(one["intact"])) for one in entry["found"])
+    return Distribution(name=_line(entry["name"], NAME_LIMIT), found=found)
+
+
+def _truth(value: object) -> bool | None:
+    if value is not None and not isinstance(value, bool):
+        raise TypeError(f"{type(value).__name__} in the place of a truth")
+    return value
 
 
 def _module_result(entry: Mapping[str, Any]) -> ModuleResult:
-    seconds, code = float(entry["seconds"]), entry["exitCode"]
-    if not math.isfinite(seconds) or seconds < 0:
-        raise ValueError("seconds")
+    code = entry["exitCode"]
     return ModuleResult(
         module=_text(entry["module"]),
         ok=entry["ok"] is True,
-        seconds=seconds,
+        seconds=number(entry["seconds"]),
         file=None if entry["file"] is None else _text(entry["file"]),
         reason=None if entry["reason"] is None else _text(entry["reason"]),
         error=None if entry["error"] is None else _text(entry["error"]),
@@ -221,3 +237,8 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{type(value).__name__} in the place of a text")
     return value
+
+
+def _line(value: object, limit: int) -> str:
+    """At most so many characters of a text, printable, on one line."""
+    return printable(_text(value)[:limit])[:limit]

@@ -22,7 +22,7 @@ from wheelwarden import (
     verify_package_import,
     verify_package_import_async,
 )
-from wheelwarden.verify import by_methods, parse_report
+from wheelwarden.verify import ProbeReport, by_methods, parse_report
 from wheelwarden.verify.by_methods import MethodVerification
 from wheelwarden.verify.results import UnreadableAnswer
 
@@ -363,11 +363,36 @@ def test_a_stream_that_is_too_long_is_cut_and_says_so() -> None:
     assert result.stdout == "[the first 4000 characters are left out]\n" + "x" * 16_000
 
 
+def readable(**changes: object) -> str:
+    """An answer without results."""
+    answer = {"version": 1, "python": "3", "executable": "p", "derived": False, "count": 0, "usage": None}
+    return json.dumps({**answer, **changes})
+
+
+def test_an_answer_without_results_is_one() -> None:
+    assert parse_report(readable()) == ProbeReport(python="3", executable="p", derived=False, results=())
+
+
+def test_the_error_of_an_unreadable_answer_is_short_and_printable() -> None:
+    with pytest.raises(UnreadableAnswer) as raised:
+        parse_report(readable(version="\x1b[2J" + "x" * 100_000))
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 300
+
+
 @pytest.mark.parametrize(
     "junk",
     [
         "", "no json", "[]", "{}", json.dumps({"version": 2}), json.dumps({"version": 1}), "[" * 100_000,
         json.dumps({"version": 1, "python": "3", "executable": "p", "derived": False, "count": 1, "usage": None}),
+        readable(python=3), readable(executable=["p"]),
+        readable(usage={"totalBytes": 1, "usedBytes": 10**320, "availableBytes": 0}),
+        readable(usage={"totalBytes": 1, "usedBytes": -1, "availableBytes": 0}),
+        readable(usage={"totalBytes": 1, "usedBytes": 2, "availableBytes": 0}),
+        readable(usage={"totalBytes": "9", "usedBytes": 2, "availableBytes": 0}),
+        readable(distributions=[{"name": ["six"], "found": []}]),
+        readable(distributions=[{"name": "six", "found": [{"version": 5, "intact": True}]}]),
+        readable(distributions=[{"name": "six", "found": [{"version": "5", "intact": "yes"}]}]),
     ],
 )  # fmt: skip
 def test_an_answer_that_is_none_is_said_to_be_unreadable(junk: str) -> None:
