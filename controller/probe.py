@@ -11,6 +11,7 @@ from controller.foreign_packages import is_observed
 from controller.plan import distributions, probe_digest
 from controller.state import Key, PodState, ProbeOutcome
 from wheelwarden.api.errors import KubeError, NotFound
+from wheelwarden.api.redaction import printable
 from wheelwarden.api.request import Request
 from wheelwarden.kube import Cluster
 from wheelwarden.verify.results import ProbeReport, Usage
@@ -161,7 +162,7 @@ class ExecProber:
         except NotFound:
             return NOT_THERE  # of a pod that is gone nobody asks for it
         except KubeError as error:
-            return f"{error}."[:500]
+            return printable(f"{error}."[:500])
 
 
 def _ask(modules: Sequence[str], distributions: Sequence[str], pod: PodState, *, inspect: bool) -> Mapping[str, Any]:

@@ -21,6 +21,8 @@ FAILURE_REASONS: Final = frozenset(
 RESULTS_LIMIT: Final = 16_384  # annotations of an object share 256 KiB
 NUMBER_LIMIT: Final = 1 << 60  # of bytes and seconds that a pod tells
 NAME_LIMIT: Final = 255  # characters of a name or a version; no file system takes a longer name of a file
+ERROR_LIMIT: Final = 300  # characters, as the probe cuts an error (payload/probe.py)
+PATH_LIMIT: Final = 4096  # characters, as Linux has it (PATH_MAX)
 STDERR_KEPT: Final = 1000  # characters of a failed import's stderr
 
 
@@ -144,8 +146,8 @@ def parse_report(stdout: str) -> ProbeReport:
         if len(results) != answer["count"]:
             raise UnreadableAnswer(f"{len(results)} of {shown(answer['count'])} results of the probe can be read")
         return ProbeReport(
-            python=_text(answer["python"]),
-            executable=_text(answer["executable"]),
+            python=_line(answer["python"], NAME_LIMIT),
+            executable=_line(answer["executable"], PATH_LIMIT),
             derived=answer["derived"] is True,
             results=results,
             usage=parse_usage(answer["usage"]),
@@ -218,14 +220,17 @@ def _truth(value: object) -> bool | None:
 
 
 def _module_result(entry: Mapping[str, Any]) -> ModuleResult:
-    code = entry["exitCode"]
+    """What runs in the pod can print anything: all but the streams and the command is short and printable."""
+    ok, code, reason = entry["ok"] is True, entry["exitCode"], entry["reason"]
+    if not ok and (not isinstance(reason, str) or reason not in FAILURE_REASONS):
+        reason = Reason.IMPORT_FAILED
     return ModuleResult(
-        module=_text(entry["module"]),
-        ok=entry["ok"] is True,
+        module=_line(entry["module"], NAME_LIMIT),
+        ok=ok,
         seconds=number(entry["seconds"]),
-        file=None if entry["file"] is None else _text(entry["file"]),
-        reason=None if entry["reason"] is None else _text(entry["reason"]),
-        error=None if entry["error"] is None else _text(entry["error"]),
+        file=None if entry["file"] is None else _line(entry["file"], PATH_LIMIT),
+        reason=None if ok else reason,
+        error=None if ok or entry["error"] is None else _line(entry["error"], ERROR_LIMIT),
         argv=tuple(_text(word) for word in entry["argv"]),
         exit_code=None if code is None else int(code),
         stdout=_text(entry["stdout"]),

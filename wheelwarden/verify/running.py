@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from wheelwarden.api.errors import ExecCut, ExecTimeout, KubeError, NotFound
+from wheelwarden.api.redaction import printable
 from wheelwarden.payload import probe_argv
 from wheelwarden.verify.results import ModuleResult, ProbeReport, UnreadableAnswer, parse_finished, parse_report
 
@@ -68,7 +69,7 @@ async def run_payload(
         failure = f"{python} ended with exit code {done.exit_code}: {last[0]}"
         if not lacks_program(failure):
             break
-    return printed, f"{failure}."[:500]
+    return printed, printable(f"{failure}."[:500])
 
 
 async def run_probe(

@@ -190,3 +190,9 @@ async def test_what_a_probe_sees_of_the_nodes_disk_is_not_kept() -> None:
     await done.get()
     assert prober.outcome(on_empty_dir) is not None
     assert prober.usage(KEY) is None
+
+
+async def test_why_a_probe_could_not_run_is_printable() -> None:
+    killed = ended(stderr="\x1b[31mred", exit_code=1)
+    failure = r"python3 ended with exit code 1: \x1b[31mred."
+    assert await probe(killed) == (ProbeOutcome(digest=DIGEST, failure=failure), ["python3"])

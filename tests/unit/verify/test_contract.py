@@ -22,7 +22,7 @@ from wheelwarden import (
     verify_package_import,
     verify_package_import_async,
 )
-from wheelwarden.verify import ProbeReport, by_methods, parse_report
+from wheelwarden.verify import ModuleResult, ProbeReport, by_methods, parse_report
 from wheelwarden.verify.by_methods import MethodVerification
 from wheelwarden.verify.results import UnreadableAnswer
 
@@ -398,3 +398,22 @@ def test_the_error_of_an_unreadable_answer_is_short_and_printable() -> None:
 def test_an_answer_that_is_none_is_said_to_be_unreadable(junk: str) -> None:
     with pytest.raises(UnreadableAnswer):
         parse_report(junk)
+
+
+def test_what_a_pod_says_of_a_module_is_short_printable_and_of_a_known_reason() -> None:
+    hostile = "\x1b[2J\n" + "x" * 900_000
+    result = {
+        "module": hostile, "ok": False, "seconds": 0.1, "file": hostile, "reason": hostile, "error": hostile,
+        "argv": ["python3"], "exitCode": 1, "stdout": "\x1b[31mred\n", "stderr": "",
+    }  # fmt: skip
+    lines = ['{"index":0,"result":' + json.dumps(result) + "}", readable(count=1, python=hostile, executable=hostile)]
+    shown = "\\x1b[2J\\n" + "x" * 5000
+    assert parse_report("\n".join(lines)) == ProbeReport(
+        python=shown[:255], executable=shown[:4096], derived=False,
+        results=(
+            ModuleResult(
+                module=shown[:255], ok=False, seconds=0.1, file=shown[:4096], reason="ImportFailed", error=shown[:300],
+                argv=("python3",), exit_code=1, stdout="\x1b[31mred\n",
+            ),
+        ),
+    )  # fmt: skip
