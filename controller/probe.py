@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Any, Final, Protocol
 from weakref import WeakValueDictionary
 
@@ -37,7 +37,11 @@ class Prober(Protocol):
         ...
 
     def forget(self, pod_uid: str) -> None:
-        """The outcome was written, or the pod is gone."""
+        """The outcome was written."""
+        ...
+
+    def forget_others(self, key: Key, pod_uids: Collection[str]) -> None:
+        """The object has these pods only; others are gone, maybe while they were probed."""
         ...
 
     def look(self, key: Key, pod: PodState) -> None:
@@ -90,7 +94,7 @@ class ExecProber:
         self._places = places
         self._done = done
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._outcomes: dict[str, ProbeOutcome] = {}
+        self._outcomes: dict[str, tuple[Key, ProbeOutcome]] = {}
         self._usages: dict[Key, Usage] = {}
 
     def start(self, key: Key, request: Request, pod: PodState) -> None:
@@ -113,14 +117,21 @@ class ExecProber:
     def forget_object(self, key: Key) -> None:
         """See Prober."""
         self._usages.pop(key, None)
+        self.forget_others(key, ())
 
     def outcome(self, pod: PodState) -> ProbeOutcome | None:
         """See Prober."""
-        return self._outcomes.get(pod.uid)
+        _, outcome = self._outcomes.get(pod.uid, (None, None))
+        return outcome
 
     def forget(self, pod_uid: str) -> None:
         """See Prober."""
         self._outcomes.pop(pod_uid, None)
+
+    def forget_others(self, key: Key, pod_uids: Collection[str]) -> None:
+        """See Prober."""
+        for uid in [uid for uid, (of, _) in self._outcomes.items() if of == key and uid not in pod_uids]:
+            del self._outcomes[uid]
 
     async def close(self) -> None:
         """Ends all probes."""
@@ -137,13 +148,13 @@ class ExecProber:
             if isinstance(answer, ProbeReport) and answer.usage is not None and pod.search_path and pod.own_size:
                 self._usages[key] = answer.usage
             if digest is not None and isinstance(answer, ProbeReport):
-                self._outcomes[pod.uid] = ProbeOutcome(digest=digest, report=answer)
+                self._outcomes[pod.uid] = (key, ProbeOutcome(digest=digest, report=answer))
             elif digest is not None and isinstance(answer, str):
-                self._outcomes[pod.uid] = ProbeOutcome(digest=digest, failure=answer)
+                self._outcomes[pod.uid] = (key, ProbeOutcome(digest=digest, failure=answer))
         except Exception:  # a fault in one probe is told like any failure, so that the next comes after a pause
             LOGGER.exception("probing pod %s/%s", key.namespace, pod.name)
             if digest is not None:
-                self._outcomes[pod.uid] = ProbeOutcome(digest=digest, failure=FAULT)
+                self._outcomes[pod.uid] = (key, ProbeOutcome(digest=digest, failure=FAULT))
         finally:
             self._running.pop(pod.uid, None)
             self._done(key)

@@ -45,8 +45,9 @@ class Probing:
         self._waits.pop(key, None)
         self._prober.forget_object(key)
 
-    def outcomes(self, pods: Sequence[PodState]) -> dict[str, ProbeOutcome]:
-        """What probes came to until now, by the pod's uid."""
+    def outcomes(self, key: Key, pods: Sequence[PodState]) -> dict[str, ProbeOutcome]:
+        """What probes came to until now, by the pod's uid; what came of pods that are gone is dropped."""
+        self._prober.forget_others(key, {pod.uid for pod in pods})
         found = {pod.uid: self._prober.outcome(pod) for pod in pods}
         return {uid: outcome for uid, outcome in found.items() if outcome is not None}
 

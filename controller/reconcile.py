@@ -117,6 +117,7 @@ class Reconciler:
     async def _leave(self, key: Key, request: Request, obj: Object, pods: list[PodState]) -> None:
         """Removes what is left of an object that asks for nothing any more."""
         self._metrics.hide(key.name, key.namespace)
+        self._probing.forget(key)
         if key not in self._claimless:
             # A claim may be left of packages that are no longer asked for; where there is none, nobody looks again.
             claim = await self._claims.read(request)
@@ -128,7 +129,7 @@ class Reconciler:
     async def _gather(self, key: Key, request: Request, obj: Object, pods: list[PodState]) -> Facts:
         replicas = request.kind.wanted_replicas(obj)
         view = self._replacer.mark(await self._owners.look(key, request, obj, pods, replicas))
-        outcomes = self._probing.outcomes(view.pods)
+        outcomes = self._probing.outcomes(key, view.pods)
         invalid = self._invalid(view.obj)
         if invalid:
             settled = Settled(hindrance=plan.obstacle(Reason.INVALID_SPEC, invalid))

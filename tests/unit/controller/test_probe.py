@@ -196,3 +196,20 @@ async def test_why_a_probe_could_not_run_is_printable() -> None:
     killed = ended(stderr="\x1b[31mred", exit_code=1)
     failure = r"python3 ended with exit code 1: \x1b[31mred."
     assert await probe(killed) == (ProbeOutcome(digest=DIGEST, failure=failure), ["python3"])
+
+
+async def test_outcomes_are_forgotten_with_their_pod_and_with_their_object() -> None:
+    done: asyncio.Queue[Key] = asyncio.Queue()
+    cluster: Any = Pods(GOOD, GOOD, GOOD)
+    prober = ExecProber(cluster, Places(total=1, per_node=1, per_namespace=1), done.put_nowait)
+    other, stays = replace(POD, uid="u1"), replace(POD, uid="u2")
+    theirs = Key("KasprApp", "team", "theirs")
+    for key, pod in ((KEY, POD), (KEY, other), (theirs, stays)):
+        prober.start(key, request(), pod)
+        await done.get()
+    kept = []
+    prober.forget_others(KEY, {"u1"})
+    kept.append([prober.outcome(pod) is not None for pod in (POD, other, stays)])
+    prober.forget_object(KEY)
+    kept.append([prober.outcome(pod) is not None for pod in (POD, other, stays)])
+    assert kept == [[False, True, True], [False, False, True]]

@@ -2,7 +2,7 @@
 
 import datetime
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pytest
@@ -52,6 +52,9 @@ class FakeProber:
     def forget(self, pod_uid: str) -> None:
         self.outcomes.pop(pod_uid, None)
 
+    def forget_others(self, key: Key, pod_uids: Collection[str]) -> None:
+        self.outcomes = {uid: outcome for uid, outcome in self.outcomes.items() if uid in pod_uids}
+
     def look(self, key: Key, pod: PodState) -> None:
         self.looked.append(pod.name)
 
@@ -60,6 +63,7 @@ class FakeProber:
 
     def forget_object(self, key: Key) -> None:
         self.seen = None
+        self.outcomes.clear()
 
 
 GOOD = ProbeReport(
@@ -195,6 +199,19 @@ async def test_transitions_are_told_and_counted_once(world: World) -> None:
     assert world.metrics.registry.get_sample_value("kasprop_package_install_total", labels) == 1
     labels = {"package": "six", "result": "success"}
     assert world.metrics.registry.get_sample_value("package_verification_total", labels) == 1
+
+
+async def test_what_came_of_a_pod_that_went_away_meanwhile_is_forgotten(world: World) -> None:
+    world.app(["six"])
+    world.pod()
+    await world.reconciler.reconcile(APP)
+    assert list(world.prober.outcomes) == ["uid-demo-app-0"]
+    world.pod(uid="another")
+    await world.reconciler.reconcile(APP)
+    assert list(world.prober.outcomes) == ["another"]
+    del world.cluster.objects["kasprapps", "demo"]
+    await world.reconciler.reconcile(APP)
+    assert world.prober.outcomes == {}
 
 
 async def test_a_restarted_container_is_probed_again(world: World) -> None:
