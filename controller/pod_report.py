@@ -82,6 +82,7 @@ class PodReporter:
             marks[names.POD_PROBED_ANNOTATION] = outcome.digest
             marks[names.POD_RESULTS_ANNOTATION] = write_results(outcome.report, self._stamp())
         if not changed and not marks:
+            self._refusals.accepted(key, _target(pod))
             return
         wish = hashlib.sha256(repr((changed, outcome and outcome.digest)).encode()).hexdigest()[:24]
         if self._refusals.must_wait(key, _target(pod), wish):

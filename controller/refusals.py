@@ -103,9 +103,9 @@ class Refusals:
             await self._recorder.record(about, key.namespace, "Warning", Reason.WRITE_REFUSED, text)
 
     def accepted(self, key: Key, target: str) -> None:
-        """A write went through."""
+        """A write went through, or nothing is left to write."""
         if self._open.get(key, {}).pop(target, None) is not None:
-            LOGGER.info("%s/%s: %s could be written now", key.namespace, key.name, target)
+            LOGGER.info("%s/%s: %s: no longer refused", key.namespace, key.name, target)
         self._drop_empty(key)
 
     def forget_others(self, key: Key, prefix: str, targets: Collection[str]) -> None:

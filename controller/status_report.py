@@ -83,6 +83,9 @@ class StatusReporter:
         """
         key, obj, packages, owner = view.key, view.obj, decisions.packages, view.ownership.owner
         parts = self._changes(view, decisions)
+        for what, target in _TARGETS.items():
+            if what not in parts:  # nothing is left to write
+                self._refusals.accepted(key, target)
         if not parts:
             return
         wish = _digest([repr(decisions.conditions), obj["metadata"].get("generation"), packages, owner.value])

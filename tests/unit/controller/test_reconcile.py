@@ -731,3 +731,18 @@ async def test_no_look_is_taken_at_a_store_that_is_a_part_of_the_nodes_disk(worl
         world.seconds += 600
         await world.settle(APP)
         assert bool(world.prober.looked) is looked
+
+
+@pytest.mark.parametrize(("plural", "name"), [("kasprapps", "demo"), ("pods", "demo-app-0")])
+async def test_a_refusal_ends_when_nothing_is_left_to_write(world: World, plural: str, name: str) -> None:
+    world.app(["six"])
+    world.pod()
+    await world.settle(APP)
+    status = world.cluster.objects[plural, name]["status"]
+    world.cluster.objects[plural, name]["status"] = {**status, "conditions": []}
+    world.cluster.refused.add(plural)
+    await world.settle(APP)
+    assert world.reconciler._refusals.is_open(APP)
+    world.cluster.objects[plural, name]["status"] = status  # somebody else put it back
+    await world.settle(APP)
+    assert not world.reconciler._refusals.is_open(APP)
