@@ -102,7 +102,9 @@ class ClaimKeeper:
         """Creates, grows, replaces, gives up or deletes the claim of an object; looks at it only, where it is not ours."""
         name, key = request.kind.claim_name(request.name), _key(request)
         awaited = claim is None or is_pending(claim) or "deletionTimestamp" in claim["metadata"]
-        awaited = awaited and (wants_claim(request) or any(name in pod.claims for pod in pods))
+        # What the request means by default is our way to read it; another owner's pods tell what that owner makes of it.
+        ours = owner is InstallOwner.OURS and wants_claim(request)
+        awaited = awaited and (ours or any(name in pod.claims for pod in pods))
         events: list[ClaimEvent] | None = []
         if awaited and claim is not None:
             events = await self._events(claim)

@@ -354,7 +354,12 @@ def replacement(
     outdated = [pod for pod in outdated if not pod.ready] or outdated
     # The highest ordinal first, as a StatefulSet rolls.
     last = max(outdated, key=lambda pod: (len(pod.name), pod.name))
-    reason = "the packages changed" if last.injected else "it was made without the installer"
+    if last.injected:
+        reason = "the packages changed"
+    elif last.foreign_installer:
+        reason = "Wheelwarden takes over the installation"
+    else:
+        reason = "it was made without the installer"
     return Replacement(pod=last, evict=True, reason=reason, not_injected=not last.injected)
 
 

@@ -399,7 +399,10 @@ def test_a_pod_without_the_installer_is_made_anew_and_a_foreign_one_left() -> No
     assert due([bare]) == Replacement(
         pod=bare, evict=True, reason="it was made without the installer", not_injected=True
     )
-    assert due([replace(bare, foreign_installer=True)]) is None
+    theirs = replace(bare, foreign_installer=True)
+    assert due([theirs]) is None
+    taken = due([theirs], request("six", install="managed"))
+    assert (taken and taken.reason) == "Wheelwarden takes over the installation"
 
 
 def test_packages_that_are_no_longer_asked_for_roll_the_pods_too() -> None:

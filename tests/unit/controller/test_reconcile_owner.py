@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from prometheus_client import generate_latest
 
 from controller.state import ProbeOutcome
 from tests.unit.controller.test_reconcile import APP, GOOD, World
@@ -169,6 +170,14 @@ async def test_a_pod_that_missed_its_claim_is_recreated_once(world: World) -> No
     world.seconds += 30
     assert ("delete", "pods", "demo-app-0") in await world.writes_of(APP)
     assert ("KasprApp", "PodReplaced") in world.cluster.events
+
+
+async def test_a_claim_that_the_operator_does_not_use_is_not_missed(world: World) -> None:
+    world.app(["six"])  # no `cache`: Kaspr takes that for no volume
+    world.stateful(installer=True)
+    world.foreign_pod()
+    await world.settle(APP)
+    assert 'wheelwarden_claim_troubles{trouble="pending"} 1.0' not in generate_latest(world.metrics.registry).decode()
 
 
 @pytest.mark.parametrize("observed", [True, False])
