@@ -205,6 +205,15 @@ def test_the_guide_has_every_reason_of_a_condition() -> None:
     assert reasons - set(ROWS) == set()
 
 
+def test_the_guide_has_no_row_twice_and_no_line_of_a_paragraph() -> None:
+    # Two versions of one row or paragraph stand side by side after a careless merge.
+    for section in re.split(r"^#+ |^\|[ -]*-\|", GUIDE, flags=re.MULTILINE):
+        first = [line.split("|")[1].strip() for line in section.splitlines() if line.startswith("|")]
+        assert [cell for cell in set(first) if first.count(cell) > 1] == []
+    text = [line for line in GUIDE.splitlines() if len(line) > 60]
+    assert [line for line in set(text) if text.count(line) > 1] == []
+
+
 def test_the_guide_has_every_class_of_error_with_its_reason() -> None:
     classes = set(advice())
     assert classes == {*REASON_OF_ERROR, "unknown"}
