@@ -1,6 +1,7 @@
 """Acts on the claim of one object: gathers what `controller.claim_plan` decides on, and does it."""
 
 import datetime
+import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from controller.claim_plan import (
     plan_claim,
     wants_claim,
 )
+from controller.refusals import CLAIM, Refusals, is_refusal
 from controller.state import Key, PodState
 from wheelwarden.api import names
 from wheelwarden.api.conditions import Condition, Reason
@@ -33,6 +35,11 @@ LOGGER = logging.getLogger(__name__)
 REFUSED_SECONDS: Final = 60.0  # before a claim that the API server refused is tried again
 PENDING_SECONDS: Final = 10.0  # between two looks at why a claim is not bound
 GONE_SECONDS: Final = 1.0  # before a claim that was just deleted is recreated
+# The targets of our writes, in the words of `Refusals`.
+_TARGET: Final = "claim "
+_OWNERS: Final = "owners"
+_MARKS: Final = "labels and annotations"
+_DELETION: Final = "deletion"
 GROW_AGAIN_SECONDS: Final = 3600.0  # before growing that was refused is tried again: a storage class rarely changes
 
 
@@ -65,6 +72,7 @@ class ClaimKeeper:
     Args:
         cluster: the client.
         recorder: writes events.
+        refusals: remembers what the API server refused.
         monotonic: a clock in seconds; `now`: the wall clock, timezone-aware.
         again: asks for a key after some seconds.
     """
@@ -73,6 +81,7 @@ class ClaimKeeper:
         self,
         cluster: Cluster,
         recorder: Recorder,
+        refusals: Refusals,
         *,
         monotonic: Callable[[], float],
         now: Callable[[], datetime.datetime],
@@ -80,6 +89,7 @@ class ClaimKeeper:
     ) -> None:
         self._cluster = cluster
         self._recorder = recorder
+        self._refusals = refusals
         self._monotonic = monotonic
         self._now = now
         self._again = again
@@ -118,6 +128,8 @@ class ClaimKeeper:
         )
         failures = [event.message for event in events or () if event.reason in FAILURES]
         if owner is not InstallOwner.OURS:
+            if claim is None or not is_ours(request, claim):
+                self._refusals.forget_others(key, _TARGET, ())
             return replace(settled, warnings=(waiting,) if failures else ())
         wanted = plan_claim(request, claim, pods, replicas=replicas, failures=failures, now=self._now())
         successor = self._memory.successors.pop(key, None) if claim is None else None
@@ -126,8 +138,6 @@ class ClaimKeeper:
         hindrance = await self._carry_out(request, name, claim, wanted)
         if wanted.create is not None:
             settled = replace(settled, waiting=None)  # it is there now, and its state comes with the next look
-        if wanted.mark is not None and claim is not None:
-            claim["metadata"].setdefault("annotations", {}).update(wanted.mark)
         unused = claim is not None and request.packages is not None and cache_mode(request, claim) == EMPTY
         refusal = self._memory.refusals.get(key)
         refused = (refusal.text,) if wanted.grow and refusal is not None else ()
@@ -147,20 +157,14 @@ class ClaimKeeper:
         name, uid = claim["metadata"]["name"], claim["metadata"]["uid"]
         if not is_ours(request, claim) or "deletionTimestamp" in claim["metadata"]:
             return ""
-        try:
-            if needed:
-                annotations = dict.fromkeys(
-                    (names.POD_HASH_ANNOTATION, names.CLAIM_ASKED_ANNOTATION,
-                     names.CACHE_MODE_ANNOTATION, names.CACHE_FALLBACK_ANNOTATION)
-                )  # fmt: skip
-                change = {"labels": dict.fromkeys(marks(request)), "annotations": annotations}
-                return (
-                    f"the claim {name} is the operator's now" if await self._patch(claim, {"metadata": change}) else ""
-                )
-            await self._cluster.delete(CLAIMS, name, request.namespace, uid=uid)
-        except (NotFound, Conflict):
-            return ""
-        return f"the claim {name} is deleted"
+        if not needed:
+            return f"the claim {name} is deleted" if await self._delete(request, claim, uid) else ""
+        annotations = dict.fromkeys(
+            (names.POD_HASH_ANNOTATION, names.CLAIM_ASKED_ANNOTATION,
+             names.CACHE_MODE_ANNOTATION, names.CACHE_FALLBACK_ANNOTATION)
+        )  # fmt: skip
+        change = {"labels": dict.fromkeys(marks(request)), "annotations": annotations}
+        return f"the claim {name} is the operator's now" if await self._write(request, claim, _MARKS, change) else ""
 
     async def _events(self, claim: Object) -> list[ClaimEvent] | None:
         """What events say of a claim, the latest last; None where they may not be read."""
@@ -178,7 +182,9 @@ class ClaimKeeper:
     ) -> Condition | None:
         if wanted.create is not None and (refused := await self._create(request, name, wanted.create)):
             return refused
-        if claim is not None:
+        if claim is None:
+            self._refusals.forget_others(_key(request), _TARGET, ())
+        else:
             await self._change(request, claim, wanted)
         if wanted.conflict:
             await self._tell(request, "Warning", Reason.CLAIM_CONFLICT, wanted.conflict)
@@ -196,17 +202,18 @@ class ClaimKeeper:
         return None
 
     async def _change(self, request: Request, claim: Object, wanted: ClaimPlan) -> None:
+        due = {_OWNERS: wanted.owners is not None, _MARKS: wanted.mark is not None, _DELETION: bool(wanted.delete)}
+        targets = [_target(claim, part) for part, is_due in due.items() if is_due]
+        self._refusals.forget_others(_key(request), _TARGET, targets)
         if wanted.grow:
             await self._grow(request, claim, wanted.grow)
         if wanted.owners is not None:
-            await self._patch(claim, {"metadata": {"ownerReferences": list(wanted.owners)}})
-        if wanted.mark is not None and await self._patch(claim, {"metadata": {"annotations": dict(wanted.mark)}}):
+            await self._write(request, claim, _OWNERS, {"ownerReferences": list(wanted.owners)})
+        if wanted.mark is not None and await self._write(request, claim, _MARKS, {"annotations": dict(wanted.mark)}):
+            claim["metadata"].setdefault("annotations", {}).update(wanted.mark)
             await self._tell(request, "Warning", "CacheFallback", wanted.mark[names.CACHE_FALLBACK_ANNOTATION])
-        if wanted.delete:
-            try:
-                await self._cluster.delete(CLAIMS, claim["metadata"]["name"], request.namespace, uid=wanted.delete)
-            except (NotFound, Conflict):
-                LOGGER.debug("claim %s/%s is gone already", request.namespace, claim["metadata"]["name"])
+        if wanted.delete and not await self._delete(request, claim, wanted.delete):
+            return
         if wanted.anew is not None:
             # It is gone in a moment, when the API server has seen that no pod uses it.
             self._memory.successors[_key(request)] = dict(wanted.anew)
@@ -231,6 +238,41 @@ class ClaimKeeper:
             self._memory.refusals[key] = Refusal(uid=uid, size=size, text=text, tried=clock)
             await self._tell(request, "Warning", "ClaimNotGrown", text)
 
+    async def _write(self, request: Request, claim: Object, part: str, metadata: Mapping[str, Any]) -> bool:
+        """Whether a part of a claim's metadata was written; a refusal is in the way of nothing else."""
+        target = _target(claim, part)
+        wish = hashlib.sha256(repr((claim["metadata"]["uid"], metadata)).encode()).hexdigest()[:24]
+        if self._refusals.must_wait(_key(request), target, wish):
+            return False
+        try:
+            written = await self._patch(claim, {"metadata": metadata})
+        except KubeError as error:
+            await self._refused(request, target, wish, error)
+            return False
+        self._refusals.accepted(_key(request), target)
+        return written
+
+    async def _delete(self, request: Request, claim: Object, uid: str) -> bool:
+        """Whether this very claim is deleted, or was gone already; a refusal is in the way of nothing else."""
+        name = claim["metadata"]["name"]
+        target = _target(claim, _DELETION)
+        if self._refusals.must_wait(_key(request), target, uid):
+            return False
+        try:
+            await self._cluster.delete(CLAIMS, name, request.namespace, uid=uid)
+        except (NotFound, Conflict):
+            LOGGER.debug("claim %s/%s is gone already", request.namespace, name)
+        except KubeError as error:
+            await self._refused(request, target, uid, error)
+            return False
+        self._refusals.accepted(_key(request), target)
+        return True
+
+    async def _refused(self, request: Request, target: str, wish: str, error: KubeError) -> None:
+        if not is_refusal(error):
+            raise error
+        await self._refusals.refused(_key(request), target, wish, what=CLAIM, about=request.reference, error=error)
+
     async def _patch(self, claim: Object, patch: Object) -> bool:
         """Patches this very claim; False where another of its name has come since."""
         metadata = claim["metadata"]
@@ -249,6 +291,11 @@ class ClaimKeeper:
     async def _tell(self, request: Request, type_: str, reason: str, text: str) -> None:
         LOGGER.info("%s/%s: %s", request.namespace, request.name, text)
         await self._recorder.record(request.reference, request.namespace, type_, reason, text)
+
+
+def _target(claim: Object, part: str) -> str:
+    """One write of a claim, in the words of `Refusals`."""
+    return f"{_TARGET}{claim['metadata']['name']} ({part})"
 
 
 def _is_of_uid(error: KubeError) -> bool:

@@ -72,7 +72,7 @@ class Reconciler:
         self._refusals = Refusals(recorder, metrics, **timing)
         self._pod_reporter = PodReporter(cluster, recorder, metrics, self._refusals, now=now)
         self._status_reporter = StatusReporter(cluster, recorder, metrics, self._refusals, now=now, **timing)
-        self._claims = ClaimKeeper(cluster, recorder, now=now, **timing)
+        self._claims = ClaimKeeper(cluster, recorder, self._refusals, now=now, **timing)
         self._owners = OwnerKeeper(cluster, self._claims, recorder, monotonic=monotonic)
         self._replacer = Replacer(cluster, recorder, **timing)
         self._probing = Probing(prober, **timing)

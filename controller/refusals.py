@@ -22,6 +22,7 @@ CONDITIONS: Final = "conditions"  # of an object
 STATUS: Final = "status"  # of an object, but for its conditions
 POD: Final = "pod"  # conditions and results of a pod
 LAST_RESULT: Final = "last_result"  # an annotation of the object
+CLAIM: Final = "claim"  # owners and marks of a claim, and its deletion
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,7 +87,7 @@ class Refusals:
             key: the object that it was about.
             target: what was to be written, in words: `the conditions of pod demo-app-0`.
             wish: a digest of it.
-            what: CONDITIONS, STATUS, POD or LAST_RESULT.
+            what: CONDITIONS, STATUS, POD, LAST_RESULT or CLAIM.
             about: the object that gets the event.
             error: the API server's answer.
         """

@@ -14,7 +14,7 @@ from tests.unit.fake_cluster import FakeCluster, Object
 from wheelwarden.api import names
 from wheelwarden.api.errors import Conflict, Forbidden, Invalid, KubeError
 from wheelwarden.api.request import Request
-from wheelwarden.kube import KASPRAPPS, NOTEBOOKS, PODS, STATEFUL_SETS, Resource
+from wheelwarden.kube import CLAIMS, KASPRAPPS, NOTEBOOKS, PODS, STATEFUL_SETS, Resource
 from wheelwarden.kube.events import Recorder
 from wheelwarden.parsing.packages_hash import compute_packages_hash
 from wheelwarden.rules.installation import IMAGE_AND_PACKAGES
@@ -24,6 +24,7 @@ from wheelwarden.verify.results import ModuleResult, ProbeReport, Usage
 APP = Key("KasprApp", "team", "demo")
 LAB = Key("Notebook", "team", "lab")
 HASH = compute_packages_hash({"packages": ["six"]})
+CLAIM = "demo-app-python-packages"
 RESULT = {
     "outcome": "installed", "hash": HASH, "installed": ["six==1.17.0"], "installedAt": "2026-01-31T10:30:00Z",
     "installedBy": "demo-app-0", "installSeconds": 3.0, "attempts": 1, "error": None, "warnings": [], "usage": None,
@@ -487,6 +488,79 @@ async def test_a_status_that_cannot_be_taken_back_keeps_nothing_else(world: Worl
     await world.settle(APP)
     assert world.prober.started == ["demo-app-0"]
     assert world.condition(world.cluster.objects["pods", "demo-app-0"], names.PACKAGES_INSTALLED)[1] == "Observed"
+
+
+@pytest.fixture
+def claimed(world: World) -> World:
+    """An app with its bound claim and a pod that was not looked at yet."""
+    world.app(["six"])
+    world.stateful()
+    return world
+
+
+async def test_a_claim_whose_owners_are_refused_keeps_nothing_else(claimed: World) -> None:
+    await claimed.settle(APP)
+    claimed.cluster.objects["persistentvolumeclaims", CLAIM]["status"] = {"phase": "Bound"}
+    claimed.pod(claim=CLAIM)
+    working = claimed.cluster.patch
+    refuse(
+        claimed, lambda resource, _: resource is CLAIMS, Forbidden(403, "Forbidden", "no https://u:hidden@example.com")
+    )
+    spec = claimed.cluster.objects["kasprapps", "demo"]["spec"]["pythonPackages"]
+    spec["cache"] = {"enabled": True, "deleteClaim": False}
+    await claimed.settle(APP)
+    pod = await claimed.cluster.get(PODS, "demo-app-0")
+    assert claimed.condition(pod, names.IMPORTS_VERIFIED) == ("True", "ImportsSucceeded")
+    assert claimed.cluster.events.count(("KasprApp", "WriteRefused")) == 1
+    assert (claimed.refused, "hidden" in str(claimed.cluster.messages)) == (1, False)
+    assert claimed.metrics.registry.get_sample_value("wheelwarden_writes_refused_total", {"what": "claim"}) == 1
+    claimed.seconds += 2
+    await claimed.settle(APP)
+    assert (claimed.refused, claimed.prober.started) == (2, ["demo-app-0"])
+    claimed.cluster.patch = working  # type: ignore[method-assign]
+    claimed.seconds += 4
+    await claimed.settle(APP)
+    assert (await claimed.cluster.get(CLAIMS, CLAIM))["metadata"]["ownerReferences"] == []
+    assert await claimed.writes_of(APP) == []
+
+
+async def test_a_claim_whose_deletion_is_refused_keeps_nothing_else(claimed: World) -> None:
+    await claimed.settle(APP)
+    claimed.pod()
+    working, tries = claimed.cluster.delete, []
+
+    async def refusing(resource: Resource, name: str, *_: Any, **__: Any) -> None:
+        tries.append(name)
+        raise Forbidden(403, "Forbidden", "no right")
+
+    claimed.cluster.delete = refusing  # type: ignore[method-assign]
+    del claimed.cluster.objects["kasprapps", "demo"]["spec"]["pythonPackages"]
+    await claimed.settle(APP)
+    assert ("evict", "pods", "demo-app-0") in claimed.cluster.writes
+    assert (tries, claimed.cluster.claims()) == ([CLAIM], [CLAIM])
+    assert claimed.cluster.events.count(("KasprApp", "WriteRefused")) == 1
+    claimed.cluster.delete = working  # type: ignore[method-assign]
+    claimed.seconds += 2
+    await claimed.settle(APP)
+    assert claimed.cluster.claims() == []
+
+
+@pytest.mark.parametrize("mounted", [False, True])
+async def test_a_claim_that_may_not_be_taken_back_keeps_nothing_else(claimed: World, mounted: bool) -> None:
+    await claimed.settle(APP)
+    claimed.foreign_pod(uid="theirs")
+    claimed.stateful(installer=True, claim=CLAIM if mounted else "")
+
+    async def refusing(resource: Resource, *_: Any, **__: Any) -> None:
+        raise Forbidden(403, "Forbidden", "no right")
+
+    refuse(claimed, lambda resource, _: resource is CLAIMS, Invalid(422, "Invalid", "no"))
+    claimed.cluster.delete = refusing  # type: ignore[method-assign]
+    await claimed.settle(APP)
+    assert claimed.prober.started == ["demo-app-0"]
+    assert claimed.condition(await claimed.cluster.get(PODS, "demo-app-0"), names.PACKAGES_INSTALLED)[1] == "Observed"
+    assert claimed.cluster.claims() == [CLAIM]
+    assert claimed.cluster.events.count(("KasprApp", "WriteRefused")) == 1
 
 
 async def test_what_a_probe_finds_while_others_are_written_is_told_in_the_next_round(world: World) -> None:
