@@ -71,10 +71,11 @@ def test_what_we_read_holds_printable_ascii_and_nothing_for_a_shell(text: str) -
 
 
 VERSIONS = st.sampled_from(
-    ["1", "1.0", "1.4", "1.4.3", "1.5", "2", "2.0", "2.0rc1", "2.0.post1", "1.0.dev1", "0", "1!1"]
+    ["1", "1.0+cpu", "1.0", "1.4", "1.4.3", "1.5", "2", "2.0", "2.0rc1", "2.0.post1", "1.0.dev1", "0", "1!1"]
 )
 COMPARISONS = st.one_of(
-    st.tuples(st.sampled_from(["==", "!=", ">", ">=", "<", "<="]), VERSIONS).map("".join),
+    st.tuples(st.sampled_from(["==", "!=", "==="]), VERSIONS).map("".join),
+    st.tuples(st.sampled_from([">", ">=", "<", "<="]), VERSIONS.filter(lambda text: "+" not in text)).map("".join),
     st.tuples(st.sampled_from(["==", "!="]), st.sampled_from(["1.*", "1.4.*", "2.*"])).map("".join),
     st.sampled_from(["~=1.0", "~=1.4.3", "~=2.0"]),
 )
@@ -82,6 +83,8 @@ COMPARISONS = st.one_of(
 
 @given(st.lists(COMPARISONS, min_size=1, max_size=6).map(lambda parts: SpecifierSet(",".join(parts))), VERSIONS)
 @example(SpecifierSet("==1.*,==2.*"), "1")
+@example(SpecifierSet("==1.0,==1.0+cpu"), "1.0+cpu")
+@example(SpecifierSet("==1.0,===1"), "1")
 def test_where_a_version_fits_there_is_no_contradiction_and_elsewhere_packaging_agrees(
     specifiers: SpecifierSet, version: str
 ) -> None:

@@ -18,11 +18,12 @@ def contradiction(specifiers: SpecifierSet) -> str | None:
     """Why no version fits all comparisons, None where one may: exact versions, then the bounds, then all together."""
     if len(specifiers) < 2:
         return None
-    for specifier in specifiers:
-        if specifier.operator in ("==", "===") and not specifier.version.endswith(".*"):
-            if not specifiers.contains(specifier.version, prereleases=True):
-                return f"version {shown(specifier.version)} does not fit its other comparisons"
+    exact = [one.version for one in specifiers if one.operator in ("==", "===") and not one.version.endswith(".*")]
+    if exact:
+        # `==1.0` holds for 1.0+cpu, and `===1` for this spelling only: one of the versions named must fit all.
+        if any(specifiers.contains(version, prereleases=True) for version in exact):
             return None
+        return f"version {shown(exact[0])} does not fit its other comparisons"
     lower = [version for one in specifiers if one.operator in (">", ">=", "~=") and (version := _version(one))]
     upper = [version for one in specifiers if one.operator in ("<", "<=") and (version := _version(one))]
     if lower and upper and (max(lower) > min(upper) or (max(lower) == min(upper) and _open(specifiers, max(lower)))):
