@@ -349,6 +349,28 @@ def test_the_uninstalls_pod_is_bounded_restricted_and_in_no_service(rendered: Re
     assert read_settings(environment).seconds == 120
 
 
+def uninstalls_job(rendered: Rendered) -> dict[str, Any]:
+    [job] = [item for item in rendered.uninstall if item["kind"] == "Job"]
+    return job
+
+
+def test_the_uninstalls_pod_has_a_label_of_a_legal_length(helm: Helm) -> None:
+    job = uninstalls_job(helm.render({"nameOverride": "n" * 60}))
+    assert job["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/name"] == f"{'n' * 53}-uninstall"
+
+
+def test_the_uninstalls_pod_has_the_labels_and_annotations_of_pods(helm: Helm) -> None:
+    values = {"podLabels": {"inject": "false"}, "podAnnotations": {"example.com/inject": "false"}}
+    metadata = uninstalls_job(helm.render(values))["spec"]["template"]["metadata"]
+    assert metadata["labels"]["inject"] == "false"
+    assert metadata["labels"]["app.kubernetes.io/name"] == "wheelwarden-uninstall"
+    assert metadata["annotations"] == values["podAnnotations"]
+
+
+def test_values_of_a_release_that_knew_no_uninstall_render_as_the_defaults(helm: Helm, rendered: Rendered) -> None:
+    assert helm.render({"uninstall": None}).uninstall == rendered.uninstall
+
+
 @pytest.mark.parametrize("values", [{"uninstall": {"clear": False}}, {"rbac": {"create": False}}])
 def test_an_uninstall_can_do_without_clearing(helm: Helm, values: dict[str, Any]) -> None:
     assert helm.render(values).uninstall == ()
