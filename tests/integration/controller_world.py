@@ -5,7 +5,7 @@ import contextlib
 import datetime
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 
 from controller.loop import Loop
 from controller.metrics import Metrics
@@ -80,6 +80,9 @@ class InstantProber:
 
     def forget(self, pod_uid: str) -> None:
         self._outcomes.pop(pod_uid, None)
+
+    def forget_others(self, key: Key, pod_uids: Collection[str]) -> None:
+        """Nothing: it ends with its test."""
 
     def look(self, key: Key, pod: PodState) -> None:
         self.looked.append(pod.name)
