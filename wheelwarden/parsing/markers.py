@@ -11,6 +11,8 @@ _PYTHONS: Final = tuple(f"3.{minor}" for minor in range(8, 20))
 _PATCHES: Final = (0, 5, 30)
 _MACHINES: Final = ("x86_64", "aarch64", "ppc64le", "s390x", "armv7l", "i686", "riscv64")
 _IMPLEMENTATIONS: Final = (("cpython", "CPython"), ("pypy", "PyPy"))
+# Kinds of pods that one question is tried in; where there are more, nobody tells.
+MAX_ENVIRONMENTS: Final = 168
 # What we cannot guess: kernels.
 _UNKNOWABLE: Final = ("platform_release", "platform_version")
 
@@ -18,10 +20,11 @@ _UNKNOWABLE: Final = ("platform_release", "platform_version")
 @lru_cache(maxsize=256)
 def can_hold(marker: str) -> bool:
     """Whether a marker holds on Linux with some Python from 3.8 on; true where nobody can tell."""
-    if _is_unknowable(marker):
+    environments = list(_environments(marker))
+    if _is_unknowable(marker) or len(environments) > MAX_ENVIRONMENTS:
         return True
     parsed = Marker(marker)
-    return any(_holds(parsed, environment) for environment in _environments(marker))
+    return any(_holds(parsed, environment) for environment in environments)
 
 
 @lru_cache(maxsize=256)
@@ -32,7 +35,10 @@ def held_together(markers: frozenset[str]) -> frozenset[frozenset[str]]:
     """
     together = {frozenset({marker}) for marker in markers if _is_unknowable(marker)}
     known = {marker: Marker(marker) for marker in markers if not _is_unknowable(marker)}
-    for environment in _environments(" ".join(known)):
+    environments = list(_environments(" ".join(known)))
+    if len(environments) > MAX_ENVIRONMENTS:
+        return frozenset(frozenset({marker}) for marker in markers)
+    for environment in environments:
         together.add(frozenset(marker for marker, parsed in known.items() if _holds(parsed, environment)))
     # What holds in a pod where more holds is judged there.
     return frozenset(one for one in together if not any(one < other for other in together))

@@ -21,6 +21,8 @@ from wheelwarden.rules.rule import Finding, KnownSecret, Located, Subject, fault
 Read = TypeVar("Read", Package, Index, TrustedHost)
 Findings = dict[str, list[Finding]]
 
+# Different markers of one object that are tried; of more, nobody says whether they can hold.
+MAX_JUDGED_MARKERS: Final = 48
 _REMEMBERED_CHARACTERS: Final = 16 * 1024
 
 
@@ -102,8 +104,10 @@ def _parts_of(reading: Reading | None, base: str, limit: int) -> _Parts:
     # Beyond the limit nothing is looked at: `packages-limit` says so.
     entries = _entries(reading, "packages", spec.packages[:limit], base)
     packages = _read_all(entries, read_package, reported)
+    markers = list(dict.fromkeys(entry.value.marker for entry in packages if entry.value.marker is not None))
+    beyond = frozenset(markers[MAX_JUDGED_MARKERS:])
     for entry in packages:
-        for fault in remarks_on(entry.text):
+        for fault in remarks_on(entry.text, marker=entry.value.marker not in beyond):
             remarks.setdefault(fault.rule, []).append(fault_finding(entry.path, entry.text, fault))
     urls = [] if spec.index_url is None else [(f"{base}.indexUrl", spec.index_url)]
     urls += _entries(reading, "extraIndexUrls", spec.extra_index_urls, base)

@@ -23,8 +23,13 @@ _HASHES: Final = ("sha256=", "sha384=", "sha512=")
 
 
 @lru_cache(maxsize=1024)
-def remarks_on(text: str) -> tuple[Fault, ...]:
-    """What there is to say of one entry alone, whatever stands beside it; nothing of one that cannot be read."""
+def remarks_on(text: str, *, marker: bool = True) -> tuple[Fault, ...]:
+    """What there is to say of one entry alone, whatever stands beside it; nothing of one that cannot be read.
+
+    Args:
+        text: the entry.
+        marker: whether its marker is judged too, which costs most.
+    """
     package = read_package(text)
     if isinstance(package, Fault):
         return ()
@@ -32,7 +37,9 @@ def remarks_on(text: str) -> tuple[Fault, ...]:
         (_import_name(package) or _standard_library(package) or _near_miss(package)) if package.url is None else None
     )
     return tuple(
-        fault for fault in (named, _marker(package), _unnamed(package), _conflict(package)) if fault is not None
+        fault
+        for fault in (named, _marker(package) if marker else None, _unnamed(package), _conflict(package))
+        if fault is not None
     )
 
 

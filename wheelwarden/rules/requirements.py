@@ -14,6 +14,8 @@ _Entry = Located[Package]
 # Of one distribution; people write two or three. What is beyond is installed or refused by the installer.
 MAX_REPEATS: Final = 20
 MAX_MARKERS: Final = 4
+# Of one object: distributions whose markers are held against each other. Beyond it nothing is said of those with markers.
+MAX_MARKED_GROUPS: Final = 12
 
 
 def _variables(subject: Subject) -> Iterable[Finding]:
@@ -33,8 +35,8 @@ def _variables(subject: Subject) -> Iterable[Finding]:
 
 
 def _duplicates(subject: Subject) -> Iterable[Finding]:
-    for group in subject.repeated:
-        conflicts = clashes(group)
+    found = _all_clashes(subject)
+    for group, conflicts in zip(subject.repeated, found, strict=True):
         first_by_marker: dict[str | None, _Entry] = {}
         for other in group:
             first = first_by_marker.setdefault(other.value.marker, other)
@@ -51,14 +53,24 @@ def _duplicates(subject: Subject) -> Iterable[Finding]:
 
 def _conflicts(subject: Subject) -> Iterable[Finding]:
     yield from subject.remarks.get("requirement-conflict", ())
-    for group in subject.repeated:
-        for other, reason in clashes(group).values():
+    for conflicts in _all_clashes(subject):
+        for other, reason in conflicts.values():
             yield Finding(
                 path=other.path,
                 value=shown(other.text),
                 reason=reason,
                 remedy="Drop one of them, or change its versions or its marker",
             )
+
+
+def _all_clashes(subject: Subject) -> list[dict[str, tuple[_Entry, str]]]:
+    """The clashes of each group of an object, within what judging one object may cost."""
+    found, marked = [], 0
+    for group in subject.repeated:
+        marked += any(entry.value.marker is not None for entry in group)
+        unmarked = [entry for entry in group if entry.value.marker is None]
+        found.append(clashes(group if marked <= MAX_MARKED_GROUPS else unmarked))
+    return found
 
 
 def clashes(group: Sequence[_Entry]) -> dict[str, tuple[_Entry, str]]:
