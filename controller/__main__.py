@@ -30,7 +30,7 @@ LOGGER = logging.getLogger("controller")
 
 
 def main() -> int:
-    """The exit code: 0 after SIGTERM, 1 after the Lease was lost (the kubelet starts us anew), 2 for bad settings."""
+    """The exit code: 0 after SIGTERM, 1 after the Lease was lost (the kubelet restarts us), 2 for bad settings."""
     try:
         settings = read_settings(os.environ)
         set_up_logging(settings.log_level, settings.log_format)

@@ -2,7 +2,7 @@
 
 none ──create──► Pending ──► Bound            kept, grown, deleted with the packages
 │ cannot be provisioned
-├── one replica: made anew as ReadWriteOnce ──► Pending ──► Bound
+├── one replica: recreated as ReadWriteOnce ──► Pending ──► Bound
 └── several, or not even that: given up, marked emptyDir; pods install for themselves
 """
 

@@ -105,6 +105,6 @@ class Replacer:
             return
         if due.not_injected:
             self._attempts[key] = rollout.Attempt(pod=due.pod.name, uid=due.pod.uid, at=clock, pause=pause)
-        text = f"Pod {due.pod.name} is made anew: {due.reason}"
+        text = f"Pod {due.pod.name} is recreated: {due.reason}"
         LOGGER.info("%s/%s: %s", key.namespace, key.name, text)
         await self._recorder.record(request.reference, key.namespace, "Normal", "PodReplaced", text)

@@ -1,6 +1,6 @@
 """The tests' own certificate authority: made once and kept in the cache, so that the stand-in base image can trust it.
 
-Its key never leaves the cache folder; what it signs (the package index's certificate) is made anew for each run.
+Its key never leaves the cache folder; what it signs (the package index's certificate) is recreated for each run.
 """
 
 import datetime as dt
@@ -24,7 +24,7 @@ from tests.cluster import artifacts
 
 _CA_DAYS = 3650
 _LEAF_DAYS = 30
-# A certificate is made anew this long before it ends, so that no run outlives it.
+# A certificate is recreated this long before it ends, so that no run outlives it.
 _CA_SPARE_DAYS = 60
 # Clocks of the machines that share a cache may differ a little.
 _SKEW = dt.timedelta(hours=1)
@@ -52,7 +52,7 @@ def issue(authority: Authority, hosts: Iterable[str], folder: Path) -> tuple[Pat
     ca = x509.load_pem_x509_certificate(authority.certificate.read_bytes())
     ca_key = load_pem_private_key(authority.key.read_bytes(), None)
     if not isinstance(ca_key, ec.EllipticCurvePrivateKey):
-        raise TypeError(f"{authority.key} is not an elliptic curve key; remove its folder, so that it is made anew")
+        raise TypeError(f"{authority.key} is not an elliptic curve key; remove its folder, so that it is recreated")
     names = list(dict.fromkeys(hosts))
     key = ec.generate_private_key(ec.SECP256R1())
     usage = x509.KeyUsage(True, False, False, False, False, False, False, False, False)

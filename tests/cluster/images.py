@@ -1,6 +1,6 @@
 """The container images of the test cluster, as OCI archives for `ctr images import`.
 
-| image                       | made from                                                | made anew when              |
+| image                       | made from                                                | recreated when              |
 |-----------------------------|----------------------------------------------------------|-----------------------------|
 | `localhost/pause:1`         | `pause.c`, a static C program                            | it changes                  |
 | `localhost/python:3.11`     | debootstrap, see `base_image`                            | the recipe or the CA change |

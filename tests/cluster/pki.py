@@ -1,4 +1,4 @@
-"""Certificates and kubeconfigs of a cluster: made anew for each run, valid for a day."""
+"""Certificates and kubeconfigs of a cluster: recreated for each run, valid for a day."""
 
 import base64
 import datetime

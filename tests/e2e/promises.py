@@ -35,9 +35,9 @@ EXPECTED: Mapping[int, Sequence[str]] = {
     ),
     2: (
         r"^/packages/\.installed-(?P<old>[0-9a-f]{24})$",
-        r"PodReplaced +kasprapp/rolling +Pod rolling-app-1 is made anew: the packages changed",
+        r"PodReplaced +kasprapp/rolling +Pod rolling-app-1 is recreated: the packages changed",
         r"Installed +kasprapp/rolling +Pod rolling-app-1: Installed 1 distribution: ww-versions==2\.0",
-        r"PodReplaced +kasprapp/rolling +Pod rolling-app-0 is made anew: the packages changed",
+        r"PodReplaced +kasprapp/rolling +Pod rolling-app-0 is recreated: the packages changed",
         r"Installed +kasprapp/rolling +Pod rolling-app-0: Reused what rolling-app-1 installed",
         r"^2\.0\n2\.0$",
         r"^/packages/\.installed-(?P<new>(?!(?P=old))[0-9a-f]{24})$",
@@ -233,7 +233,7 @@ EXPECTED: Mapping[int, Sequence[str]] = {
         r"PackagesInstalled=True Installed: 3 of 3 pods .*ww-slow==1\.0",
         r"PackagesInstalled=False RestartRequired: ",
         r"^(?P=desk)$",
-        r"^Pod enterprise-app-2 is made anew.*\nPod enterprise-app-1 is made anew.*\nPod enterprise-app-0 is made anew",
+        r"^Pod enterprise-app-2 is recreated.*\nPod enterprise-app-1 is recreated.*\nPod enterprise-app-0 is recreated",
         rf'"installed": \[\s+("{PINNED}",\s+)+"ww-slow==1\.0"\s+\]',
         r"^GET /packages/ww_slow$",
         together(

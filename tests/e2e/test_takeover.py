@@ -58,7 +58,7 @@ def test_an_observed_app_is_proven_and_its_owners_lies_are_told(workspace: Works
     assert claimed["installed"] == ["six==1.17.0"]
     assert workspace.python("orders-app-0", "import six; print(six.__version__)") == "1.16.0"
 
-    # Taken over, it is true again; the pod is made anew by itself.
+    # Taken over, it is true again; the pod is recreated by itself.
     workspace.apply(app(workspace, "orders", packages(indexes.open_url, "six==1.17.0"), install="managed"))
     workspace.wait_condition("kasprapp", "orders", PACKAGES_INSTALLED, "True", "Installed")
     workspace.wait_condition("kasprapp", "orders", IMPORTS_VERIFIED, "True", "ImportsSucceeded")

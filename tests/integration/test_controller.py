@@ -322,7 +322,7 @@ async def test_what_the_operator_installs_itself_is_left_to_it(cluster: Cluster,
 
 async def test_a_report_never_reaches_another_pod_of_the_same_name(cluster: Cluster, namespace: str) -> None:
     class Late(Cluster):
-        """Lists the pods, and before it answers the pod is made anew: as if the controller had been slow."""
+        """Lists the pods, and before it answers the pod is recreated: as if the controller had been slow."""
 
         async def list(
             self, resource: Resource, namespace: str | None = None, *, labels: str = "", fields: str = ""

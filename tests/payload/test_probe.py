@@ -166,7 +166,7 @@ def test_whatever_an_error_says_it_is_told_in_short(tmp_path: Path) -> None:
     report = probe(ask(tmp_path, "long", "strange", "silent", deadlineSeconds=5))
     assert {result.module: (result.reason, result.error) for result in report.results} == {
         "long": ("ImportFailed", "ImportError: " + "x" * 287),
-        "strange": ("ImportFailed", "ImportError: a \\udcff b \0 c \n last"),
+        "strange": ("ImportFailed", "ImportError: a \\udcff b \\x00 c \\n last"),
         "silent": ("ImportFailed", "ImportError"),
     }
 

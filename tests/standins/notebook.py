@@ -101,7 +101,7 @@ def build_service(notebook: Object) -> Object:
 
 
 def build_status(notebook: Object, statefulset: Object, pod: Object | None, *, now: str) -> Object:
-    """The whole status, made anew: nothing of the old one is kept, except the times of conditions that say none."""
+    """The whole status, recreated: nothing of the old one is kept, except the times of conditions that say none."""
     status: Object = {
         "conditions": [],
         "containerState": {},

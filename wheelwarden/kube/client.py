@@ -301,7 +301,7 @@ class Cluster:
     async def logs(self, pod: str, namespace: str, container: str, *, tail_lines: int = 100) -> str:
         """The last lines of a container's log; empty where there are none.
 
-        While a container is made anew, kubelet may look for the log of one that it has just removed, and says so as if
+        While a container is recreated, kubelet may look for the log of one that it has just removed, and says so as if
         that were the log: it is asked again.
         """
         query = {"container": container, "tailLines": str(tail_lines), "limitBytes": str(LOG_LIMIT_BYTES)}

@@ -18,7 +18,7 @@ from wheelwarden.parsing.requirement import normalize_requirement
 
 # 96 bits: short enough for a directory name, a label and a line of `kubectl describe`; no accident finds a second one.
 HASH_LENGTH: Final = 24  # hexadecimal digits
-_VERSION: Final = 1  # to be raised with the meaning of the hash: every raise installs everything anew
+_VERSION: Final = 1  # to be raised with the meaning of the hash: every raise installs everything again
 
 
 def compute_packages_hash(spec: PackagesSpec | Mapping[str, Any]) -> str:

@@ -65,7 +65,7 @@ def _immutable(subject: Subject) -> Iterable[Finding]:
                 value=None if new is None else shown(new),
                 reason=f"it was {was}, and a volume that is there already keeps it for its life",
                 remedy="Change it back; for another volume empty packages, wait until"
-                f" the claim {shown(_claim(subject))} is gone, and ask anew",
+                f" the claim {shown(_claim(subject))} is gone, and ask again",
             )
 
 

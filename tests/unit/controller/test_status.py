@@ -205,7 +205,7 @@ def usage(used: int, total: int = 1000) -> Usage:
         (250, None, None, 250),
         (250, None, 300, 300),
         (250, 300, None, 300),  # an earlier controller saw it: it is not put back to what the installer said
-        (250, 300, 305, 300),  # hardly changed: nothing is written anew
+        (250, 300, 305, 300),  # hardly changed: nothing is written again
         (250, 300, 310, 310),
         (250, 799, 801, 801),  # now it is to be warned about
     ],

@@ -21,7 +21,7 @@ def test_the_hash_fits_into_a_label_and_a_directory_name() -> None:
 
 
 def test_the_hash_of_a_request_stays_the_same_from_version_to_version() -> None:
-    # A change here installs everything anew everywhere: raise the version in wheelwarden.parsing.packages_hash and say so.
+    # A change here installs everything again everywhere: raise the version in wheelwarden.parsing.packages_hash and say so.
     assert compute_packages_hash(BASE) == "b9a2f8d6c663addd6949b458"
 
 
