@@ -214,11 +214,11 @@ class ClaimKeeper:
             await self._tell(request, "Warning", "CacheFallback", wanted.mark[names.CACHE_FALLBACK_ANNOTATION])
         if wanted.delete and not await self._delete(request, claim, wanted.delete):
             return
-        if wanted.anew is not None:
+        if wanted.successor is not None:
             # It is gone in a moment, when the API server has seen that no pod uses it.
-            self._memory.successors[_key(request)] = dict(wanted.anew)
+            self._memory.successors[_key(request)] = dict(wanted.successor)
             self._again(_key(request), GONE_SECONDS)
-            reason = fallback_reason(wanted.anew)
+            reason = fallback_reason(wanted.successor)
             if reason and reason != fallback_reason(claim):
                 await self._tell(request, "Warning", "CacheFallback", reason)
 

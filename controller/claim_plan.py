@@ -39,7 +39,7 @@ class ClaimPlan:
         grow: a size to grow to.
         owners: owner references to set, where `deleteClaim` was changed.
         delete: the uid of a claim to delete.
-        anew: a body to create as soon as the deleted one is gone.
+        successor: a body to create as soon as the deleted one is gone.
         mark: annotations to set.
         conflict: why it is not used: it is a stranger's.
         pending: a failure that keeps it from being bound; empty where there is none.
@@ -50,7 +50,7 @@ class ClaimPlan:
     grow: str = ""
     owners: Sequence[Mapping[str, Any]] | None = None
     delete: str = ""
-    anew: Mapping[str, Any] | None = None
+    successor: Mapping[str, Any] | None = None
     mark: Mapping[str, str] | None = None
     conflict: str = ""
     pending: str = ""
@@ -179,16 +179,16 @@ def _plan_pending(
     mode = annotations.get(names.CACHE_MODE_ANNOTATION)
     # It was never bound, so what is asked for now can still be had.
     if annotations.get(names.CLAIM_ASKED_ANNOTATION, asked(request)) != asked(request):
-        return ClaimPlan(delete=claim["metadata"]["uid"], anew=build_claim(request))
+        return ClaimPlan(delete=claim["metadata"]["uid"], successor=build_claim(request))
     if parse_quantity(request.packages.cache.size) != parse_quantity(_size(claim)):
-        anew = build_claim(request)
+        successor = build_claim(request)
         if mode == SINGLE:  # that ReadWriteMany cannot be had has nothing to do with the size
-            anew["spec"]["accessModes"] = ["ReadWriteOnce"]
-            anew["metadata"]["annotations"] |= {
+            successor["spec"]["accessModes"] = ["ReadWriteOnce"]
+            successor["metadata"]["annotations"] |= {
                 names.CACHE_MODE_ANNOTATION: SINGLE,
                 names.CACHE_FALLBACK_ANNOTATION: annotations.get(names.CACHE_FALLBACK_ANNOTATION, ""),
             }
-        return ClaimPlan(delete=claim["metadata"]["uid"], anew=anew)
+        return ClaimPlan(delete=claim["metadata"]["uid"], successor=successor)
     if mode == EMPTY or not failures:
         return ClaimPlan()
     text = failures[-1][:REASON_LENGTH]
@@ -196,14 +196,14 @@ def _plan_pending(
     age = (now - _time(claim["metadata"]["creationTimestamp"])).total_seconds()
     if (shared or mode == SINGLE) and (_MODE.search(text) or age >= PATIENCE_SECONDS):
         if shared and replicas <= 1:
-            anew = build_claim(request)
-            anew["spec"]["accessModes"] = ["ReadWriteOnce"]
+            successor = build_claim(request)
+            successor["spec"]["accessModes"] = ["ReadWriteOnce"]
             reason = f"The volume is ReadWriteOnce, since ReadWriteMany cannot be had: {text}"
-            anew["metadata"]["annotations"] |= {
+            successor["metadata"]["annotations"] |= {
                 names.CACHE_MODE_ANNOTATION: SINGLE,
                 names.CACHE_FALLBACK_ANNOTATION: reason,
             }
-            return ClaimPlan(delete=claim["metadata"]["uid"], anew=anew)
+            return ClaimPlan(delete=claim["metadata"]["uid"], successor=successor)
         return ClaimPlan(mark=_given_up(claim, text))
     return ClaimPlan(pending=f"The claim {claim['metadata']['name']} is not bound yet: {text}")
 

@@ -120,14 +120,14 @@ def test_the_owner_of_a_claim_follows_delete_claim() -> None:
 def test_a_shared_volume_that_cannot_be_had_becomes_one_of_one_node_for_one_replica() -> None:
     plan = planned(request(), claim(phase="Pending"), [], failures=["waiting for a volume", NO_RWX])
     assert (plan.delete, plan.mark) == ("claim-uid", None)
-    assert plan.anew is not None
-    assert plan.anew["spec"]["accessModes"] == ["ReadWriteOnce"]
-    annotations = plan.anew["metadata"]["annotations"]
+    assert plan.successor is not None
+    assert plan.successor["spec"]["accessModes"] == ["ReadWriteOnce"]
+    annotations = plan.successor["metadata"]["annotations"]
     assert annotations[names.CACHE_MODE_ANNOTATION] == "pvc"
     assert annotations[names.CACHE_FALLBACK_ANNOTATION] == (
         f"The volume is ReadWriteOnce, since ReadWriteMany cannot be had: {NO_RWX}"
     )
-    assert cache_mode(request(), plan.anew) == "pvc"
+    assert cache_mode(request(), plan.successor) == "pvc"
 
 
 def given_up(text: str) -> dict[str, str]:
@@ -171,21 +171,21 @@ def test_a_failure_that_says_nothing_of_access_modes_is_told_and_waited_for() ->
     plan = planned(request(), claim(phase="Pending"), [], failures=["quota exceeded"])
     assert plan == ClaimPlan(pending="The claim demo-app-python-packages is not bound yet: quota exceeded")
     later = planned(request(), claim(phase="Pending"), [], failures=["quota exceeded"], seconds=120)
-    assert later.anew is not None
+    assert later.successor is not None
 
 
 def test_an_access_mode_that_was_chosen_is_never_changed() -> None:
     chosen = claim(phase="Pending", accessMode="ReadWriteOnce")
     plan = planned(request(accessMode="ReadWriteOnce"), chosen, [], failures=[NO_RWX], seconds=3600)
     assert plan.pending
-    assert (plan.anew, plan.mark) == (None, None)
+    assert (plan.successor, plan.mark) == (None, None)
 
 
 @pytest.mark.parametrize("failures", [[], [NO_RWX]])
 def test_a_claim_that_was_never_bound_is_made_anew_when_something_else_is_asked_for(failures: list[str]) -> None:
     wanted = request(storageClass="nfs")
     plan = planned(wanted, claim(phase="Pending", storageClass="fast"), [], failures=failures)
-    assert plan == ClaimPlan(delete="claim-uid", anew=build_claim(wanted))
+    assert plan == ClaimPlan(delete="claim-uid", successor=build_claim(wanted))
     kept = planned(wanted, claim(phase="Bound", storageClass="fast"), [])
     assert kept == ClaimPlan(warnings=kept.warnings)
     text = (
@@ -199,18 +199,18 @@ def test_a_claim_that_was_never_bound_is_made_anew_when_something_else_is_asked_
 def test_the_size_of_a_claim_that_was_never_bound_can_be_changed_either_way(there: str, asked_for: str) -> None:
     wanted = request(size=asked_for)
     plan = planned(wanted, claim(there, phase="Pending"), [])
-    assert plan == ClaimPlan(delete="claim-uid", anew=build_claim(wanted))
+    assert plan == ClaimPlan(delete="claim-uid", successor=build_claim(wanted))
 
 
 def test_a_size_that_is_changed_before_it_is_bound_keeps_the_access_mode_that_could_be_had() -> None:
-    single = planned(request(size="1Gi"), claim("1Gi", phase="Pending"), [], failures=[NO_RWX]).anew
+    single = planned(request(size="1Gi"), claim("1Gi", phase="Pending"), [], failures=[NO_RWX]).successor
     assert single is not None
     there = {**single, "status": {"phase": "Pending"}}
     there["metadata"] = {**single["metadata"], "uid": "claim-uid", "creationTimestamp": "2026-01-31T10:00:00Z"}
     plan = planned(request(size="256Mi"), there, [])
-    assert plan.anew is not None
-    assert plan.anew["spec"] == {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "256Mi"}}}
-    assert cache_mode(request(), plan.anew) == "pvc"
+    assert plan.successor is not None
+    assert plan.successor["spec"] == {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "256Mi"}}}
+    assert cache_mode(request(), plan.successor) == "pvc"
 
 
 @pytest.mark.parametrize(

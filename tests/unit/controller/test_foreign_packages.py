@@ -133,7 +133,7 @@ def test_until_the_probe_it_is_not_known_and_afterwards_it_stays_known() -> None
     assert not needs_probe(PINNED, after)
     pending = {**entry, "status": UNKNOWN, "reason": Reason.ROLLOUT_PENDING}
     assert needs_probe(PINNED, replace(after, conditions=(pending, imports)))
-    # Other packages are held against what is there anew.
+    # Other packages are held against what is there now.
     assert needs_probe(request("six==1.16.0"), after)
 
 
