@@ -18,7 +18,7 @@ from wheelwarden.api import names
 from wheelwarden.api.kinds import all_kinds
 from wheelwarden.api.objects import Object
 from wheelwarden.api.request import Request
-from wheelwarden.kube import KASPRAPPS, PODS, Cluster, Resource
+from wheelwarden.kube import KASPRAPPS, NAMESPACES, PODS, Cluster, Resource
 from wheelwarden.kube.events import Recorder
 from wheelwarden.parsing.packages_hash import compute_packages_hash
 from wheelwarden.rules.policy import DEFAULT
@@ -223,6 +223,14 @@ def said(obj: Object) -> dict[str, tuple[str, str, str]]:
 def reasons(obj: Object) -> dict[str, str]:
     """Our conditions of an object: the last part of the type to the reason."""
     return {type_.rpartition("/")[2]: reason for type_, (_, reason, _) in said(obj).items()}
+
+
+async def clear_namespace(cluster: Cluster, name: str, *resources: Resource) -> None:
+    """Deletes a test's namespace, and the objects in it first: no controller empties a namespace on this tier."""
+    for resource in resources:
+        for item in (await cluster.list(resource, name)).items:
+            await cluster.delete(resource, item["metadata"]["name"], name)
+    await cluster.delete(NAMESPACES, name)
 
 
 async def has(cluster: Cluster, resource: Resource, name: str, namespace: str, wanted: dict[str, str]) -> Object:

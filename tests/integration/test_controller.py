@@ -18,6 +18,7 @@ from tests.integration.controller_world import (
     SIX,
     Controller,
     add_app,
+    clear_namespace,
     has,
     pod,
     reasons,
@@ -33,7 +34,6 @@ from wheelwarden.kube import (
     CLAIMS,
     EVENTS,
     KASPRAPPS,
-    NAMESPACES,
     NOTEBOOKS,
     PODS,
     STATEFUL_SETS,
@@ -57,10 +57,7 @@ async def cluster(api: Any) -> AsyncIterator[Cluster]:
 async def namespace(cluster: Cluster) -> AsyncIterator[str]:
     name = await make_namespace(cluster, "controller-")
     yield name
-    for resource in (NOTEBOOKS, KASPRAPPS, STATEFUL_SETS, PODS):
-        for item in (await cluster.list(resource, name)).items:
-            await cluster.delete(resource, item["metadata"]["name"], name)
-    await cluster.delete(NAMESPACES, name)
+    await clear_namespace(cluster, name, NOTEBOOKS, KASPRAPPS, STATEFUL_SETS, PODS)
 
 
 async def made_anew(cluster: Cluster, namespace: str, name: str) -> None:

@@ -9,6 +9,7 @@ from controller.state import Key
 from tests.integration.controller_world import (
     SIX,
     Controller,
+    clear_namespace,
     pod,
     reasons,
     report_by_kubelet,
@@ -19,7 +20,7 @@ from tests.integration.controller_world import (
 from tests.integration.standin_objects import kaspr_app, make_namespace, until
 from wheelwarden.api import names
 from wheelwarden.api.objects import Object
-from wheelwarden.kube import CLAIMS, EVENTS, KASPRAPPS, NAMESPACES, PODS, STATEFUL_SETS, Cluster, Resource
+from wheelwarden.kube import CLAIMS, EVENTS, KASPRAPPS, PODS, STATEFUL_SETS, Cluster, Resource
 
 APP = "demo"
 CLAIM = "demo-app-python-packages"
@@ -36,10 +37,7 @@ async def cluster(api: Any) -> AsyncIterator[Cluster]:
 async def namespace(cluster: Cluster) -> AsyncIterator[str]:
     name = await make_namespace(cluster, "owner-")
     yield name
-    for resource in (KASPRAPPS, STATEFUL_SETS, PODS):
-        for item in (await cluster.list(resource, name)).items:
-            await cluster.delete(resource, item["metadata"]["name"], name)
-    await cluster.delete(NAMESPACES, name)
+    await clear_namespace(cluster, name, KASPRAPPS, STATEFUL_SETS, PODS)
 
 
 def foreign_pod(claim: str = "") -> Object:

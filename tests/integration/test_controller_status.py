@@ -14,6 +14,7 @@ from tests.integration.controller_world import (
     SIX,
     Controller,
     add_app,
+    clear_namespace,
     has,
     pod,
     report_by_kubelet,
@@ -24,7 +25,7 @@ from tests.integration.standin_objects import DEFINITIONS, kaspr_app, make_names
 from wheelwarden.api import names
 from wheelwarden.api.errors import Forbidden
 from wheelwarden.api.objects import Object
-from wheelwarden.kube import CLAIMS, EVENTS, KASPRAPPS, NAMESPACES, PODS, Cluster, Resource
+from wheelwarden.kube import CLAIMS, EVENTS, KASPRAPPS, PODS, Cluster, Resource
 
 DEFINITION = "kasprapps.kaspr.io"
 REFUSED = "WriteRefused"
@@ -40,10 +41,7 @@ async def cluster(api: Any) -> AsyncIterator[Cluster]:
 async def namespace(cluster: Cluster) -> AsyncIterator[str]:
     name = await make_namespace(cluster, "status-")
     yield name
-    for resource in (KASPRAPPS, PODS):
-        for item in (await cluster.list(resource, name)).items:
-            await cluster.delete(resource, item["metadata"]["name"], name)
-    await cluster.delete(NAMESPACES, name)
+    await clear_namespace(cluster, name, KASPRAPPS, PODS)
 
 
 def ours(app: Object) -> list[Object]:

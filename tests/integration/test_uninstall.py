@@ -14,14 +14,23 @@ import yaml
 
 from controller.uninstall import Settings, Uninstaller
 from tests.chart.helm import Helm, find_helm
-from tests.integration.controller_world import HASH, SIX, Controller, pod, reasons, report_by_kubelet, result
+from tests.integration.controller_world import (
+    HASH,
+    SIX,
+    Controller,
+    clear_namespace,
+    pod,
+    reasons,
+    report_by_kubelet,
+    result,
+)
 from tests.integration.standin_objects import ROOT, kaspr_app, make_namespace, notebook, until
 from tests.integration.test_controller_process import running
 from wheelwarden.api import names
 from wheelwarden.api.errors import Conflict
 from wheelwarden.api.kinds import KINDS
 from wheelwarden.api.objects import Object
-from wheelwarden.kube import CLAIMS, KASPRAPPS, LEASES, NAMESPACES, NOTEBOOKS, PODS, Cluster, Resource
+from wheelwarden.kube import CLAIMS, KASPRAPPS, LEASES, NOTEBOOKS, PODS, Cluster, Resource
 
 RELEASE = "guard"
 LEASE = "guard-wheelwarden-controller"
@@ -39,10 +48,7 @@ async def cluster(api: Any) -> AsyncIterator[Cluster]:
 async def namespace(cluster: Cluster) -> AsyncIterator[str]:
     name = await make_namespace(cluster, "uninstall-")
     yield name
-    for resource in (NOTEBOOKS, KASPRAPPS, PODS):
-        for item in (await cluster.list(resource, name)).items:
-            await cluster.delete(resource, item["metadata"]["name"], name)
-    await cluster.delete(NAMESPACES, name)
+    await clear_namespace(cluster, name, NOTEBOOKS, KASPRAPPS, PODS)
 
 
 async def report_on_both_kinds(cluster: Cluster, namespace: str) -> None:
