@@ -40,7 +40,9 @@ RUN cd /src/project \
       /src/wheels/*.whl \
  && python3 -m compileall -q --invalidation-mode unchecked-hash \
       $(for name in wheelwarden webhook controller certs; do echo /opt/wheelwarden/venv/lib/python3*/site-packages/$name; done) \
- && install -D --mode=0644 wheelwarden/payload/install.py /opt/wheelwarden/tools/install.py
+ && mkdir -p /opt/wheelwarden/tools \
+ && /opt/wheelwarden/venv/bin/python -m wheelwarden.payload install > /opt/wheelwarden/tools/install.py \
+ && chmod 0644 /opt/wheelwarden/tools/install.py
 
 FROM ${BASE}
 ARG VERSION=0.1.0

@@ -136,6 +136,8 @@ def _of_installer(installer: Installer, request: Request, notes: Sequence[str]) 
         degraded = installer.phase == "ended" and installer.exit_code == 0
         tail = " The pod runs without these packages (onFailure: allow)." if degraded else ""
         return _packages(FALSE, reason, result.error_message + tail)
+    if installer.unreadable:
+        return _packages(FALSE, Reason.INSTALL_FAILED, installer.unreadable)
     if installer.phase == "ended":
         text = f"The installer ended with exit code {installer.exit_code} ({installer.reason}) without a result: see its log"
         hint = "; raise resources.limits.memory." if installer.reason == "OOMKilled" else "."

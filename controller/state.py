@@ -1,24 +1,16 @@
 """What the controller knows of one object when it decides: frozen projections of what the API server gave."""
 
-import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from wheelwarden.api import names
-from wheelwarden.api.conditions import REASON_OF_ERROR
 from wheelwarden.api.foreign_installer import find_installer, has_own_size, owners_hash
 from wheelwarden.api.kinds import WorkloadKind
 from wheelwarden.api.objects import annotations_of
-from wheelwarden.verify.results import ProbeReport, Usage, number, parse_usage
-
-MESSAGE_LIMIT: Final = 4096  # of a termination message (core/v1 Container.terminationMessagePath)
-FAILURE: Final = re.compile(
-    r"Error class: (?P<kind>[a-z_]{1,40})\. Attempts: (?P<attempts>[0-9]{1,6})\. Packages hash: (?P<hash>[0-9A-Za-z-]{1,64})\."
-    r"(?: Volume: (?P<totalBytes>[0-9]{1,18}) bytes, (?P<usedBytes>[0-9]{1,18}) used, "
-    r"(?P<availableBytes>[0-9]{1,18}) available\.)?"
-)
+from wheelwarden.payload.install.message_reader import read_message
+from wheelwarden.payload.install.schema import VersionError
+from wheelwarden.verify.results import ProbeReport, Usage, parse_usage
 
 # apps/v1 StatefulSet: which revision of the template a pod was made from.
 REVISION_LABEL: Final = "controller-revision-hash"
@@ -58,13 +50,17 @@ class InstallResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Installer:
-    """The install container of a pod: `phase` is waiting, running or ended; `result` its last word, if any."""
+    """The install container of a pod: `phase` is waiting, running or ended; `result` its last word, if any.
+
+    `unreadable`: why there is no result, where it left one that this release cannot read.
+    """
 
     phase: str
     reason: str = ""
     message: str = ""
     exit_code: int | None = None
     result: InstallResult | None = None
+    unreadable: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -232,16 +228,18 @@ def _installer(status: Mapping[str, Any]) -> Installer:
     own = _status_of(status.get("initContainerStatuses"), names.INSTALL_CONTAINER)
     state = own.get("state") or {}
     if terminated := state.get("terminated"):
+        result, unreadable = _result_of(terminated)
         return Installer(
             phase="ended",
             reason=terminated.get("reason", ""),
             exit_code=terminated.get("exitCode"),
-            result=parse_result(terminated.get("message", "")),
+            result=result,
+            unreadable=unreadable,
         )
     before = (own.get("lastState") or {}).get("terminated") or {}
-    last = parse_result(before.get("message", ""))
+    last, unreadable = _result_of(before)
     if "running" in state:
-        return Installer(phase="running", exit_code=before.get("exitCode"), result=last)
+        return Installer(phase="running", exit_code=before.get("exitCode"), result=last, unreadable=unreadable)
     waiting = state.get("waiting") or {}
     return Installer(
         phase="waiting",
@@ -249,98 +247,42 @@ def _installer(status: Mapping[str, Any]) -> Installer:
         message=waiting.get("message", ""),
         exit_code=before.get("exitCode"),
         result=last,
+        unreadable=unreadable,
     )
+
+
+def _result_of(terminated: Mapping[str, Any]) -> tuple[InstallResult | None, str]:
+    """What the installer reported, and why that cannot be read."""
+    try:
+        return parse_result(terminated.get("message", "")), ""
+    except VersionError as error:
+        return None, str(error)
 
 
 def parse_result(message: str) -> InstallResult | None:
     """Reads a termination message; None where it is not one of the installer's (it was killed, or somebody else wrote it).
 
-    A sentence, a line of facts, a line of lists, which the kubelet may have cut off; of a failure the facts in words and no
-    lists; or all in one line of JSON, as installers of the release before wrote it. What runs in the pod can write
-    anything there: a value of the wrong type or size makes it none of the installer's.
+    Raises:
+        VersionError: it is of a version that this release does not know.
     """
-    sentence, *lines = message.split("\n") if len(message) <= MESSAGE_LIMIT else [""]
-    try:
-        if not lines:
-            facts = _object(sentence)
-            kept = {"installed": len(facts["installed"]) + facts.get("installedOmitted", 0)}
-            return _result(facts, facts, kept, _error(facts))
-        if failure := FAILURE.fullmatch(lines[0]):
-            return _result(_facts_of_failure(failure), {}, {}, (failure["kind"], _text(sentence)))
-        facts = _object(lines[0])
-        if facts["outcome"] == "failed":
-            return None
-        return _result(facts, _lists(lines[1:]), facts.get("counts") or {}, ("", ""))
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+    found = read_message(message)
+    if found is None:
         return None
-
-
-def _result(
-    facts: Mapping[str, Any], lists: Mapping[str, Any], counts: Mapping[str, Any], error: tuple[str, str]
-) -> InstallResult:
-    """Raises ValueError, KeyError, TypeError, AttributeError or OverflowError where a value is not what it should be."""
-    outcome = facts["outcome"]
-    if outcome not in ("installed", "reused", "failed"):
-        raise ValueError(outcome)
-    installed, provided, warnings = (
-        tuple(_text(entry) for entry in lists.get(name) or ()) for name in ("installed", "provided", "warnings")
-    )
-    kind, text = error
+    result, omitted = found
     return InstallResult(
-        outcome=outcome,
-        hash=_text(facts["hash"]),
-        installed=installed,
-        provided=provided,
-        warnings=warnings,
-        installed_omitted=_omitted(counts, "installed", installed),
-        provided_omitted=_omitted(counts, "provided", provided),
-        warnings_omitted=_omitted(counts, "warnings", warnings),
-        installed_at=_text(facts.get("installedAt") or ""),
-        installed_by=_text(facts.get("installedBy") or ""),
-        install_seconds=number(facts.get("installSeconds") or 0),
-        attempts=int(number(facts["attempts"])),
-        # A metric and a condition are named by it, so a class that we do not know is none.
-        error_class="" if outcome != "failed" else kind if kind in REASON_OF_ERROR else "unknown",
-        error_message=text if outcome == "failed" else "",
-        usage=parse_usage(facts.get("usage")),
+        outcome=result.outcome,
+        hash=result.hash,
+        installed=tuple(result.installed),
+        provided=tuple(result.provided),
+        warnings=tuple(result.warnings),
+        installed_omitted=omitted["installed"],
+        provided_omitted=omitted["provided"],
+        warnings_omitted=omitted["warnings"],
+        installed_at=result.installed_at or "",
+        installed_by=result.installed_by,
+        install_seconds=result.install_seconds,
+        attempts=result.attempts,
+        error_class=result.error.kind if result.error else "",
+        error_message=result.error.message if result.error else "",
+        usage=parse_usage(result.usage),
     )
-
-
-def _facts_of_failure(failure: re.Match[str]) -> Mapping[str, Any]:
-    sizes = {name: failure[name] and int(failure[name]) for name in ("totalBytes", "usedBytes", "availableBytes")}
-    return {
-        "outcome": "failed",
-        "hash": failure["hash"],
-        "attempts": int(failure["attempts"]),
-        "usage": sizes if failure["totalBytes"] else None,
-    }
-
-
-def _lists(lines: Sequence[str]) -> Mapping[str, Any]:
-    try:
-        return _object(lines[0])
-    except (IndexError, ValueError):
-        return {}  # cut off
-
-
-def _error(facts: Mapping[str, Any]) -> tuple[str, str]:
-    error = facts["error"] or {}
-    return _text(error.get("class", "")), _text(error.get("message", ""))
-
-
-def _object(line: str) -> Mapping[str, Any]:
-    found = json.loads(line)
-    if not isinstance(found, dict):
-        raise TypeError(line)
-    return found
-
-
-def _text(value: Any) -> str:
-    """Printable, on one line."""
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return "".join(character if character.isprintable() else " " for character in value)
-
-
-def _omitted(counts: Mapping[str, Any], name: str, shown: Sequence[str]) -> int:
-    return max(0, int(number(counts.get(name, 0))) - len(shown))

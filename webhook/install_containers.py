@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from webhook.container_resources import complete, fit
-from wheelwarden import payload
 from wheelwarden.api import names
 from wheelwarden.api.foreign_installer import HASH_VARIABLE, PYTHON_PATH, ForeignInstaller
 from wheelwarden.api.objects import Object, mapping_in
 from wheelwarden.api.request import Request
 from wheelwarden.api.types import PackagesSpec
+from wheelwarden.payload import bundle
+from wheelwarden.payload.install.request import MESSAGE_BYTES, Credentials, InstallRequest
 
-# What the kubelet keeps of termination messages: of one container, and of a pod, shared evenly among its containers
-# (core/v1 Container.terminationMessagePath).
-CONTAINER_MESSAGE_BYTES: Final = 4096
+# What the kubelet keeps of the termination messages of a pod, shared evenly among its containers (core/v1
+# Container.terminationMessagePath).
 POD_MESSAGE_BYTES: Final = 12 * 1024
 RETENTION_SECONDS: Final = 7 * 86400  # design, ruling 7
 DEFAULT_RESOURCES: Final = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}}  # ruling 9
@@ -86,39 +86,39 @@ class Work:
     report_usage: bool = True
 
 
-def make_install_request(work: Work) -> Object:
-    """The request that the payload reads (docs/architecture.md); it names the Secret and never holds its values."""
+def make_install_request(work: Work) -> InstallRequest:
+    """What the installer is asked; it names the Secret and never holds its values."""
     packages, tools, replaced = work.packages, work.tools, work.replaced
     credentials = packages.credentials
     policy = packages.install_policy
     marker = f"{names.VIEW_PATH}/.installed-{replaced.packages_hash}" if replaced and replaced.packages_hash else None
-    return {
-        "version": 1,
-        "hash": work.request.packages_hash,
-        "packages": list(packages.packages),
-        "indexUrl": packages.index_url,
-        "extraIndexUrls": list(packages.extra_index_urls),
-        "trustedHosts": list(packages.trusted_hosts),
-        "credentials": credentials
-        and {
-            "secret": credentials.name,
-            "usernameKey": credentials.username_key,
-            "passwordKey": credentials.password_key,
-        },
-        "installer": "uv" if tools.enabled else "pip",
-        "uv": f"{names.TOOLS_PATH}/uv" if tools.enabled else None,
+    return InstallRequest(
+        hash=work.request.packages_hash,
+        packages=list(packages.packages),
+        index_url=packages.index_url,
+        extra_index_urls=list(packages.extra_index_urls),
+        trusted_hosts=list(packages.trusted_hosts),
+        credentials=None
+        if credentials is None
+        else Credentials(
+            secret=credentials.name,
+            username_key=credentials.username_key,
+            password_key=credentials.password_key,
+        ),
+        installer="uv" if tools.enabled else "pip",
+        uv=f"{names.TOOLS_PATH}/uv" if tools.enabled else None,
         # On another owner's volume all of it lies in one folder, out of that owner's way.
-        "store": names.STORE_PATH if replaced is None else f"{names.STORE_PATH}/{names.STORE_FOLDER}",
-        "view": names.VIEW_PATH,
-        "ownersMarker": marker,
-        "retries": policy.retries,
-        "timeoutSeconds": policy.timeout,
-        "onFailure": policy.on_failure,
-        "retentionSeconds": RETENTION_SECONDS,
-        "keysInUse": None if work.in_use is None else sorted(work.in_use),
-        "reportUsage": work.report_usage,
-        "messageBytes": min(CONTAINER_MESSAGE_BYTES, POD_MESSAGE_BYTES // work.containers),
-    }
+        store=names.STORE_PATH if replaced is None else f"{names.STORE_PATH}/{names.STORE_FOLDER}",
+        view=names.VIEW_PATH,
+        owners_marker=marker,
+        retries=policy.retries,
+        timeout_seconds=policy.timeout,
+        on_failure=policy.on_failure,
+        retention_seconds=RETENTION_SECONDS,
+        keys_in_use=None if work.in_use is None else sorted(work.in_use),
+        report_usage=work.report_usage,
+        message_bytes=min(MESSAGE_BYTES, POD_MESSAGE_BYTES // work.containers),
+    )
 
 
 def make_tools_container(pod_spec: Mapping[str, Any], main: Mapping[str, Any], work: Work) -> Object:
@@ -159,7 +159,7 @@ def make_install_container(pod_spec: Mapping[str, Any], main: Mapping[str, Any],
     """
     tools, replaced = work.tools, work.replaced
     command = ["python3", "-I"]
-    command += [f"{names.TOOLS_PATH}/install.py"] if tools.enabled else ["-c", payload.bootstrap("install.py")]
+    command += [f"{names.TOOLS_PATH}/install.py"] if tools.enabled else ["-c", bundle("install")]
     mounts: list[Object] = [
         make_store_mount(replaced, read_only=False),
         {"name": names.VIEW_VOLUME, "mountPath": names.VIEW_PATH},
@@ -263,7 +263,7 @@ def tighten(own: Mapping[str, Any], of_pod: Mapping[str, Any]) -> Object:
 
 
 def _our_variables(work: Work) -> list[Object]:
-    text = json.dumps(make_install_request(work), separators=(",", ":"))
+    text = json.dumps(make_install_request(work).as_object(), separators=(",", ":"))
     return [
         *_credentials(work.packages),
         {"name": names.POD_VARIABLE, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}},

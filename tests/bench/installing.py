@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 
 from tests.bench.figures import Figure
 from tests.cluster import artifacts, index
+from wheelwarden.payload import bundle
 
 LOCK = Path(__file__).with_name("packages.txt")
 PACKAGES = ("pandas", "requests", "scikit-learn", "sqlalchemy")
-INSTALL = artifacts.REPOSITORY / "wheelwarden" / "payload" / "install.py"
 UV = Path(sys.executable).with_name("uv")
 ROUNDS = 3
 
@@ -105,7 +105,9 @@ def timed_payload(python: str, url: str, place: Path, store: str, view: str) -> 
     for folder in (place / store, place / view):
         folder.mkdir(exist_ok=True)
     more = {"WHEELWARDEN_REQUEST": json.dumps(request), "WHEELWARDEN_TERMINATION_LOG": str(place / "log")}
-    return timed([python, "-I", str(INSTALL)], more)
+    program = place / "install.py"
+    program.write_text(bundle("install"))
+    return timed([python, "-I", str(program)], more)
 
 
 def timed(argv: Sequence[str], more: dict[str, str] | None = None) -> float:

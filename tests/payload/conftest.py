@@ -22,9 +22,9 @@ import pytest
 from tests.cluster import artifacts, index, packages
 from tests.cluster.index import RunningIndex
 from tests.messages import read_message
-from wheelwarden.payload import bootstrap
+from wheelwarden.payload import bundle
+from wheelwarden.payload.bundler import modules_of, pack
 
-INSTALL = artifacts.REPOSITORY / "wheelwarden" / "payload" / "install.py"
 UV = Path(sys.executable).with_name("uv")
 # What this machine sets for its own package clients must not reach an installer under test.
 OWN_PREFIXES = ("PIP_", "UV_", "SSL_CERT", "REQUESTS_CA", "CURL_CA", "WHEELWARDEN_")
@@ -72,9 +72,12 @@ class Pod:
         }
 
     def start(
-        self, request: Object, *, source: Path = INSTALL, inline: bool = False, variables: Mapping[str, str] = NOTHING
+        self, request: Object, *, text: str = "", inline: bool = False, variables: Mapping[str, str] = NOTHING
     ) -> "subprocess.Popen[str]":
+        text = text or bundle("install")
         self.view.mkdir(exist_ok=True)
+        program = self.view.with_name(f"{self.view.name}-install.py")
+        program.write_text(text)
         if self.uid:
             os.chown(self.view, self.uid, self.uid)
         environment = {name: value for name, value in os.environ.items() if not name.startswith(OWN_PREFIXES)}
@@ -84,8 +87,8 @@ class Pod:
             "WHEELWARDEN_TERMINATION_LOG": str(self.view / "termination-log"),
             **variables,
         }
-        program = ["-c", bootstrap("install.py")] if inline else [str(source)]
-        argv = [*argv_of_uid(self.uid), self.python, "-I", *program]
+        words = ["-c", text] if inline else [str(program)]
+        argv = [*argv_of_uid(self.uid), self.python, "-I", *words]
         return subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def end(self, process: "subprocess.Popen[str]") -> Ended:
@@ -95,9 +98,17 @@ class Pod:
         return Ended(code=process.returncode, output=output, result=read_message(message))
 
     def install(
-        self, request: Object, *, source: Path = INSTALL, inline: bool = False, variables: Mapping[str, str] = NOTHING
+        self, request: Object, *, text: str = "", inline: bool = False, variables: Mapping[str, str] = NOTHING
     ) -> Ended:
-        return self.end(self.start(request, source=source, inline=inline, variables=variables))
+        return self.end(self.start(request, text=text, inline=inline, variables=variables))
+
+
+def altered(program: str, old: str, new: str) -> str:
+    """The text of a program in which one constant is another one."""
+    module = f"wheelwarden.payload.{program}.__main__"
+    modules = modules_of(module)
+    assert sum(source.count(old) for _, source in modules.values()) == 1
+    return pack(module, {name: (path, source.replace(old, new)) for name, (path, source) in modules.items()})
 
 
 def argv_of_uid(uid: int) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.payload.conftest import INSTALL, Object, Pod, make_python
+from tests.payload.conftest import Object, Pod, altered, make_python
 
 
 def directories(store: Path) -> list[str]:
@@ -139,16 +139,14 @@ def test_the_next_installer_takes_over_from_one_that_was_killed(
 def test_a_holder_that_lives_but_gives_no_sign_is_not_waited_for_for_ever(
     pod: Pod, open_index: Object, tmp_path: Path
 ) -> None:
-    impatient = tmp_path / "install.py"
-    impatient.write_text(INSTALL.read_text().replace("HOLDER_DEAD_SECONDS = 20.0", "HOLDER_DEAD_SECONDS = 0.5"))
-    assert "HOLDER_DEAD_SECONDS = 0.5" in impatient.read_text()
+    impatient = altered("install", "HOLDER_DEAD_SECONDS = 20.0", "HOLDER_DEAD_SECONDS = 0.5")
     pod.install(pod.request("no-such-thing", **open_index))  # makes the store's folders and the lock
     locks = [path for path in (pod.store / ".wheelwarden" / "locks").iterdir() if path.suffix != ".heartbeat"]
     import fcntl
 
     with locks[0].open("r+") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        ended = pod.install(pod.request("six", **open_index), source=impatient)
+        ended = pod.install(pod.request("six", **open_index), text=impatient)
     assert "taking over" in ended.output
     assert (ended.code, ended.result["outcome"]) == (0, "installed")
 

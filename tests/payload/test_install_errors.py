@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.cluster.index import RunningIndex
-from tests.payload.conftest import Ended, Object, Pod, index_of, make_wheel, mount_sized
+from tests.payload.conftest import Ended, Object, Pod, altered, index_of, make_wheel, mount_sized
 from tests.payload.test_install import hanging_index
 from tests.payload.test_install_credentials import private
 
@@ -334,11 +333,13 @@ def test_unknown(pod: Pod, open_index: Object) -> None:
 
 
 def test_a_fault_of_the_installer_itself_leaves_a_result_too(pod: Pod, open_index: Object) -> None:
-    request: dict[str, Any] = pod.request("six", **open_index)
-    del request["retries"]
-    ended = pod.install(request)
+    broken = altered("install", "LONGEST_PAUSE_SECONDS = 15", "RETRIED = LONGEST_PAUSE_SECONDS = {}['retries']")
+    ended = pod.install(pod.request("six", **open_index), text=broken)
     assert (ended.code, ended.result["outcome"]) == (1, "failed")
     assert ended.result["error"] == {"class": "unknown", "message": "The installer itself failed: KeyError: 'retries'"}
+    # In the log with the lines of the source, though it is in no file.
+    assert 'installation.py", line' in ended.output
+    assert "RETRIED = LONGEST_PAUSE_SECONDS = {}['retries']" in ended.output
     assert "Traceback" in ended.output
 
 

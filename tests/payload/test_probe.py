@@ -1,18 +1,19 @@
 """The probe: real interpreters, real faults; each reason by a package that really has it."""
 
-import ast
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.cluster import artifacts, packages
-from tests.payload.conftest import UV, is_there
-from wheelwarden.payload import probe_argv, read
+from tests.payload.conftest import UV, altered, is_there
+from wheelwarden.payload import probe_argv
+from wheelwarden.payload.probe import attempts
 from wheelwarden.verify import ProbeReport, parse_report
 from wheelwarden.verify.results import parse_finished
 
@@ -21,9 +22,17 @@ FAULTY = (
     "ww-broken==1.0", "ww-circular", "ww-libmissing", "ww-needs-missing", "ww-native", "ww-undefined", "ww-slow", "six",
     "ww-twoface",
 )  # fmt: skip
-OTHERS = sorted(
-    {str(path) for path in Path("~/.pyenv/versions").expanduser().glob("3.*/bin/python3")} | {DEBIAN, sys.executable}
-)
+
+
+def minor_of(python: Path) -> int:
+    """Of an interpreter in a folder that is named for its version."""
+    return int(python.parts[-3].split(".")[1])
+
+
+FOUND = sorted(Path("~/.pyenv/versions").expanduser().glob("3.*/bin/python3"))
+# What an image may have (docs/guide.md), and what is older.
+OTHERS = sorted({*(str(path) for path in FOUND if minor_of(path) >= 8), DEBIAN, sys.executable})
+TOO_OLD = sorted(str(path) for path in FOUND if minor_of(path) < 7)
 
 
 def ask(search_path: Path, *modules: str, **more: Any) -> dict[str, Any]:
@@ -206,15 +215,13 @@ def test_the_time_is_ours_where_a_module_reports_an_impossible_one(tmp_path: Pat
     assert 0 < result.seconds < 20
 
 
-def test_what_ends_only_just_too_late_has_failed() -> None:
+def test_what_ends_only_just_too_late_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The deadline passes between two looks at an interpreter that has ended by itself."""
-    source = read("probe.py").replace('if __name__ == "__main__":', "if False:")
-    program = source + (
-        "\ntimes = iter([0, 0.5, 0, 1.0])\ntime.monotonic = lambda: next(times)\nhas_ended = lambda child, seconds: True\n"
-        "print(wait_for(None, 0.9), wait_for(None, 1.0), sep='|')"
-    )
-    done = subprocess.run([DEBIAN, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout == "None|ProbeTimeout\n"
+    times = iter([0, 0.5, 0, 1.0])
+    monkeypatch.setattr(attempts, "has_ended", lambda *_: True)
+    monkeypatch.setattr(attempts, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    ended: Any = None
+    assert [attempts.wait_for(ended, 0.9), attempts.wait_for(ended, 1.0)] == [None, "ProbeTimeout"]
 
 
 def test_what_is_told_as_the_command_is_what_was_run(tmp_path: Path) -> None:
@@ -317,16 +324,21 @@ def test_a_file_that_hides_an_installed_package_is_named(site: Path, tmp_path: P
     assert str(first / "six.py") in str(report.results[0].error)
 
 
-@pytest.mark.parametrize("name", ["install.py", "probe.py"])
-def test_the_payload_is_python_3_8(name: str) -> None:
-    assert ast.parse(read(name), feature_version=(3, 8)).body
-
-
 @pytest.mark.parametrize("python", OTHERS)
 def test_it_runs_with_every_interpreter_of_this_machine(python: str, tmp_path: Path) -> None:
     report = probe(ask(tmp_path, "json", "nope"), python=python)
     assert outcome(report) == {"json": "ok", "nope": "ModuleNotFound"}
     assert json.loads(json.dumps(report.python)).startswith("3.")
+
+
+@pytest.mark.parametrize("program", ["install", "probe", "reliability"])
+@pytest.mark.parametrize("python", TOO_OLD)
+def test_an_interpreter_that_is_too_old_says_so(python: str, program: str, tmp_path: Path) -> None:
+    argv = probe_argv(python, ask(tmp_path, "json"), program=program)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    version = ".".join(map(str, version_of(python)))
+    told = f"Wheelwarden needs Python 3.8 or later in the image, and this is {version}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
 
 
 def test_versions_are_told_by_the_files_that_are_there(tmp_path: Path) -> None:
@@ -379,8 +391,8 @@ def guarded(
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text.format(used=used))
-    source = read("probe.py").replace('CGROUP = "/sys/fs/cgroup"', f"CGROUP = {str(folder)!r}")
-    argv = [DEBIAN, "-I", "-c", source, json.dumps(request)]
+    program = altered("probe", 'CGROUP = "/sys/fs/cgroup"', f"CGROUP = {str(folder)!r}")
+    argv = [DEBIAN, "-I", "-c", program, json.dumps(request)]
     return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
 
 

@@ -16,7 +16,8 @@ from tests.payload.conftest import Object, Pod, index_of, make_wheel, mount_size
 from tests.payload.faults import FAULTS, HEALTHY
 from tests.payload.test_probe import ask, outcome, probe
 from tests.payload.test_reliability import failed, run, write
-from wheelwarden.payload import read, reliability_tasks
+from wheelwarden.payload import bundle
+from wheelwarden.payload.bundler import modules_of, strip
 from wheelwarden.verify.reliability import CHECKS
 
 MAKERS: dict[str, Callable[[], Path]] = {
@@ -46,8 +47,16 @@ def foreign_pod(tmp_path: Path, python: str) -> Iterator[Pod]:
         unmount(store)
 
 
-@pytest.mark.parametrize("text", [*map(read, ("install.py", "probe.py", "reliability.py")), reliability_tasks.PRELUDE,
-                                  *reliability_tasks.TASKS.values()])  # fmt: skip
+PROGRAMS = ("install", "probe", "reliability")
+SOURCES = {
+    path: source
+    for program in PROGRAMS
+    for path, source in modules_of(f"wheelwarden.payload.{program}.__main__").values()
+    if source  # the packages above them are empty
+}
+
+
+@pytest.mark.parametrize("text", [*map(bundle, PROGRAMS), *SOURCES.values(), *map(strip, SOURCES.values())])
 def test_every_program_is_python_3_8(text: str) -> None:
     assert ast.parse(text, feature_version=(3, 8)).body
 

@@ -15,7 +15,9 @@ import pytest
 from tests.payload.conftest import make_python, soon
 from tests.payload.faults import ALL, FAULTS, HEALTHY
 from tests.payload.test_probe import DEBIAN
-from wheelwarden.payload import probe_argv, reliability
+from wheelwarden.payload import probe_argv
+from wheelwarden.payload.reliability.asking import Asking
+from wheelwarden.payload.reliability.checks import try_stress
 from wheelwarden.verify.reliability import CHECKS, Check, Profile, parse_reliability
 
 
@@ -48,7 +50,7 @@ def run(
     }
     environment = os.environ | {"WW_LOCK": str(code / "lock")}
     done = subprocess.run(
-        probe_argv(python, request, payload="reliability.py"), env=environment, capture_output=True, text=True, check=False,
+        probe_argv(python, request, program="reliability"), env=environment, capture_output=True, text=True, check=False,
         timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -62,7 +64,7 @@ def paths_of(
     profile = Profile(modules=(module,), path=(str(first), str(second)), rounds=rounds)
     request = {**profile.as_request(str(search_path)), "checks": ["paths"]}
     done = subprocess.run(
-        probe_argv(DEBIAN, request, payload="reliability.py"), env=os.environ | variables, capture_output=True, text=True,
+        probe_argv(DEBIAN, request, program="reliability"), env=os.environ | variables, capture_output=True, text=True,
         check=True, timeout=60,
     )  # fmt: skip
     [check] = parse_reliability(done.stdout).checks
@@ -188,13 +190,12 @@ def test_failures_of_all_workers_are_shown_in_the_order_of_time() -> None:
             "at": 99.0,
         }
 
-    class Answered(reliability.Profile):
-        def at_once(self, *_: Any, **__: Any) -> list[tuple[int, dict[str, Any]]]:
+    class Answered(Asking):
+        def ask_many(self, *_: Any, **__: Any) -> list[tuple[int, dict[str, Any]]]:
             late = [(number, 50.0 + number) for number in range(3, 12)]
             return [(1, answer((1, 30.0), (2, 50.0))), (2, answer((1, 20.0), (2, 40.0), *late))]
 
-    make: Any = Answered  # payloads have no annotations
-    [row] = make(Profile(modules=("six",)).as_request("")).try_stress(["six"])
+    [row] = try_stress(Answered(Profile(modules=("six",)).as_request(""), 0.0), ["six"])
     shown = [(one["worker"], one["iteration"], one["error"]) for one in row.measured["firstFailures"]]
     assert shown == [(2, 1, "at 20"), (1, 1, "at 30"), (2, 2, "at 40"), (1, 2, "at 50"),
                      *[(2, number, f"at {50 + number}") for number in range(3, 9)]]  # fmt: skip
@@ -340,16 +341,16 @@ def test_what_modules_print_does_not_get_in_the_way(tmp_path: Path) -> None:
     assert failed(run(tmp_path, "talks", checks=("fresh", "threads", "stress"))) == {}
 
 
-@pytest.mark.parametrize("payload", ["reliability.py", "probe.py"])
+@pytest.mark.parametrize("program", ["reliability", "probe"])
 @pytest.mark.parametrize("how", ["SIGTERM", "its connection ends"])
-def test_nothing_is_left_running_when_it_is_told_to_stop(tmp_path: Path, payload: str, how: str) -> None:
+def test_nothing_is_left_running_when_it_is_told_to_stop(tmp_path: Path, program: str, how: str) -> None:
     module = f"hangs_{tmp_path.name}"
     (tmp_path / f"{module}.py").write_text(
         f"import time\nopen({str(tmp_path / 'started')!r}, 'w').close()\ntime.sleep(600)\n"
     )
     request = {**Profile(modules=(module,), path=(str(tmp_path),)).as_request(str(tmp_path)), "checks": ["fresh"]}
     with subprocess.Popen(
-        probe_argv(DEBIAN, request, payload=payload, attached=how != "SIGTERM"), stdin=subprocess.PIPE,
+        probe_argv(DEBIAN, request, program=program, attached=how != "SIGTERM"), stdin=subprocess.PIPE,
         stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(tmp_path)},
     ) as process:  # fmt: skip
         assert process.stdin is not None

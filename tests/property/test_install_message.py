@@ -1,16 +1,13 @@
 """The installer's termination message, for results of any content."""
 
-import runpy
-from importlib import resources
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.state import parse_result
-from tests.unit.payload.test_install_message import failed, result
+from tests.unit.payload.install.test_message import failed, message_of, result
 
-INSTALL = runpy.run_path(str(resources.files("wheelwarden.payload") / "install.py"))
 # Halves of surrogate pairs, too: a path of an image may hold what is no UTF-8.
 TEXT = st.text(st.characters(), max_size=300)
 LISTS = st.lists(TEXT, max_size=40)
@@ -21,7 +18,7 @@ def test_any_result_fits_and_is_read_back(
     installed: list[str], provided: list[str], warnings: list[str], installer: str, limit: int
 ) -> None:
     written: dict[str, Any] = result(installed=installed, provided=provided, warnings=warnings, installer=installer)
-    text = INSTALL["message_of"](written, limit)
+    text = message_of(written, limit)
     assert len(text.encode()) <= limit
     found = parse_result(text)
     assert found is not None
@@ -31,7 +28,7 @@ def test_any_result_fits_and_is_read_back(
 
 @given(TEXT.map(lambda text: text * 20))
 def test_any_failure_fits_and_is_read_back(message: str) -> None:
-    text = INSTALL["message_of"](failed(message, "network"), 4096)
+    text = message_of(failed(message, "network"), 4096)
     assert len(text.encode()) <= 4096
     found = parse_result(text)
     assert found is not None

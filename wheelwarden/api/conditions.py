@@ -59,7 +59,7 @@ class Reason:
     # ImportsVerified, True
     IMPORTS_SUCCEEDED: Final = "ImportsSucceeded"
     NOTHING_TO_VERIFY: Final = "NothingToVerify"  # what was installed has no importable modules
-    # ImportsVerified, False: MODULE_NOT_FOUND and the others that the probe gives (payload/probe.py)
+    # ImportsVerified, False: MODULE_NOT_FOUND and the others that the probe gives (payload/probe)
     IMPORT_FAILED: Final = "ImportFailed"
     MODULE_NOT_FOUND: Final = "ModuleNotFound"
     ATTRIBUTE_NOT_FOUND: Final = "AttributeNotFound"

@@ -1,6 +1,6 @@
 """The reliability profile: how surely modules import, not only whether they do once. Pure.
 
-What is tried in the pod stands in `wheelwarden/payload/reliability.py`; here is what is asked for, and what its answer means.
+What is tried in the pod stands in `wheelwarden/payload/reliability`; here is what is asked for, and what its answer means.
 """
 
 import json

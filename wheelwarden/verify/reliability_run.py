@@ -124,7 +124,7 @@ async def _try(
     seconds = profile.total_seconds + OVERHEAD_SECONDS
     try:
         stdout, failure = await run_payload(
-            cluster, name, namespace, container, "reliability.py", request, timeout_seconds=seconds
+            cluster, name, namespace, container, "reliability", request, timeout_seconds=seconds
         )
     except NotFound as error:
         raise ProfileNotRun(f"pod {name} went away while the modules were tried; try again") from error

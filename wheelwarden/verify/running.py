@@ -22,20 +22,20 @@ async def run_payload(
     pod: str,
     namespace: str,
     container: str,
-    payload: str,
+    program: str,
     request: Mapping[str, Any],
     *,
     timeout_seconds: float,
     output_limit_bytes: int = 1 << 20,
 ) -> tuple[str, str]:
-    """What the payload printed, and why it did not run to its end, in a sentence, "" where it did.
+    """What the program printed, and why it did not run to its end, in a sentence, "" where it did.
 
     Args:
         cluster: runs commands.
         pod: name of the pod.
         namespace: of the pod.
         container: name of the container in it.
-        payload: file name of the program in `wheelwarden.payload`.
+        program: `probe` or `reliability` of `wheelwarden.payload`.
         request: what it is asked, as docs/architecture.md has it.
         timeout_seconds: after which nobody waits for it any more, and so it ends; payloads have deadlines of their own.
         output_limit_bytes: kept of what it prints; more is dropped.
@@ -49,7 +49,7 @@ async def run_payload(
     end = clock() + timeout_seconds
     for python in PYTHONS:
         try:
-            argv = probe_argv(python, request, payload=payload, attached=True)
+            argv = probe_argv(python, request, program=program, attached=True)
             done = await cluster.exec(
                 pod, namespace, container, argv,
                 timeout_seconds=end - clock(), output_limit_bytes=output_limit_bytes,
@@ -77,7 +77,7 @@ async def run_probe(
 ) -> ProbeReport | str:
     """The probe's report, or why there is none, in a sentence; `asked` as docs/architecture.md has it. See `run_payload`."""
     stdout, failure = await run_payload(
-        cluster, pod, namespace, container, "probe.py", asked, timeout_seconds=timeout_seconds
+        cluster, pod, namespace, container, "probe", asked, timeout_seconds=timeout_seconds
     )
     if failure:
         return failure
@@ -103,7 +103,7 @@ async def run_probe_in_part(
     """
     try:
         stdout, failure = await run_payload(
-            cluster, pod, namespace, container, "probe.py", asked,
+            cluster, pod, namespace, container, "probe", asked,
             timeout_seconds=timeout_seconds, output_limit_bytes=output_limit_bytes,
         )  # fmt: skip
     except (ExecTimeout, ExecCut) as error:

@@ -11,7 +11,7 @@ from controller.summary import sum_up
 from tests.unit.controller.test_plan import SIX, pod
 from wheelwarden.api import names
 from wheelwarden.api.conditions import FALSE, REASON_OF_ERROR, Condition
-from wheelwarden.payload.install import ADVICE
+from wheelwarden.payload.install.errors import ADVICE
 
 TEXTS = {
     "network": (

@@ -1,10 +1,9 @@
 """The examples are judged as the webhook would judge them; the guide names all that the code knows."""
 
-import ast
 import dataclasses
 import re
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,12 @@ import yaml
 from controller.metrics import Metrics as ControllerMetrics
 from webhook.install_containers import DEFAULT_RESOURCES
 from webhook.metrics import Metrics as WebhookMetrics
-from wheelwarden import payload
 from wheelwarden.api import names
 from wheelwarden.api.conditions import REASON_OF_ERROR, Reason
 from wheelwarden.api.request import INSTALLS, ROLLOUTS, Request
 from wheelwarden.api.types import PackagesSpec
 from wheelwarden.parsing.request import read_request
+from wheelwarden.payload.install.errors import ADVICE
 from wheelwarden.rules import judge
 from wheelwarden.rules.cache import ACCESS_MODES, TYPES
 from wheelwarden.rules.installation import MAX_RETRIES, MAX_TIMEOUT_SECONDS, MIN_TIMEOUT_SECONDS, ON_FAILURE
@@ -215,19 +214,10 @@ def test_the_guide_has_no_row_twice_and_no_line_of_a_paragraph() -> None:
 
 
 def test_the_guide_has_every_class_of_error_with_its_reason() -> None:
-    classes = set(advice())
+    classes = set(ADVICE)
     assert classes == {*REASON_OF_ERROR, "unknown"}
     for name in classes:
         assert f"`{REASON_OF_ERROR.get(name, Reason.INSTALL_FAILED)}`" in ROWS[name]
-
-
-def advice() -> Mapping[str, str]:
-    """The installer's texts by class of error. The payload is read, never imported."""
-    for statement in ast.parse(payload.read("install.py")).body:
-        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "ADVICE":
-            found: dict[str, str] = ast.literal_eval(statement.value)
-            return found
-    raise AssertionError("the installer has no table ADVICE")
 
 
 def test_the_guide_has_every_metric() -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from webhook.install_containers import OUR_VARIABLES, Tools, is_within, tighten
 from webhook.pod_patch import Injection, plan_injection, python_path
-from wheelwarden import payload
 from wheelwarden.api.request import Request
 from wheelwarden.parsing.request import read_request
+from wheelwarden.payload import bundle
 
 Object = dict[str, Any]
 
@@ -276,7 +276,7 @@ def test_without_tools_the_installer_comes_inline_with_pip_and_nothing_of_ours_i
     injected = inject(pod(), tools=NO_TOOLS)
     assert [one["name"] for one in injected["spec"]["initContainers"]] == ["install-packages"]
     assert [one["name"] for one in injected["spec"]["volumes"]] == ["wheelwarden-store", "wheelwarden-view"]
-    assert installer_of(injected)["command"] == ["python3", "-I", "-c", payload.bootstrap("install.py")]
+    assert installer_of(injected)["command"] == ["python3", "-I", "-c", bundle("install")]
     assert [mount["mountPath"] for mount in installer_of(injected)["volumeMounts"]] == ["/packages-store", "/packages"]
     asked = asked_of_installer(injected)
     assert (asked["installer"], asked["uv"]) == ("pip", None)

@@ -1,20 +1,21 @@
 """The installer's termination message: written by the payload, read by the controller."""
 
 import json
-import runpy
 from dataclasses import replace
-from importlib import resources
 from typing import Any
 
 import pytest
 
 from controller.plan import packages_condition
-from controller.state import Installer, InstallResult, parse_result
+from controller.state import Installer, InstallResult, parse_result, read_pod
 from tests.unit.controller.test_plan import SIX, pod
+from wheelwarden.api import names
+from wheelwarden.api.kinds import KASPR_APP
+from wheelwarden.payload.install import message
+from wheelwarden.payload.install.result import result_of
+from wheelwarden.payload.install.schema import VersionError
 from wheelwarden.verify.results import Usage
 
-INSTALL = runpy.run_path(str(resources.files("wheelwarden.payload") / "install.py"))
-message_of = INSTALL["message_of"]
 LIMIT = 4096
 USAGE = {"totalBytes": 4 << 30, "usedBytes": 1 << 30, "availableBytes": 3 << 30}
 HASH = "0123456789abcdef"
@@ -30,8 +31,12 @@ def result(**changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def failed(message: str, kind: str = "package_not_found", **changes: Any) -> dict[str, Any]:
-    return result(outcome="failed", installed=[], error={"class": kind, "message": message}, **changes)
+def message_of(written: dict[str, Any], limit: int) -> str:
+    return message.message_of(result_of(written), limit)
+
+
+def failed(text: str, kind: str = "package_not_found", **changes: Any) -> dict[str, Any]:
+    return result(outcome="failed", installed=[], error={"class": kind, "message": text}, **changes)
 
 
 def many(count: int, prefix: str) -> list[str]:
@@ -216,7 +221,7 @@ def hostile(**changes: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    "message",
+    "text",
     [
         "Installed.\n" + "[" * 4000,
         "Installed.\n[]",
@@ -231,6 +236,10 @@ def hostile(**changes: Any) -> str:
         "No.\nError class: network. Attempts: 1. Packages hash: h. Volume: 10 bytes, 11 used, 0 available.",
         "No.\nError class: network. Attempts: 1. Packages hash: h. And more.",
         hostile(hash=7),
+        hostile(version="2"),
+        hostile(version=True),
+        hostile(version=10**300),
+        hostile(version=-1),
         hostile(attempts="1"),
         hostile(attempts=-1),
         hostile(attempts=True),
@@ -247,8 +256,56 @@ def hostile(**changes: Any) -> str:
         "Installed.\n" + json.dumps(FACTS) + '\n{"installed":{"a":1},"warnings":7}',
     ],
 )
-def test_what_is_not_as_the_installer_writes_it_is_none(message: str) -> None:
-    assert parse_result(message) is None
+def test_what_is_not_as_the_installer_writes_it_is_none(text: str) -> None:
+    assert parse_result(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        hostile(version=2),
+        "No.\nResult version: 2. Error class: network. And more.",
+        json.dumps({**result(), "version": 2}),
+    ],
+)
+def test_another_version_is_told_with_what_to_do(text: str) -> None:
+    with pytest.raises(VersionError) as refused:
+        parse_result(text)
+    assert str(refused.value) == (
+        "The installer's result has version 2, and this release reads version 1. "
+        "Installer and controller have to be of one release: recreate the pod."
+    )
+
+
+def test_the_condition_says_that_the_result_is_of_another_version() -> None:
+    terminated = {"exitCode": 0, "reason": "Completed", "message": hostile(version=2)}
+    for state, phase in (
+        ({"state": {"terminated": terminated}}, "ended"),
+        ({"state": {"running": {}}, "lastState": {"terminated": terminated}}, "running"),
+        ({"state": {"waiting": {}}, "lastState": {"terminated": terminated}}, "waiting"),
+    ):
+        raw = {
+            "metadata": {
+                "name": "demo-app-0",
+                "uid": "1",
+                "annotations": {names.POD_HASH_ANNOTATION: SIX.packages_hash},
+            },
+            "spec": {"initContainers": [{"name": names.INSTALL_CONTAINER}], "containers": [{"name": "kaspr"}]},
+            "status": {"initContainerStatuses": [{"name": names.INSTALL_CONTAINER, **state}]},
+        }
+        state_of_pod = read_pod(KASPR_APP, "demo-app", raw)
+        assert state_of_pod.installer is not None
+        assert (state_of_pod.installer.phase, state_of_pod.installer.result) == (phase, None)
+        found = packages_condition(SIX, state_of_pod, None)
+        assert found is not None
+        assert (found.status, found.reason, found.message) == (
+            "False",
+            "InstallFailed",
+            (
+                "The installer's result has version 2, and this release reads version 1. "
+                "Installer and controller have to be of one release: recreate the pod."
+            ),
+        )
 
 
 def test_a_class_that_nobody_knows_names_no_metric_and_no_condition() -> None:

@@ -1,0 +1,21 @@
+"""Distributions as their metadata folders tell of them: `name-version.dist-info` (PEP 376) and `.egg-info`."""
+
+from __future__ import annotations
+
+import os
+
+
+def split_metadata_name(name: str) -> tuple[str, str] | None:
+    """(normal name, version) by the name of a metadata folder; None where it is none. The version may be empty."""
+    stem, extension = os.path.splitext(name)
+    if extension not in (".dist-info", ".egg-info"):
+        return None
+    distribution, _, version = stem.partition("-")
+    return normalised(distribution), version.partition("-")[0]
+
+
+def normalised(name: str) -> str:
+    """The name of a distribution in its one form (PEP 503)."""
+    import re
+
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,0 +1,114 @@
+"""Interpreters that are asked to do a task, and their answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+from wheelwarden.payload.common.interpreters import end_interpreter, source_of, start_interpreter
+from wheelwarden.payload.reliability.rows import SHOWN
+
+TYPE_CHECKING = False  # `typing` is no module that a probe has to load
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+READ_LIMIT_BYTES = 1 << 20
+STDERR_LIMIT, STDERR_LINES = 1000, 10  # characters and lines kept, from the end
+PRELUDE = "wheelwarden.payload.reliability.tasks.prelude"
+TASKS = {
+    "once": "wheelwarden.payload.reliability.tasks.once",
+    "order": "wheelwarden.payload.reliability.tasks.order",
+    "cycles": "wheelwarden.payload.reliability.tasks.cycles",
+    "threads": "wheelwarden.payload.reliability.tasks.threads",
+    "load": "wheelwarden.payload.reliability.tasks.load",
+    "stress": "wheelwarden.payload.reliability.tasks.stress",
+    "memory": "wheelwarden.payload.reliability.tasks.memory",
+    "paths": "wheelwarden.payload.reliability.tasks.paths",
+}
+
+
+def program_of(task: str) -> str:
+    """What an interpreter runs for a task."""
+    return source_of(PRELUDE) + source_of(TASKS[task])
+
+
+class Asking:
+    """Asks interpreters, each of which has a deadline, and all of them one together (`end`, of `time.monotonic`)."""
+
+    def __init__(self, request: Mapping[str, Any], end: float) -> None:
+        self.request = request
+        self.end = end
+
+    def ask(self, task: str, modules: Sequence[str], **more: Any) -> dict[str, Any]:
+        """The answer of one interpreter."""
+        return self._start(task, modules, more).answer()
+
+    def ask_many(self, count: int, task: str, modules: Sequence[str], **more: Any) -> list[tuple[int, dict[str, Any]]]:
+        """The answers of several at once, numbered from 1."""
+        running = [self._start(task, modules, more) for _ in range(count)]
+        return [(number, one.answer()) for number, one in enumerate(running, 1)]
+
+    def _start(self, task: str, modules: Sequence[str], more: Mapping[str, Any]) -> Interpreter:
+        request = self.request
+        given = {**more, "modules": modules, "path": request["path"], "call": request["call"], "shown": SHOWN}
+        reader, writer = os.pipe()
+        argv = [sys.executable, "-c", program_of(task), json.dumps(given)]
+        child = start_interpreter(argv, writer, subprocess.DEVNULL)
+        os.close(writer)
+        return Interpreter(child, reader, min(request["deadlineSeconds"], max(0.1, self.end - time.monotonic())))
+
+
+class Interpreter:
+    """One that is at work."""
+
+    def __init__(self, child: subprocess.Popen[bytes], reader: int, seconds: float) -> None:
+        self.child = child
+        self.reader = reader
+        self.seconds = seconds
+        self.until = time.monotonic() + seconds
+        self.ended: float | None = None
+        self.printed: list[bytes] = []
+        # Read as it comes, so that a chatty module does not block; the end of it is kept.
+        self.drain = threading.Thread(target=self._read_stderr, daemon=True)
+        self.drain.start()
+
+    def _read_stderr(self) -> None:
+        assert self.child.stderr is not None
+        for line in self.child.stderr:
+            self.printed.append(line[-STDERR_LIMIT:])
+            del self.printed[:-STDERR_LINES]
+        self.ended = time.monotonic()
+
+    def answer(self) -> dict[str, Any]:
+        """What it reported, with `exitCode`, `stderr` and when it ended; `error` says how, where it reported nothing."""
+        timed_out = False
+        try:
+            self.child.wait(max(0.0, self.until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            timed_out = True
+        end_interpreter(self.child)
+        self.drain.join(1)
+        answer = dict(self._report(timed_out), exitCode=self.child.returncode, at=self.ended or time.monotonic())
+        answer["stderr"] = b"".join(self.printed).decode("utf-8", "replace").strip()[-STDERR_LIMIT:]
+        answer.setdefault("error", None)
+        return answer
+
+    def _report(self, timed_out: bool) -> dict[str, Any]:
+        os.set_blocking(self.reader, False)
+        try:
+            found = json.loads(os.read(self.reader, READ_LIMIT_BYTES).decode())
+        except (ValueError, BlockingIOError):
+            found = None
+        finally:
+            os.close(self.reader)
+        if isinstance(found, dict):
+            return found
+        if timed_out:
+            return {"error": f"it did not end within {self.seconds:g} s"}
+        last = b"".join(self.printed[-1:]).decode("utf-8", "replace").strip()
+        return {"error": f"the interpreter ended with code {self.child.returncode} {last}"}
