@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 write, dumps, leave = os.write, json.dumps, os._exit  # as they are, whatever the modules do to them
 task = json.loads(sys.argv[1])
 sys.path[:0] = task["path"]
+LOST = "its import failed in another thread at the same time"
 
 
 def bring(name: str, call: bool = False) -> "Any":
     """Imports `module` or `module:attribute`, and calls that where it is asked for."""
     module, _, attribute = name.partition(":")
     __import__(module)
-    found = sys.modules[module]
+    found = sys.modules.get(module)
+    if found is None:  # Python gives a thread that waited the module whose import has just failed
+        raise ImportError(f"{module}: {LOST}")
     for part in filter(None, attribute.split(".")):
         found = getattr(found, part)
     if call and attribute:

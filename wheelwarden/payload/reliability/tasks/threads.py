@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from wheelwarden.payload.reliability.tasks.prelude import bring, task, tell, told
+    from wheelwarden.payload.reliability.tasks.prelude import LOST, bring, task, tell, told
 
 
 errors: "list[dict[str, Any]]" = []
@@ -27,4 +27,5 @@ for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
+errors.sort(key=lambda one: LOST in one["error"])  # who knows the cause comes first
 tell({"failed": len(errors), "errors": errors[: task["shown"]]})
