@@ -11,6 +11,9 @@ from wheelwarden.payload.install.errors import InstallError
 from wheelwarden.payload.install.request import Credentials
 
 VARIABLES = ("PYPI_USERNAME", "PYPI_PASSWORD", "PYPI_NETRC")
+USER_INFO = re.compile(r"://[^/\s@]+@")
+# A password that nobody encoded may hold `/` and `@`: what stands where a port should and is none, up to the last `@`.
+PASSWORD = re.compile(r"://[^/\s@:]*:(?![0-9]*(?:[/?#\s]|$))\S*@")
 
 
 class Netrc(NamedTuple):
@@ -57,4 +60,4 @@ def redacted(line: str, secrets: Sequence[str]) -> str:
     for secret in secrets:
         for form in (secret, quote(secret), quote(secret, safe="")):
             line = line.replace(form, "***")
-    return re.sub(r"://[^/\s@]+@", "://***@", line)
+    return USER_INFO.sub("://***@", PASSWORD.sub("://***@", line))
