@@ -21,7 +21,7 @@ FAILURE_REASONS: Final = frozenset(
 RESULTS_LIMIT: Final = 16_384  # annotations of an object share 256 KiB
 NUMBER_LIMIT: Final = 1 << 60  # of bytes and seconds that a pod tells
 NAME_LIMIT: Final = 255  # characters of a name or a version; no file system takes a longer name of a file
-ERROR_LIMIT: Final = 300  # characters, as the probe cuts an error (payload/probe.py)
+ERROR_LIMIT: Final = 300  # characters, as the probe cuts an error (payload/probe/attempts.py)
 PATH_LIMIT: Final = 4096  # characters, as Linux has it (PATH_MAX)
 STDERR_KEPT: Final = 1000  # characters of a failed import's stderr
 
