@@ -11,7 +11,7 @@ from controller.uninstall import clear_object
 from tests.integration.controller_world import DONE, INSTALLED_AT, Controller, has, report_by_kubelet, result, said
 from tests.integration.standin_objects import establish, make_namespace, until
 from tests.standins.data_job import DATA_JOB, DEFINITION, data_job, pods_of, registered
-from tests.unit.webhook.test_pod_patch import apply_patch
+from tests.unit.webhook.injection import apply_patch
 from webhook.endpoints import Answer, Injection, Validation
 from webhook.install_containers import Tools
 from webhook.review import read_review

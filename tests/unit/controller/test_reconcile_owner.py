@@ -6,18 +6,13 @@ import pytest
 from prometheus_client import generate_latest
 
 from controller.state import ProbeOutcome
-from tests.unit.controller.test_reconcile import APP, GOOD, World
+from tests.unit.controller.reconcile_world import APP, GOOD, World
 from tests.unit.fake_cluster import Object
 from wheelwarden.api import names
 from wheelwarden.kube import CLAIMS, EVENTS, KASPRAPPS, PODS
 from wheelwarden.verify.results import Distribution, ProbeReport
 
 CLAIM = "demo-app-python-packages"
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
 
 
 async def test_a_running_app_is_taken_over_one_pod_at_a_time_without_a_pause(world: World) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.webhook.test_pod_patch import MANAGED, TOOLS, Object, apply_patch, kaspr_request, operators_pod
+from tests.unit.webhook.injection import MANAGED, TOOLS, Object, apply_patch, kaspr_request, operators_pod
 from webhook.install_containers import Tools
 from webhook.pod_patch import Injection, plan_injection
 from wheelwarden.api.request import Request
