@@ -4,7 +4,7 @@ import datetime
 import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from controller import plan
@@ -19,7 +19,7 @@ from controller.claim_plan import (
     plan_claim,
     wants_claim,
 )
-from controller.refusals import CLAIM, Refusals, is_refusal
+from controller.refusals import CLAIM, COMMON, Manner, Refusals, is_refusal
 from controller.state import Key, PodState
 from wheelwarden.api import names
 from wheelwarden.api.conditions import Condition, Reason
@@ -40,30 +40,10 @@ _TARGET: Final = "claim "
 _OWNERS: Final = "owners"
 _MARKS: Final = "labels and annotations"
 _DELETION: Final = "deletion"
+_SIZE: Final = "size"
+_USE: Final = "use"
+NOT_GROWN: Final = "ClaimNotGrown"  # the event's reason
 GROW_AGAIN_SECONDS: Final = 3600.0  # before growing that was refused is tried again: a storage class rarely changes
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Refusal:
-    """That a claim may not grow: to which size, why, and when that was tried (seconds)."""
-
-    uid: str
-    size: str
-    text: str
-    tried: float
-
-
-@dataclass(slots=True)
-class Memory:
-    """What limits our own writes; all of it can be found out again by trying."""
-
-    successors: dict[Key, Object] = field(default_factory=dict)  # claims to create when those before them are gone
-    refusals: dict[Key, Refusal] = field(default_factory=dict)
-
-    def forget(self, key: Key) -> None:
-        """The object is gone."""
-        self.successors.pop(key, None)
-        self.refusals.pop(key, None)
 
 
 class ClaimKeeper:
@@ -93,11 +73,11 @@ class ClaimKeeper:
         self._monotonic = monotonic
         self._now = now
         self._again = again
-        self._memory = Memory()
+        self._successors: dict[Key, Object] = {}  # claims to create when those before them are gone
 
     def forget(self, key: Key) -> None:
         """The object is gone."""
-        self._memory.forget(key)
+        self._successors.pop(key, None)
 
     async def read(self, request: Request) -> Object | None:
         """The claim of the wanted name, whoever made it; None where there is none."""
@@ -132,17 +112,19 @@ class ClaimKeeper:
                 self._refusals.forget_others(key, _TARGET, ())
             return replace(settled, warnings=(waiting,) if failures else ())
         wanted = plan_claim(request, claim, pods, replicas=replicas, failures=failures, now=self._now())
-        successor = self._memory.successors.pop(key, None) if claim is None else None
+        successor = self._successors.pop(key, None) if claim is None else None
         if wanted.create is not None and successor is not None and _asked_of(successor) == _asked_of(wanted.create):
             wanted = replace(wanted, create=successor)
         hindrance = await self._carry_out(request, name, claim, wanted)
         if wanted.create is not None:
             settled = replace(settled, waiting=None)  # it is there now, and its state comes with the next look
         unused = claim is not None and request.packages is not None and cache_mode(request, claim) == EMPTY
-        refusal = self._memory.refusals.get(key)
-        refused = (refusal.text,) if wanted.grow and refusal is not None else ()
+        refused = self._refusals.text_of(key, _target(claim, _SIZE)) if claim is not None else ""
         return replace(
-            settled, hindrance=hindrance, unused=name if unused else "", warnings=(*wanted.warnings, *refused)
+            settled,
+            hindrance=hindrance,
+            unused=name if unused else "",
+            warnings=(*wanted.warnings, *([refused] if refused else [])),
         )
 
     async def take_back(self, request: Request, claim: Object, *, needed: bool) -> str:
@@ -163,7 +145,7 @@ class ClaimKeeper:
             (names.POD_HASH_ANNOTATION, names.CLAIM_ASKED_ANNOTATION,
              names.CACHE_MODE_ANNOTATION, names.CACHE_FALLBACK_ANNOTATION)
         )  # fmt: skip
-        change = {"labels": dict.fromkeys(marks(request)), "annotations": annotations}
+        change = {"metadata": {"labels": dict.fromkeys(marks(request)), "annotations": annotations}}
         return f"the claim {name} is the operator's now" if await self._write(request, claim, _MARKS, change) else ""
 
     async def _events(self, claim: Object) -> list[ClaimEvent] | None:
@@ -186,8 +168,6 @@ class ClaimKeeper:
             self._refusals.forget_others(_key(request), _TARGET, ())
         else:
             await self._change(request, claim, wanted)
-        if wanted.conflict:
-            await self._tell(request, "Warning", Reason.CLAIM_CONFLICT, wanted.conflict)
         return plan.obstacle(Reason.CLAIM_PENDING, wanted.pending) if wanted.pending else None
 
     async def _create(self, request: Request, name: str, body: Mapping[str, Any]) -> Condition | None:
@@ -202,52 +182,52 @@ class ClaimKeeper:
         return None
 
     async def _change(self, request: Request, claim: Object, wanted: ClaimPlan) -> None:
-        due = {_OWNERS: wanted.owners is not None, _MARKS: wanted.mark is not None, _DELETION: bool(wanted.delete)}
-        targets = [_target(claim, part) for part, is_due in due.items() if is_due]
-        self._refusals.forget_others(_key(request), _TARGET, targets)
+        due = {
+            _SIZE: wanted.grow, _OWNERS: wanted.owners is not None, _MARKS: wanted.mark, _DELETION: wanted.delete,
+            _USE: wanted.conflict,
+        }  # fmt: skip
+        key, about = _key(request), request.reference
+        self._refusals.forget_others(key, _TARGET, [_target(claim, part) for part, is_due in due.items() if is_due])
+        if wanted.conflict:
+            target, reason = _target(claim, _USE), Reason.CLAIM_CONFLICT
+            await self._refusals.hindered(key, target, wanted.conflict, what=CLAIM, about=about, reason=reason)
         if wanted.grow:
             await self._grow(request, claim, wanted.grow)
         if wanted.owners is not None:
-            await self._write(request, claim, _OWNERS, {"ownerReferences": list(wanted.owners)})
-        if wanted.mark is not None and await self._write(request, claim, _MARKS, {"annotations": dict(wanted.mark)}):
-            claim["metadata"].setdefault("annotations", {}).update(wanted.mark)
-            await self._tell(request, "Warning", "CacheFallback", wanted.mark[names.CACHE_FALLBACK_ANNOTATION])
+            await self._write(request, claim, _OWNERS, {"metadata": {"ownerReferences": list(wanted.owners)}})
+        if wanted.mark is not None:
+            await self._mark(request, claim, wanted.mark)
         if wanted.delete and not await self._delete(request, claim, wanted.delete):
             return
         if wanted.successor is not None:
             # It is gone in a moment, when the API server has seen that no pod uses it.
-            self._memory.successors[_key(request)] = dict(wanted.successor)
-            self._again(_key(request), GONE_SECONDS)
-            reason = fallback_reason(wanted.successor)
-            if reason and reason != fallback_reason(claim):
-                await self._tell(request, "Warning", "CacheFallback", reason)
+            self._successors[key] = dict(wanted.successor)
+            self._again(key, GONE_SECONDS)
+            fallback = fallback_reason(wanted.successor)
+            if fallback and fallback != fallback_reason(claim):
+                await self._tell(request, "Warning", "CacheFallback", fallback)
+
+    async def _mark(self, request: Request, claim: Object, mark: Mapping[str, str]) -> None:
+        if await self._write(request, claim, _MARKS, {"metadata": {"annotations": dict(mark)}}):
+            claim["metadata"].setdefault("annotations", {}).update(mark)
+            await self._tell(request, "Warning", "CacheFallback", mark[names.CACHE_FALLBACK_ANNOTATION])
 
     async def _grow(self, request: Request, claim: Object, size: str) -> None:
-        """Grows a claim; a refusal is remembered, told once, and not asked for again at each look."""
-        key, uid, clock = _key(request), claim["metadata"]["uid"], self._monotonic()
-        before = self._memory.refusals.get(key)
-        same = before is not None and (before.uid, before.size) == (uid, size)
-        if same and before is not None and clock - before.tried < GROW_AGAIN_SECONDS:
-            return
-        self._memory.refusals.pop(key, None)
-        name = claim["metadata"]["name"]
-        try:
-            await self._patch(claim, {"spec": {"resources": {"requests": {"storage": size}}}})
-        except (Forbidden, Invalid) as error:  # not every storage class can
-            text = f"The claim {name} keeps its size, growing it to {size} was refused: {error}"
-            self._memory.refusals[key] = Refusal(uid=uid, size=size, text=text, tried=clock)
-            await self._tell(request, "Warning", "ClaimNotGrown", text)
+        """Grows a claim; not every storage class can, and one that cannot is not asked again at each look."""
+        text = f"The claim {claim['metadata']['name']} keeps its size, growing it to {size} was refused"
+        patch = {"spec": {"resources": {"requests": {"storage": size}}}}
+        await self._write(request, claim, _SIZE, patch, Manner(reason=NOT_GROWN, head=text, seconds=GROW_AGAIN_SECONDS))
 
-    async def _write(self, request: Request, claim: Object, part: str, metadata: Mapping[str, Any]) -> bool:
-        """Whether a part of a claim's metadata was written; a refusal is in the way of nothing else."""
+    async def _write(self, request: Request, claim: Object, part: str, patch: Object, manner: Manner = COMMON) -> bool:
+        """Whether a part of a claim was written; a refusal is told in its manner, and in the way of nothing else."""
         target = _target(claim, part)
-        wish = hashlib.sha256(repr((claim["metadata"]["uid"], metadata)).encode()).hexdigest()[:24]
+        wish = hashlib.sha256(repr((claim["metadata"]["uid"], patch)).encode()).hexdigest()[:24]
         if self._refusals.must_wait(_key(request), target, wish):
             return False
         try:
-            written = await self._patch(claim, {"metadata": metadata})
+            written = await self._patch(claim, patch)
         except KubeError as error:
-            await self._refused(request, target, wish, error)
+            await self._refused(request, target, wish, error, manner)
             return False
         self._refusals.accepted(_key(request), target)
         return written
@@ -268,10 +248,14 @@ class ClaimKeeper:
         self._refusals.accepted(_key(request), target)
         return True
 
-    async def _refused(self, request: Request, target: str, wish: str, error: KubeError) -> None:
+    async def _refused(
+        self, request: Request, target: str, wish: str, error: KubeError, manner: Manner = COMMON
+    ) -> None:
         if not is_refusal(error):
             raise error
-        await self._refusals.refused(_key(request), target, wish, what=CLAIM, about=request.reference, error=error)
+        await self._refusals.refused(
+            _key(request), target, wish, what=CLAIM, about=request.reference, error=error, manner=manner
+        )
 
     async def _patch(self, claim: Object, patch: Object) -> bool:
         """Patches this very claim; False where another of its name has come since."""

@@ -7,9 +7,10 @@ from typing import Final
 
 from controller.claim_controller import ClaimKeeper
 from controller.install_owner import Evidence, View, decide_owner, wrote_packages_status
+from controller.refusals import STATUS, Refusals, is_refusal
 from controller.rollout import OPERATOR_SECONDS
 from controller.state import Key, PodState, Template, read_template
-from wheelwarden.api.errors import Forbidden, Invalid, NotFound
+from wheelwarden.api.errors import Forbidden, KubeError, NotFound
 from wheelwarden.api.install_owner import InstallOwner
 from wheelwarden.api.objects import Object
 from wheelwarden.api.request import Request
@@ -19,6 +20,7 @@ from wheelwarden.kube.events import Recorder
 
 LOGGER = logging.getLogger(__name__)
 CORRECTED: Final = "InstallOwnerCorrected"  # the event's reason
+_TARGET: Final = "status.pythonPackages, which is its operator's now"  # of the clearing, in the words of `Refusals`
 
 
 class OwnerKeeper:
@@ -28,15 +30,23 @@ class OwnerKeeper:
         cluster: the client.
         claims: reads the claim, and takes it back.
         recorder: writes events.
+        refusals: remembers what the API server refused.
         monotonic: a clock in seconds.
     """
 
     def __init__(
-        self, cluster: Cluster, claims: ClaimKeeper, recorder: Recorder, *, monotonic: Callable[[], float]
+        self,
+        cluster: Cluster,
+        claims: ClaimKeeper,
+        recorder: Recorder,
+        refusals: Refusals,
+        *,
+        monotonic: Callable[[], float],
     ) -> None:
         self._cluster = cluster
         self._claims = claims
         self._recorder = recorder
+        self._refusals = refusals
         self._monotonic = monotonic
         self._unreadable: set[Key] = set()
         self._asked: dict[Key, tuple[str, float]] = {}  # by object: which packages it asks for, and since when
@@ -58,7 +68,8 @@ class OwnerKeeper:
             ownership=decide_owner(request, evidence),
         )  # fmt: skip
         if view.ownership.owner is InstallOwner.FOREIGN:
-            view = await self._take_back(view)
+            return await self._take_back(view)
+        self._refusals.accepted(key, _TARGET)
         return view
 
     def _has_waited(self, key: Key, request: Request) -> bool:
@@ -99,16 +110,11 @@ class OwnerKeeper:
                 done.append(text)
                 claim = await self._claims.read(request)
         if request.kind.conditions is not None and wrote_packages_status(request, obj):
-            version = {"resourceVersion": obj["metadata"]["resourceVersion"]}
-            patch = {"metadata": version, "status": {"pythonPackages": None}}
-            resource = resource_for(request.kind)
-            try:
-                after = await self._cluster.patch(resource, key.name, patch, key.namespace, subresource="status")
-            except (Forbidden, Invalid, NotFound) as error:  # tried again at the next look; the rest goes on
-                LOGGER.info("%s/%s: status.pythonPackages is not cleared yet: %s", key.namespace, key.name, error)
-            else:
+            if after := await self._clear_status(view):
                 obj = {**obj, **after}
                 done.append("status.pythonPackages is cleared")
+        else:
+            self._refusals.accepted(key, _TARGET)
         if done:
             text = (
                 f"Wheelwarden leaves the installation to its owner, since {view.ownership.reason}: {', '.join(done)}."
@@ -116,3 +122,25 @@ class OwnerKeeper:
             LOGGER.info("%s/%s: %s", key.namespace, key.name, text)
             await self._recorder.record(request.reference, key.namespace, "Normal", CORRECTED, text)
         return replace(view, obj=obj, claim=claim)
+
+    async def _clear_status(self, view: View) -> Object | None:
+        """The object without what we wrote into `status.pythonPackages`; None where that was refused, or it is gone."""
+        key, request = view.key, view.request
+        if self._refusals.must_wait(key, _TARGET, request.packages_hash):
+            return None
+        version = {"resourceVersion": view.obj["metadata"]["resourceVersion"]}
+        patch = {"metadata": version, "status": {"pythonPackages": None}}
+        resource = resource_for(request.kind)
+        try:
+            after = await self._cluster.patch(resource, key.name, patch, key.namespace, subresource="status")
+        except NotFound:
+            return None
+        except KubeError as error:
+            if not is_refusal(error):
+                raise
+            await self._refusals.refused(
+                key, _TARGET, request.packages_hash, what=STATUS, about=request.reference, error=error
+            )
+            return None
+        self._refusals.accepted(key, _TARGET)
+        return after

@@ -73,7 +73,7 @@ class Reconciler:
         self._pod_reporter = PodReporter(cluster, recorder, metrics, self._refusals, now=now)
         self._status_reporter = StatusReporter(cluster, recorder, metrics, self._refusals, now=now, **timing)
         self._claims = ClaimKeeper(cluster, recorder, self._refusals, now=now, **timing)
-        self._owners = OwnerKeeper(cluster, self._claims, recorder, monotonic=monotonic)
+        self._owners = OwnerKeeper(cluster, self._claims, recorder, self._refusals, monotonic=monotonic)
         self._replacer = Replacer(cluster, recorder, **timing)
         self._probing = Probing(prober, **timing)
         self._claimless: set[Key] = set()
@@ -96,7 +96,7 @@ class Reconciler:
         decisions = decide(facts)
         conflict = await self._report(facts, decisions)
         if not facts.invalid:
-            await self._act(facts, decisions, unwritten=conflict is not None or self._refusals.is_open(key))
+            await self._act(facts, decisions, unwritten=conflict is not None or self._refusals.is_unreported(key))
         if conflict is not None:
             raise conflict
 

@@ -1,4 +1,4 @@
-"""Writes that the API server refused: told once, tried again after growing pauses, and in the way of nothing else."""
+"""What is in the way of our writes, mostly a refusal: told once, tried again after a pause, and in the way of nothing else."""
 
 import logging
 from collections.abc import Callable, Collection, Mapping
@@ -22,17 +22,43 @@ CONDITIONS: Final = "conditions"  # of an object
 STATUS: Final = "status"  # of an object, but for its conditions
 POD: Final = "pod"  # conditions and results of a pod
 LAST_RESULT: Final = "last_result"  # an annotation of the object
-CLAIM: Final = "claim"  # owners and marks of a claim, and its deletion
+CLAIM: Final = "claim"  # size, owners and marks of a claim, and its deletion
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Refused:
-    """One write that was refused: what was to be written, why not, and until when it is not tried again."""
+    """What is in the way of one target.
 
-    wish: str
-    told: str
-    pause: float
-    until: float
+    Attributes:
+        what: CONDITIONS, STATUS, POD, LAST_RESULT or CLAIM.
+        text: as it was told.
+        wish: a digest of what was to be written; empty where no write would help.
+        pause, until: how long, and until when it is not tried again, in seconds.
+    """
+
+    what: str
+    text: str
+    wish: str = ""
+    pause: float = 0.0
+    until: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manner:
+    """How a refusal is told, and how long it pauses.
+
+    Attributes:
+        reason: of the event.
+        head: how the text begins, before the API server's words; empty for the common one.
+        seconds: the first pause. It is doubled each time up to LONGEST_SECONDS, and never shorter than this.
+    """
+
+    reason: str = Reason.WRITE_REFUSED
+    head: str = ""
+    seconds: float = FIRST_SECONDS
+
+
+COMMON: Final = Manner()
 
 
 class Refusals:
@@ -70,16 +96,29 @@ class Refusals:
             self._again(key, left)
         return left > 0
 
-    def is_open(self, key: Key) -> bool:
-        """Whether something of this object could not be written so far."""
-        return key in self._open
+    def is_unreported(self, key: Key) -> bool:
+        """Whether something that was decided of this object could not be written so far; its claim is no report."""
+        return any(refused.what != CLAIM for refused in self._open.get(key, {}).values())
 
     def is_refused(self, key: Key, target: str) -> bool:
         """Whether the last write of this target was refused."""
         return target in self._open.get(key, {})
 
+    def text_of(self, key: Key, target: str) -> str:
+        """What was told of a target whose last write was refused; empty where it was not."""
+        refused = self._open.get(key, {}).get(target)
+        return refused.text if refused is not None else ""
+
     async def refused(
-        self, key: Key, target: str, wish: str, *, what: str, about: Mapping[str, str], error: KubeError
+        self,
+        key: Key,
+        target: str,
+        wish: str,
+        *,
+        what: str,
+        about: Mapping[str, str],
+        error: KubeError,
+        manner: Manner = COMMON,
     ) -> None:
         """A write was refused.
 
@@ -90,18 +129,32 @@ class Refusals:
             what: CONDITIONS, STATUS, POD, LAST_RESULT or CLAIM.
             about: the object that gets the event.
             error: the API server's answer.
+            manner: how it is told, and how long it pauses.
         """
         self._metrics.writes_refused.labels(what).inc()
         before = self._open.get(key, {}).get(target)
-        told = shortened(printable(redact(error.message)), TOLD_LENGTH)
-        pause = min(2 * before.pause, LONGEST_SECONDS) if before and before.wish == wish else FIRST_SECONDS
-        refused = Refused(wish=wish, told=told, pause=pause, until=self._monotonic() + pause)
-        self._open.setdefault(key, {})[target] = refused
+        pause = manner.seconds
+        if before is not None and before.wish == wish:
+            pause = max(pause, min(2 * before.pause, LONGEST_SECONDS))
         self._again(key, pause)
-        if before is None or before.told != told:
-            text = f"The API server refused to write {target}: {told.rstrip('.')}. It is tried again; everything else goes on."
-            LOGGER.warning("%s/%s: %s", key.namespace, key.name, text)
-            await self._recorder.record(about, key.namespace, "Warning", Reason.WRITE_REFUSED, text)
+        told = shortened(printable(redact(error.message)), TOLD_LENGTH).rstrip(".")
+        head = manner.head or f"The API server refused to write {target}"
+        text = f"{head}: {told}. It is tried again; everything else goes on."
+        refused = Refused(what=what, text=text, wish=wish, pause=pause, until=self._monotonic() + pause)
+        await self._remember(key, target, refused, about, manner.reason)
+
+    async def hindered(
+        self, key: Key, target: str, text: str, *, what: str, about: Mapping[str, str], reason: str
+    ) -> None:
+        """Something is in the way of a target that no write of ours would change; it ends with `forget_others`."""
+        await self._remember(key, target, Refused(what=what, text=text), about, reason)
+
+    async def _remember(self, key: Key, target: str, refused: Refused, about: Mapping[str, str], reason: str) -> None:
+        before = self._open.setdefault(key, {}).get(target)
+        self._open[key][target] = refused
+        if before is None or before.text != refused.text:
+            LOGGER.warning("%s/%s: %s", key.namespace, key.name, refused.text)
+            await self._recorder.record(about, key.namespace, "Warning", reason, refused.text)
 
     def accepted(self, key: Key, target: str) -> None:
         """A write went through, or nothing is left to write."""

@@ -239,10 +239,14 @@ async def test_a_disruption_budget_delays_the_eviction(cluster: Cluster, namespa
         await made_anew(cluster, namespace, "demo-app-0")
 
 
-async def test_a_claim_of_somebody_else_is_left_alone_and_told(cluster: Cluster, namespace: str) -> None:
+async def test_a_claim_of_somebody_else_is_left_alone_and_told(
+    cluster: Cluster, namespace: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}
     foreign = await cluster.create(CLAIMS, {"metadata": {"name": CLAIM}, "spec": spec}, namespace)
-    async with Controller(cluster, namespace).running():
+    controller = Controller(cluster, namespace)
+    async with controller.running():
         await cluster.create(KASPRAPPS, kaspr_app("demo", replicas=1, pythonPackages=SIX), namespace)
         await cluster.create(PODS, pod("demo-app-0", APP_LABELS, claim=CLAIM), namespace)
 
@@ -254,6 +258,9 @@ async def test_a_claim_of_somebody_else_is_left_alone_and_told(cluster: Cluster,
         app = await cluster.get(KASPRAPPS, "demo", namespace)
         assert app["status"]["pythonPackages"]["cacheMode"] == "emptyDir"
         assert "belongs to somebody else" in app["status"]["pythonPackages"]["warnings"][0]
+        await controller.rounds(6)
+    said = [record for record in caplog.records if "belongs to somebody else" in record.getMessage()]
+    assert [record.name for record in said] == ["controller.refusals", "controller.status_report"]  # once each
     after = await cluster.get(CLAIMS, CLAIM, namespace)
     assert after["metadata"]["resourceVersion"] == foreign["metadata"]["resourceVersion"]
 

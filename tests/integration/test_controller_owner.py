@@ -7,6 +7,7 @@ import pytest
 
 from controller.state import Key
 from tests.integration.controller_world import (
+    HASH,
     SIX,
     Controller,
     clear_namespace,
@@ -19,11 +20,19 @@ from tests.integration.controller_world import (
 )
 from tests.integration.standin_objects import kaspr_app, make_namespace, until
 from wheelwarden.api import names
+from wheelwarden.api.errors import Invalid
 from wheelwarden.api.objects import Object
 from wheelwarden.kube import CLAIMS, EVENTS, KASPRAPPS, PODS, STATEFUL_SETS, Cluster, Resource
 
 APP = "demo"
 CLAIM = "demo-app-python-packages"
+POLICIES, BINDINGS = (
+    Resource(group="admissionregistration.k8s.io", version="v1", plural=plural, kind=kind, namespaced=False)
+    for kind, plural in (
+        ("ValidatingAdmissionPolicy", "validatingadmissionpolicies"),
+        ("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"),
+    )
+)
 LABELS = {names.KASPR_APP_LABEL: APP}
 
 
@@ -209,6 +218,68 @@ async def test_growing_that_was_refused_is_not_asked_for_at_each_look(cluster: C
         await controller.reconciler.reconcile(key)
     assert counting.patches == 1
     assert (await told(cluster, namespace)).count("ClaimNotGrown") == 1
+    refused = controller.metrics.registry.get_sample_value("wheelwarden_writes_refused_total", {"what": "claim"})
+    assert refused == 1
+
+
+async def test_a_status_that_may_not_be_cleared_is_told_once_and_keeps_nothing_else(
+    cluster: Cluster, namespace: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    expression = (
+        "!has(oldObject.status) || !has(oldObject.status.pythonPackages) || "
+        "has(object.status) && has(object.status.pythonPackages)"
+    )
+    rule = {
+        "apiGroups": ["kaspr.io"],
+        "apiVersions": ["*"],
+        "operations": ["UPDATE"],
+        "resources": ["kasprapps/status"],
+    }
+    here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+    policy = {
+        "metadata": {"name": namespace},
+        "spec": {
+            "matchConstraints": {"resourceRules": [rule]},
+            "validations": [{"expression": expression, "message": "what is installed may not be forgotten"}],
+        },
+    }
+    binding = {
+        "metadata": {"name": namespace},
+        "spec": {"policyName": namespace, "validationActions": ["Deny"], "matchResources": here},
+    }
+    await cluster.create(POLICIES, policy)
+    await cluster.create(BINDINGS, binding)
+    controller = Controller(cluster, namespace)
+    annotations = {"annotations": {names.INSTALL_ANNOTATION: "observe"}}
+    try:
+        await cluster.create(KASPRAPPS, kaspr_app(APP, replicas=1, pythonPackages=SIX), namespace)
+        ours = {"status": {"pythonPackages": {"hash": HASH}}}
+        await cluster.patch(KASPRAPPS, APP, ours, namespace, subresource="status")
+        cleared = {"status": {"pythonPackages": None}}
+
+        async def denied() -> bool:  # a policy is in force some time after it is there
+            try:
+                await cluster.patch(KASPRAPPS, APP, cleared, namespace, subresource="status")
+            except Invalid:
+                return True
+            await cluster.patch(KASPRAPPS, APP, ours, namespace, subresource="status")
+            return False
+
+        await until(denied)
+        await cluster.patch(KASPRAPPS, APP, {"metadata": annotations}, namespace)
+        async with controller.running():
+            await controller.rounds(8)
+            found = await cluster.get(KASPRAPPS, APP, namespace)
+    finally:
+        await cluster.delete(BINDINGS, namespace)
+        await cluster.delete(POLICIES, namespace)
+    assert found["status"]["pythonPackages"] == {"hash": HASH}
+    assert reasons(found) == {"PackagesInstalled": "WaitingForPod", "ImportsVerified": "WaitingForPod"}
+    assert (await told(cluster, namespace)).count("WriteRefused") == 1
+    said = [record.getMessage() for record in caplog.records if "status.pythonPackages" in record.getMessage()]
+    assert len(said) == 1
+    assert "what is installed may not be forgotten" in said[0]
 
 
 async def test_a_claim_that_came_in_the_place_of_the_one_we_read_is_not_patched(

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.unit.controller.reconcile_world import APP, CLAIM, HASH, LAB, World, refuse
+from tests.unit.fake_cluster import Object
 from wheelwarden.api import names
 from wheelwarden.api.errors import Forbidden, Invalid
 from wheelwarden.kube import CLAIMS, KASPRAPPS, NOTEBOOKS, PODS, Resource
@@ -171,7 +172,107 @@ async def test_a_refusal_ends_when_nothing_is_left_to_write(world: World, plural
     world.cluster.objects[plural, name]["status"] = {**status, "conditions": []}
     world.cluster.refused.add(plural)
     await world.settle(APP)
-    assert world.reconciler._refusals.is_open(APP)
+    assert world.reconciler._refusals.is_unreported(APP)
     world.cluster.objects[plural, name]["status"] = status  # somebody else put it back
     await world.settle(APP)
-    assert not world.reconciler._refusals.is_open(APP)
+    assert not world.reconciler._refusals.is_unreported(APP)
+
+
+def logged(caplog: pytest.LogCaptureFixture, part: str) -> list[str]:
+    """What of this was logged, at any level."""
+    return [record.getMessage() for record in caplog.records if part in record.getMessage()]
+
+
+def refusals_of(world: World, what: str) -> float | None:
+    return world.metrics.registry.get_sample_value("wheelwarden_writes_refused_total", {"what": what})
+
+
+async def test_a_status_that_cannot_be_cleared_is_tried_after_pauses_and_told_once(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    app = world.app(["six"])
+    app["metadata"]["annotations"] = {names.INSTALL_ANNOTATION: "observe"}
+    app["status"] = {"pythonPackages": {"hash": HASH}}  # ours, of before it was clear who installs
+    world.pod(injected=False)
+    working = world.cluster.patch
+    text = (
+        "The API server refused to write status.pythonPackages, which is its operator's now: no right. "
+        "It is tried again; everything else goes on."
+    )
+
+    def clears(resource: Resource, body: Object) -> bool:
+        return resource is KASPRAPPS and body.get("status") == {"pythonPackages": None}
+
+    refuse(world, clears, Forbidden(403, "Forbidden", "no right"))
+    await world.settle(APP, 6)
+    assert (world.refused, refusals_of(world, "status")) == (1, 1)
+    world.seconds += 2
+    await world.settle(APP, 6)
+    assert (world.refused, refusals_of(world, "status")) == (2, 2)
+    assert logged(caplog, "status.pythonPackages") == [f"team/demo: {text}"]
+    assert [message for message in world.cluster.messages if "refused" in message] == [text]
+    world.cluster.patch = working  # type: ignore[method-assign]
+    world.seconds += 4
+    await world.settle(APP)
+    assert "pythonPackages" not in (await world.cluster.get(KASPRAPPS, "demo"))["status"]
+    assert not world.reconciler._refusals.is_unreported(APP)
+
+
+async def test_a_status_that_is_ours_again_need_not_be_cleared(world: World) -> None:
+    app = world.app(["six"])
+    app["metadata"]["annotations"] = {names.INSTALL_ANNOTATION: "observe"}
+    app["status"] = {"pythonPackages": {"hash": HASH}}
+    refuse(world, lambda _, body: body.get("status") == {"pythonPackages": None}, Forbidden(403, "Forbidden", "no"))
+    await world.settle(APP)
+    assert world.reconciler._refusals.is_unreported(APP)
+    world.cluster.objects["kasprapps", "demo"]["metadata"]["annotations"] = {}
+    world.stateful()
+    await world.settle(APP)
+    assert not world.reconciler._refusals.is_unreported(APP)
+
+
+async def test_a_strangers_claim_is_told_once_and_again_when_it_came_back(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    spec = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Mi"}}}
+    theirs = {"metadata": {"name": CLAIM, "namespace": "team", "uid": "c"}, "spec": spec}
+    world.app(["six"])
+    world.stateful()
+    world.cluster.put(CLAIMS, theirs)
+    for _ in range(5):
+        world.seconds += 3600
+        await world.settle(APP)
+    assert world.cluster.events.count(("KasprApp", "ClaimConflict")) == 1
+    assert len(logged(caplog, "belongs to somebody else, so")) == 2  # the conflict, and the new warning in the status
+    assert refusals_of(world, "claim") is None  # nothing was tried
+    del world.cluster.objects["persistentvolumeclaims", CLAIM]
+    await world.settle(APP)
+    world.cluster.put(CLAIMS, theirs)
+    await world.settle(APP)
+    assert world.cluster.events.count(("KasprApp", "ClaimConflict")) == 2
+
+
+async def test_growing_that_was_refused_is_a_warning_and_a_metric_and_keeps_nothing_else(claimed: World) -> None:
+    await claimed.settle(APP)
+    claimed.cluster.objects["persistentvolumeclaims", CLAIM]["status"] = {"phase": "Bound"}
+    claimed.pod(claim=CLAIM)
+    refuse(
+        claimed, lambda resource, _: resource is CLAIMS, Forbidden(403, "Forbidden", "no https://u:hidden@example.com")
+    )
+    claimed.cluster.objects["kasprapps", "demo"]["spec"]["pythonPackages"]["cache"] = {"size": "1Gi"}
+    await claimed.settle(APP, 6)
+    text = (
+        f"The claim {CLAIM} keeps its size, growing it to 1Gi was refused: no https://***@example.com. "
+        "It is tried again; everything else goes on."
+    )
+    status = claimed.cluster.objects["kasprapps", "demo"]["status"]["pythonPackages"]
+    assert (claimed.refused, refusals_of(claimed, "claim"), status["warnings"]) == (1, 1, [text])
+    assert claimed.cluster.events.count(("KasprApp", "ClaimNotGrown")) == 1
+    assert 3600 in claimed.again
+    assert claimed.prober.outcomes == {}  # all of it is written
+    claimed.cluster.objects["kasprapps", "demo"]["spec"]["pythonPackages"]["cache"] = {"size": "256Mi"}
+    await claimed.settle(APP)
+    status = claimed.cluster.objects["kasprapps", "demo"]["status"]["pythonPackages"]
+    assert status["warnings"] == []

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from controller.metrics import Metrics
-from controller.refusals import POD, Refusals, is_refusal
+from controller.refusals import CLAIM, POD, Manner, Refusals, is_refusal
 from controller.state import Key
 from tests.unit.fake_cluster import FakeCluster
 from wheelwarden.api.errors import (
@@ -85,9 +85,9 @@ async def test_what_was_accepted_or_is_gone_is_forgotten() -> None:
     await world.refuse(FIRST)
     await world.refuse(SECOND)
     world.refusals.accepted(APP, FIRST)
-    assert world.refusals.is_open(APP)
+    assert world.refusals.is_unreported(APP)
     world.refusals.forget_others(APP, "the conditions of pod ", [FIRST])
-    assert not world.refusals.is_open(APP)
+    assert not world.refusals.is_unreported(APP)
     await world.refuse(FIRST)
     world.refusals.forget(APP)
     assert not world.refusals.is_refused(APP, FIRST)
@@ -112,3 +112,28 @@ async def test_what_was_accepted_or_is_gone_is_forgotten() -> None:
 )
 def test_a_refusal_is_an_answer_that_understood_the_write(error: KubeError, found: bool) -> None:
     assert is_refusal(error) is found
+
+
+async def test_a_manner_has_a_head_an_event_and_a_pause_of_its_own() -> None:
+    world = World()
+    manner = Manner(reason="ClaimNotGrown", head="The claim keeps its size", seconds=3600)
+    for _ in range(3):
+        assert not world.refusals.must_wait(APP, "claim (size)", "1Gi")
+        error = Invalid(422, "Invalid", "No.")
+        await world.refusals.refused(APP, "claim (size)", "1Gi", what=CLAIM, about=ABOUT, error=error, manner=manner)
+        world.seconds += 3600
+    text = "The claim keeps its size: No. It is tried again; everything else goes on."
+    assert (world.again, world.cluster.messages) == ([3600, 3600, 3600], [text])
+    assert world.cluster.events == [("KasprApp", "ClaimNotGrown")]
+    assert (world.refusals.text_of(APP, "claim (size)"), world.refusals.text_of(APP, FIRST)) == (text, "")
+    assert not world.refusals.is_unreported(APP)
+
+
+async def test_what_no_write_would_change_is_told_once_and_does_not_wait() -> None:
+    world = World()
+    for text in ("It is theirs.", "It is theirs.", "It is somebody's."):
+        world.seconds += 3600
+        await world.refusals.hindered(APP, "claim (use)", text, what=CLAIM, about=ABOUT, reason="ClaimConflict")
+    assert world.cluster.messages == ["It is theirs.", "It is somebody's."]
+    assert not world.refusals.must_wait(APP, "claim (use)", "")
+    assert world.again == []
