@@ -16,6 +16,7 @@ from controller.claim_plan import (
     can_be_used,
     describe_wait,
     is_pending,
+    next_look,
     plan_claim,
     wants_claim,
 )
@@ -33,7 +34,6 @@ from wheelwarden.kube.events import Recorder
 
 LOGGER = logging.getLogger(__name__)
 REFUSED_SECONDS: Final = 60.0  # before a claim that the API server refused is tried again
-PENDING_SECONDS: Final = 10.0  # between two looks at why a claim is not bound
 GONE_SECONDS: Final = 1.0  # before a claim that was just deleted is recreated
 # The targets of our writes, in the words of `Refusals`.
 _TARGET: Final = "claim "
@@ -94,11 +94,11 @@ class ClaimKeeper:
         awaited = claim is None or is_pending(claim) or "deletionTimestamp" in claim["metadata"]
         # What the request means by default is our way to read it; another owner's pods tell what that owner makes of it.
         ours = owner is InstallOwner.OURS and wants_claim(request)
-        awaited = awaited and (ours or any(name in pod.claims for pod in pods))
+        mounted = any(name in pod.claims for pod in pods)
+        awaited = awaited and (ours or mounted)
         events: list[ClaimEvent] | None = []
         if awaited and claim is not None:
-            events = await self._events(claim)
-            self._again(key, PENDING_SECONDS)
+            events = await self._look(request, claim, mounted=mounted)
         waiting = describe_wait(name, claim, events) if awaited else ""
         settled = Settled(
             claim=claim,
@@ -147,6 +147,14 @@ class ClaimKeeper:
         )  # fmt: skip
         change = {"metadata": {"labels": dict.fromkeys(marks(request)), "annotations": annotations}}
         return f"the claim {name} is the operator's now" if await self._write(request, claim, _MARKS, change) else ""
+
+    async def _look(self, request: Request, claim: Object, *, mounted: bool) -> list[ClaimEvent] | None:
+        """What events say of a claim that is not bound, where somebody is told or waits; asks for the next look."""
+        pause = next_look(claim, mounted=mounted, now=self._now())
+        if pause > 0:
+            self._again(_key(request), pause)
+        # The status of an object without pods tells why, too; where the kind has none, there is nobody to tell.
+        return await self._events(claim) if pause > 0 or request.kind.conditions is not None else []
 
     async def _events(self, claim: Object) -> list[ClaimEvent] | None:
         """What events say of a claim, the latest last; None where they may not be read."""

@@ -27,6 +27,10 @@ FAILURES: Final = ("ProvisioningFailed", "FailedBinding")
 WAITS_FOR_POD: Final = ("WaitForFirstConsumer", "WaitForPodScheduled")
 # A failure that says nothing of access modes may pass: quotas are raised, provisioners come back.
 PATIENCE_SECONDS: Final = 120.0
+LOOK_SECONDS: Final = 10.0  # between two looks at why a claim is not bound, while a pod waits for it
+# A claim that no pod mounts is looked at after pauses that grow with its age, and no longer when it is as old as this.
+# What a provisioner has to say at once is so known before the first pod comes, and an idle workload costs nothing.
+UNMOUNTED_SECONDS: Final = 600.0
 REASON_LENGTH: Final = 400
 
 
@@ -228,6 +232,17 @@ def wants_claim(request: Request) -> bool:
 def is_pending(claim: Mapping[str, Any]) -> bool:
     """Whether a claim was never bound to a volume."""
     return bool(mapping_in(claim, "status").get("phase", "Pending") == "Pending")
+
+
+def next_look(claim: Mapping[str, Any], *, mounted: bool, now: datetime.datetime) -> float:
+    """Seconds until the next look at why a claim is not bound; 0.0 where nobody waits for the answer.
+
+    A pod that comes to mount it, and a claim that gets bound or deleted, wake us by their watches.
+    """
+    if mounted:
+        return LOOK_SECONDS
+    age = (now - _time(claim["metadata"]["creationTimestamp"])).total_seconds()
+    return max(LOOK_SECONDS, age) if age < UNMOUNTED_SECONDS else 0.0
 
 
 def describe_wait(name: str, claim: Mapping[str, Any] | None, events: Sequence[ClaimEvent] | None) -> str:

@@ -18,11 +18,11 @@ from tests.integration.controller_world import (
     said,
     stateful_set,
 )
-from tests.integration.standin_objects import kaspr_app, make_namespace, until
+from tests.integration.standin_objects import kaspr_app, make_namespace, notebook, until
 from wheelwarden.api import names
 from wheelwarden.api.errors import Invalid
 from wheelwarden.api.objects import Object
-from wheelwarden.kube import CLAIMS, EVENTS, KASPRAPPS, PODS, STATEFUL_SETS, Cluster, Resource
+from wheelwarden.kube import CLAIMS, EVENTS, KASPRAPPS, NOTEBOOKS, PODS, STATEFUL_SETS, Cluster, Listing, Resource
 
 APP = "demo"
 CLAIM = "demo-app-python-packages"
@@ -46,7 +46,7 @@ async def cluster(api: Any) -> AsyncIterator[Cluster]:
 async def namespace(cluster: Cluster) -> AsyncIterator[str]:
     name = await make_namespace(cluster, "owner-")
     yield name
-    await clear_namespace(cluster, name, KASPRAPPS, STATEFUL_SETS, PODS)
+    await clear_namespace(cluster, name, KASPRAPPS, NOTEBOOKS, STATEFUL_SETS, PODS)
 
 
 def foreign_pod(claim: str = "") -> Object:
@@ -61,9 +61,14 @@ async def told(cluster: Cluster, namespace: str) -> list[str]:
 
 
 class Counting(Cluster):
-    """Counts the patches of claims."""
+    """Counts the patches of claims and the lists of events."""
 
     patches = 0
+    looks = 0
+
+    async def list(self, resource: Resource, *args: Any, **kwargs: Any) -> Listing:
+        self.looks += resource is EVENTS
+        return await super().list(resource, *args, **kwargs)
 
     async def patch(self, resource: Resource, *args: Any, **kwargs: Any) -> Object:
         self.patches += resource is CLAIMS
@@ -172,6 +177,34 @@ async def test_a_pod_that_waits_for_its_claim_is_told_why(cluster: Cluster, name
         await cluster.create(EVENTS, event, namespace)
         await cluster.patch(KASPRAPPS, APP, {"metadata": {"annotations": {"touched": "yes"}}}, namespace)
         await until(lambda: says("storage class nowhere is not known"))
+
+
+async def test_a_notebook_without_pods_costs_nothing_whose_claim_is_not_bound(cluster: Cluster, namespace: str) -> None:
+    counting = Counting(cluster._api, field_manager="wheelwarden-controller")
+    controller = Controller(counting, namespace)
+    async with controller.running():
+        await cluster.create(
+            NOTEBOOKS,
+            notebook("lab", metadata={"annotations": {names.PACKAGES_ANNOTATION: "packages: [six]"}}),
+            namespace,
+        )
+        await until(lambda: cluster.get(CLAIMS, "lab-python-packages", namespace))
+        await controller.rounds(4)
+        assert counting.looks > 0
+        controller.clock.ahead += 601
+        await controller.rounds(2)
+        counting.looks = 0
+        await controller.rounds(6)
+        assert counting.looks == 0
+        labels = {names.NOTEBOOK_NAME_LABEL: "lab"}
+        await cluster.create(PODS, pod("lab-0", labels, claim="lab-python-packages", main="lab"), namespace)
+
+        async def told_why() -> bool:
+            found = said(await cluster.get(PODS, "lab-0", namespace)).get(names.PACKAGES_INSTALLED)
+            return found is not None and found[1] == "ClaimPending"
+
+        await until(told_why)
+    assert counting.looks > 0
 
 
 async def test_a_pod_that_missed_its_claim_is_recreated(cluster: Cluster, namespace: str) -> None:

@@ -22,6 +22,7 @@ class FakeCluster:
         self.unreadable: set[str] = set()  # plurals that the API server lets nobody read
         self.refused: set[str] = set()  # plurals whose patches the API server forbids
         self.claim_uids: list[str] = []  # that patches of claims named
+        self.lists: list[str] = []  # plurals that were listed
         self._version = 0
 
     def put(self, resource: Resource, obj: Object) -> Object:
@@ -42,6 +43,7 @@ class FakeCluster:
     async def list(
         self, resource: Resource, namespace: str | None = None, *, labels: str = "", fields: str = ""
     ) -> Listing:
+        self.lists.append(resource.plural)
         label, _, value = labels.partition("=")
         found = [obj for (plural, _), obj in self.objects.items() if plural == resource.plural]
         chosen = [obj for obj in found if not labels or (obj["metadata"].get("labels") or {}).get(label) == value]

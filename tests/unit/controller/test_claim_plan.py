@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from controller.claim_plan import ClaimEvent, ClaimPlan, build_claim, can_be_used, describe_wait, plan_claim
+from controller.claim_plan import ClaimEvent, ClaimPlan, build_claim, can_be_used, describe_wait, next_look, plan_claim
 from controller.state import PodState
 from tests.unit.controller.test_status import pod, request
 from wheelwarden.api import names
@@ -250,6 +250,21 @@ def test_a_claim_that_only_waits_for_a_pod_can_be_used() -> None:
     assert can_be_used(claim(phase="Bound"), [])
     assert can_be_used(claim(phase="Pending"), [failed, waits])
     assert [can_be_used(claim(phase="Pending"), events) for events in ([], None, [waits, failed])] == [False] * 3
+
+
+@pytest.mark.parametrize(
+    ("age", "mounted", "pause"),
+    [
+        (0, True, 10), (3600, True, 10),
+        (-5, False, 10), (0, False, 10), (10, False, 10), (40, False, 40), (599, False, 599),
+        (600, False, 0), (86400, False, 0),
+    ],
+)  # fmt: skip
+def test_a_claim_that_no_pod_mounts_is_looked_at_after_growing_pauses_and_then_no_more(
+    age: int, mounted: bool, pause: int
+) -> None:
+    now = datetime.datetime(2026, 1, 31, 10, tzinfo=datetime.UTC) + datetime.timedelta(seconds=age)
+    assert next_look(claim(phase="Pending"), mounted=mounted, now=now) == pause
 
 
 def test_a_bucket_is_no_volume_of_ours() -> None:

@@ -237,7 +237,8 @@ async def test_a_strangers_claim_is_told_once_and_again_when_it_came_back(
 ) -> None:
     caplog.set_level("INFO")
     spec = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Mi"}}}
-    theirs = {"metadata": {"name": CLAIM, "namespace": "team", "uid": "c"}, "spec": spec}
+    metadata = {"name": CLAIM, "namespace": "team", "uid": "c", "creationTimestamp": "2026-01-01T00:00:00Z"}
+    theirs = {"metadata": metadata, "spec": spec}
     world.app(["six"])
     world.stateful()
     world.cluster.put(CLAIMS, theirs)
