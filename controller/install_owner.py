@@ -46,7 +46,7 @@ class Evidence:
         readable: whether StatefulSets may be read.
         claim: of the wanted name; None where there is none.
         app: the object itself: its status and who wrote it.
-        waited: the operator had its time to act on these packages, so what it says of generations holds nothing up.
+        acted: the operator has acted on these packages or had its time to, so what it says of generations holds nothing up.
     """
 
     pods: Sequence[PodState]
@@ -54,7 +54,7 @@ class Evidence:
     readable: bool
     claim: Mapping[str, Any] | None
     app: Mapping[str, Any]
-    waited: bool = False
+    acted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +64,7 @@ class View:
     Attributes:
         claim: of the wanted name, None where there is none.
         template: of its StatefulSet, None where there is none or nobody looked.
+        acted: whether its operator has acted on the last change of the packages, or had its time to.
     """
 
     key: Key
@@ -74,6 +75,7 @@ class View:
     claim: Object | None
     template: Template | None
     ownership: Ownership
+    acted: bool = True
 
 
 def decide_owner(request: Request, evidence: Evidence) -> Ownership:
@@ -108,7 +110,7 @@ def _by_template(request: Request, evidence: Evidence, template: Template) -> Ow
         return _foreign("its operator made a claim for packages")
     seen = observed_generation(evidence.app)
     behind = seen is not None and request.generation is not None and seen < request.generation
-    if behind and not evidence.waited:
+    if behind and not evidence.acted:
         text = f"its operator has not acted on generation {request.generation} yet, it is at {seen}"
         return Ownership(owner=InstallOwner.UNKNOWN, reason=text)
     return _ours("its StatefulSet installs nothing")

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Final
 
 from controller.claim_controller import ClaimKeeper
-from controller.install_owner import Evidence, View, decide_owner, wrote_packages_status
+from controller.install_owner import Evidence, View, decide_owner, observed_generation, wrote_packages_status
 from controller.refusals import STATUS, Refusals, is_refusal
-from controller.rollout import OPERATOR_SECONDS
+from controller.rollout import Edit, follow_edit
 from controller.state import Key, PodState, Template, read_template
 from wheelwarden.api.errors import Forbidden, KubeError, NotFound
 from wheelwarden.api.install_owner import InstallOwner
@@ -49,36 +49,38 @@ class OwnerKeeper:
         self._refusals = refusals
         self._monotonic = monotonic
         self._unreadable: set[Key] = set()
-        self._asked: dict[Key, tuple[str, float]] = {}  # by object: which packages it asks for, and since when
+        self._edits: dict[Key, Edit] = {}
 
     def forget(self, key: Key) -> None:
         """The object is gone."""
         self._unreadable.discard(key)
-        self._asked.pop(key, None)
+        self._edits.pop(key, None)
 
     async def look(self, key: Key, request: Request, obj: Object, pods: Sequence[PodState], replicas: int) -> View:
         """Gathers what else there is of an object, and decides who installs its packages."""
         claim = await self._claims.read(request)
         template, readable = await self._read_template(key, request)
         evidence = Evidence(
-            pods=pods, template=template, readable=readable, claim=claim, app=obj, waited=self._has_waited(key, request)
-        )
+            pods=pods, template=template, readable=readable, claim=claim, app=obj,
+            acted=self._has_acted(key, request, template, obj),
+        )  # fmt: skip
         view = View(
             key=key, request=request, obj=obj, pods=pods, replicas=replicas, claim=claim, template=template,
-            ownership=decide_owner(request, evidence),
+            ownership=decide_owner(request, evidence), acted=evidence.acted,
         )  # fmt: skip
         if view.ownership.owner is InstallOwner.FOREIGN:
             return await self._take_back(view)
         self._refusals.accepted(key, _TARGET)
         return view
 
-    def _has_waited(self, key: Key, request: Request) -> bool:
-        """Whether these packages have been asked for as long as an operator may take to act on them."""
-        packages, since = self._asked.get(key, ("", 0.0))
-        if key not in self._asked or packages != request.packages_hash:
-            since = self._monotonic()
-            self._asked[key] = (request.packages_hash, since)
-        return self._monotonic() - since >= OPERATOR_SECONDS
+    def _has_acted(self, key: Key, request: Request, template: Template | None, obj: Object) -> bool:
+        """Whether the operator has acted on the last change of the packages, or had its time to."""
+        if not request.kind.operator_installs:
+            return True
+        self._edits[key] = follow_edit(
+            self._edits.get(key), request, template, observed_generation(obj), self._monotonic()
+        )
+        return self._edits[key].since is None
 
     async def _read_template(self, key: Key, request: Request) -> tuple[Template | None, bool]:
         """(the template of the object's StatefulSet, whether StatefulSets may be read)."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from controller import plan, rollout
 from controller.backoff import Backoff
-from controller.install_owner import View, observed_generation
+from controller.install_owner import View
 from controller.state import Key
 from wheelwarden.api.errors import Blocked, Conflict, NotFound
 from wheelwarden.api.install_owner import InstallOwner
@@ -44,28 +44,21 @@ class Replacer:
         self._monotonic = monotonic
         self._again = again
         self._attempts: dict[Key, rollout.Attempt] = {}
-        self._edits: dict[Key, rollout.Edit] = {}
         self._unclear: Backoff[Key] = Backoff()
 
     def forget(self, key: Key) -> None:
         """The object is gone."""
         self._attempts.pop(key, None)
-        self._edits.pop(key, None)
         self._unclear.forget(key)
 
     def mark(self, view: View) -> View:
         """The view, where each pod has why it is about to be replaced."""
-        key, request, owner, acted = view.key, view.request, view.ownership.owner, True
+        key, request, owner = view.key, view.request, view.ownership.owner
         if owner is InstallOwner.UNKNOWN:
             self._again(key, self._unclear.next(key, 0.0))
         else:
             self._unclear.forget(key)
-        if request.kind.operator_installs:
-            observed = observed_generation(view.obj)
-            edit = rollout.follow_edit(self._edits.get(key), request, view.template, observed, self._monotonic())
-            self._edits[key] = edit
-            acted = edit.since is None
-        if not acted and owner is InstallOwner.FOREIGN:
+        if not view.acted and owner is InstallOwner.FOREIGN:
             self._again(key, rollout.SILENT_OPERATOR_SECONDS)
         back = rollout.came_back(self._attempts.get(key), view.pods)
         pods = [
@@ -73,7 +66,7 @@ class Replacer:
                 pod,
                 came_back=pod.name == back,
                 outdated=rollout.why_outdated(
-                    request, pod, view.ownership, view.template, acted=acted, came_back=pod.name == back
+                    request, pod, view.ownership, view.template, acted=view.acted, came_back=pod.name == back
                 ),
             )
             for pod in view.pods

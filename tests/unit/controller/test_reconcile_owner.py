@@ -330,3 +330,18 @@ async def test_an_operator_that_never_says_that_it_acted_is_waited_for_two_minut
     world.seconds += 1
     await world.settle(APP)
     assert world.cluster.claims() == [CLAIM]
+
+
+async def test_another_edit_than_of_the_packages_does_not_make_it_unclear_again_who_installs(world: World) -> None:
+    app = world.app(["six"])
+    app["spec"]["pythonPackages"]["cache"] = {"enabled": False}
+    app["metadata"]["generation"] = 1
+    app["status"] = {"observedGeneration": 1}
+    world.stateful()
+    await world.settle(APP)
+    assert "pythonPackages" in world.cluster.objects["kasprapps", "demo"]["status"]
+    world.cluster.objects["kasprapps", "demo"]["metadata"]["generation"] = 2  # of the replicas, say
+    world.again.clear()
+    await world.settle(APP)
+    assert "Who installs" not in str(world.cluster.objects["kasprapps", "demo"]["status"])
+    assert world.again == []
