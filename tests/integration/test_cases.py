@@ -21,7 +21,7 @@ from wheelwarden.api.kinds import KASPR_APP, kind_of
 from wheelwarden.api.objects import Object
 from wheelwarden.api.violations import Action
 from wheelwarden.kube import KASPRAPPS, NOTEBOOKS, Cluster
-from wheelwarden.kube.client import MESSAGE_LIMIT
+from wheelwarden.kube.transport import MESSAGE_LIMIT
 from wheelwarden.rules import judge
 from wheelwarden.rules.policy import DEFAULT, Policy, parse_policy
 from wheelwarden.rules.policy_watcher import PolicyFile

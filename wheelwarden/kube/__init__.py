@@ -1,6 +1,7 @@
 """The only room that imports kubernetes-asyncio; everybody else gets plain dicts and our own errors."""
 
-from wheelwarden.kube.client import Cluster, Listing, WatchEvent, default_namespace
+from wheelwarden.kube.client import Cluster, Listing, WatchEvent
+from wheelwarden.kube.configuration import default_namespace
 from wheelwarden.kube.exec import ExecResult
 from wheelwarden.kube.resources import (
     CLAIMS,

@@ -1,38 +1,32 @@
 """A thin asynchronous client: plain dicts in and out, our own errors, nothing else.
 
 kubernetes-asyncio loads the configuration (service account, kubeconfig, exec plugins, token refresh) and owns the HTTP
-session. Its models are not used: they cost memory and drop unknown fields. Its exceptions stop here; their headers and
-bodies, which may hold secrets, are never passed on.
+session (`configuration`, `transport`). Its models are not used: they cost memory and drop unknown fields.
 """
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
 import aiohttp
-import yaml
 from kubernetes_asyncio import client as kubernetes_client
-from kubernetes_asyncio import config as kubernetes_config
 
-from wheelwarden.api.errors import (
-    AlreadyExists,
-    Blocked,
-    Conflict,
-    Forbidden,
-    Gone,
-    Invalid,
-    KubeError,
-    NotFound,
-    Unreachable,
-    UnusableInput,
-)
+from wheelwarden.api.errors import Unreachable
 from wheelwarden.api.objects import Object
+from wheelwarden.kube.configuration import load_configuration
 from wheelwarden.kube.exec import ExecResult, run_in_container
 from wheelwarden.kube.resources import PODS, Resource
+from wheelwarden.kube.transport import (
+    JSON,
+    REQUEST_TIMEOUT_SECONDS,
+    Transport,
+    error_of_status,
+    lines_of,
+    raise_for_status,
+)
 
 TYPE_OF_PATCH: Final = {
     "merge": "application/merge-patch+json",  # RFC 7386
@@ -42,16 +36,13 @@ TYPE_OF_PATCH: Final = {
 }
 
 PAGE_SIZE: Final = 500  # objects a list call returns at once, as client-go's reflector asks for
-REQUEST_TIMEOUT_SECONDS: Final = 30.0
 GOODBYE_SECONDS: Final = 0.05  # see "Graceful Shutdown" in aiohttp's documentation
 # A list or a watch that gives objects without spec and status (meta.k8s.io/v1, "Retrieving metadata only").
-JSON: Final = "application/json"
 METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 NO_LOG: Final = "unable to retrieve container logs for "
 LOG_LIMIT_BYTES: Final = 1 << 20  # of a log: its lines may be as long as a container likes
 LOG_PAUSES_SECONDS: Final = (0.3, 0.6, 1.2)
-MESSAGE_LIMIT: Final = 2000  # characters of an API server's message that are kept
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,46 +61,6 @@ class WatchEvent:
     object: Object
 
 
-# What the client's loader raises for a kubeconfig that it cannot read or understand.
-UNUSABLE_CONFIGURATION: Final = (
-    kubernetes_config.ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, KeyError,
-)  # fmt: skip
-
-
-def default_namespace(kubeconfig: Path | None = None, context: str | None = None) -> str:
-    """The namespace that kubectl would use: the context's, else `default`; also where there is no configuration."""
-    if _missing_configuration(kubeconfig):
-        return "default"
-    try:
-        contexts, active = kubernetes_config.list_kube_config_contexts(
-            config_file=str(kubeconfig) if kubeconfig else None
-        )
-    except UNUSABLE_CONFIGURATION:
-        return "default"
-    found = next((one for one in contexts if one["name"] == context), None) if context else active
-    return str(((found or {}).get("context") or {}).get("namespace") or "default")
-
-
-def _missing_configuration(kubeconfig: Path | None) -> str:
-    """Where no kubeconfig is, and what to do; empty where there is one. The client's loader would talk of other things."""
-    if kubeconfig is not None:
-        there = os.path.isfile(kubeconfig)  # noqa: PTH113 - never raises
-        return "" if there else f"{kubeconfig}: there is no such file"
-    named = os.environ.get("KUBECONFIG") or "~/.kube/config"
-    if any(os.path.exists(os.path.expanduser(path)) for path in named.split(os.pathsep) if path):  # noqa: PTH110, PTH111
-        return ""
-    return f"{named}: there is no such file; name one by KUBECONFIG or --kubeconfig"
-
-
-def _problem_of(error: Exception) -> str:
-    """What is wrong with a kubeconfig, on one line."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"it cannot be read: {error.strerror}"
-    if isinstance(error, TypeError | KeyError):
-        return "it holds no configuration"
-    return " ".join(str(error).split())
-
-
 class Cluster:
     """One Kubernetes API server, under one identity and one field manager.
 
@@ -119,6 +70,7 @@ class Cluster:
     def __init__(self, api: kubernetes_client.ApiClient, *, field_manager: str) -> None:
         self._api = api
         self._field_manager = field_manager
+        self._transport = Transport(api, user_agent=field_manager)
 
     @classmethod
     async def connect(
@@ -129,22 +81,7 @@ class Cluster:
         Raises:
             UnusableInput: no configuration was found, or it cannot be used.
         """
-        configuration = kubernetes_client.Configuration()
-        in_cluster = kubeconfig is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ
-        if not in_cluster and (problem := _missing_configuration(kubeconfig)):
-            raise UnusableInput(f"no usable Kubernetes configuration in {problem}")
-        try:
-            if in_cluster:
-                kubernetes_config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-            else:
-                await kubernetes_config.load_kube_config(
-                    config_file=str(kubeconfig) if kubeconfig else None,
-                    context=context,
-                    client_configuration=configuration,
-                )
-        except UNUSABLE_CONFIGURATION as error:
-            where = "the pod's service account" if in_cluster else str(kubeconfig or "KUBECONFIG or ~/.kube/config")
-            raise UnusableInput(f"no usable Kubernetes configuration in {where}: {_problem_of(error)}") from error
+        configuration = await load_configuration(kubeconfig, context)
         api = kubernetes_client.ApiClient(configuration)
         api.user_agent = field_manager
         return cls(api, field_manager=field_manager)
@@ -162,7 +99,7 @@ class Cluster:
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
         """One object, read from the API server (never from a cache). Raises NotFound."""
-        return await self._call("GET", resource.path(namespace, name))
+        return await self._transport.call("GET", resource.path(namespace, name))
 
     async def list(
         self, resource: Resource, namespace: str | None = None, *, labels: str = "", fields: str = ""
@@ -199,7 +136,7 @@ class Cluster:
         token = ""
         while True:
             query = {"limit": str(PAGE_SIZE), "labelSelector": labels, "fieldSelector": fields, "continue": token}
-            page = await self._call("GET", resource.path(namespace), query, accept=accept)
+            page = await self._transport.call("GET", resource.path(namespace), query, accept=accept)
             metadata = page.get("metadata") or {}
             yield Listing(items=page.get("items") or [], resource_version=metadata.get("resourceVersion", ""))
             token = metadata.get("continue") or ""
@@ -239,13 +176,15 @@ class Cluster:
         }
         path = resource.path(namespace)
         timeout = aiohttp.ClientTimeout(sock_connect=REQUEST_TIMEOUT_SECONDS, sock_read=timeout_seconds + 30)
-        response = await self._request("GET", path, query, timeout=timeout, accept=METADATA if metadata_only else JSON)
+        response = await self._transport.request(
+            "GET", path, query, timeout=timeout, accept=METADATA if metadata_only else JSON
+        )
         try:
-            await _raise_for_status(response)
-            async for line in _lines(response):
+            await raise_for_status(response)
+            async for line in lines_of(response):
                 event = json.loads(line)
                 if event["type"] == "ERROR":
-                    raise _error_of_status(event["object"].get("code", 500), event["object"])
+                    raise error_of_status(event["object"].get("code", 500), event["object"])
                 yield WatchEvent(type=event["type"], object=event["object"])
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Unreachable(0, "WatchCut", f"the watch on {path} was cut: {type(error).__name__}") from error
@@ -257,14 +196,14 @@ class Cluster:
 
     async def create(self, resource: Resource, body: Mapping[str, Any], namespace: str | None = None) -> Object:
         """Creates an object. Raises AlreadyExists."""
-        return await self._call("POST", resource.path(namespace), self._writing(), body)
+        return await self._transport.call("POST", resource.path(namespace), self._writing(), body)
 
     async def replace(
         self, resource: Resource, body: Mapping[str, Any], namespace: str | None = None, *, subresource: str = ""
     ) -> Object:
         """Replaces an object; with a resourceVersion in it, only if it is unchanged. Raises Conflict."""
         path = resource.path(namespace, body["metadata"]["name"], subresource)
-        return await self._call("PUT", path, self._writing(), body)
+        return await self._transport.call("PUT", path, self._writing(), body)
 
     async def patch(
         self,
@@ -279,14 +218,14 @@ class Cluster:
         """Patches an object; `style` is merge, strategic, json or apply."""
         query = self._writing() | ({"force": "true"} if style == "apply" else {})
         path = resource.path(namespace, name, subresource)
-        return await self._call("PATCH", path, query, patch, content_type=TYPE_OF_PATCH[style])
+        return await self._transport.call("PATCH", path, query, patch, content_type=TYPE_OF_PATCH[style])
 
     async def delete(
         self, resource: Resource, name: str, namespace: str | None = None, *, uid: str | None = None
     ) -> None:
         """Deletes an object; with a uid, only that very one. Raises NotFound, Conflict."""
         body = {"preconditions": {"uid": uid}} if uid else {}
-        await self._call("DELETE", resource.path(namespace, name), None, body)
+        await self._transport.call("DELETE", resource.path(namespace, name), None, body)
 
     async def evict(self, pod: str, namespace: str, *, uid: str) -> None:
         """Asks for the eviction of that very pod, as drains do. Raises Blocked where a budget forbids it."""
@@ -296,7 +235,7 @@ class Cluster:
             "metadata": {"name": pod, "namespace": namespace},
             "deleteOptions": {"preconditions": {"uid": uid}},
         }
-        await self._call("POST", PODS.path(namespace, pod, "eviction"), self._writing(), body)
+        await self._transport.call("POST", PODS.path(namespace, pod, "eviction"), self._writing(), body)
 
     async def logs(self, pod: str, namespace: str, container: str, *, tail_lines: int = 100) -> str:
         """The last lines of a container's log; empty where there are none.
@@ -306,10 +245,10 @@ class Cluster:
         """
         query = {"container": container, "tailLines": str(tail_lines), "limitBytes": str(LOG_LIMIT_BYTES)}
         for pause in (*LOG_PAUSES_SECONDS, None):
-            response = await self._request("GET", PODS.path(namespace, pod, "log"), query)
+            response = await self._transport.request("GET", PODS.path(namespace, pod, "log"), query)
             try:
                 async with response:
-                    await _raise_for_status(response)
+                    await raise_for_status(response)
                     text = (await response.read()).decode(errors="replace")
             except (aiohttp.ClientError, TimeoutError) as error:
                 raise Unreachable(0, "AnswerCut", f"the log was cut: {type(error).__name__}: {error}"[:500]) from error
@@ -332,8 +271,8 @@ class Cluster:
         """Runs a command in a container, without a shell; see `run_in_container` for what it raises."""
         return await run_in_container(
             self._api.rest_client.pool_manager,
-            self._server + PODS.path(namespace, pod),
-            await self._authorization(),
+            self._transport.server + PODS.path(namespace, pod),
+            await self._transport.authorization(),
             container,
             argv,
             timeout_seconds=timeout_seconds,
@@ -342,102 +281,7 @@ class Cluster:
 
     async def raw(self, path: str) -> Object:
         """A GET of any path that answers with JSON, such as `/version` or a group's discovery document."""
-        return await self._call("GET", path)
+        return await self._transport.call("GET", path)
 
     def _writing(self) -> dict[str, str]:
         return {"fieldManager": self._field_manager}
-
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
-        *,
-        content_type: str = JSON,
-        accept: str = JSON,
-    ) -> Object:
-        response = await self._request(method, path, query, body, content_type=content_type, accept=accept)
-        try:
-            async with response:
-                await _raise_for_status(response)
-                answer: Object = json.loads(await response.read())
-                return answer
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise Unreachable(0, "AnswerCut", f"{method} {path}: {type(error).__name__}: {error}"[:500]) from error
-
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
-        *,
-        content_type: str = JSON,
-        accept: str = JSON,
-        timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109 - aiohttp's own timeouts, not a deadline
-    ) -> aiohttp.ClientResponse:
-        headers = await self._authorization()
-        headers |= {"Accept": accept, "Content-Type": content_type}
-        parameters = {name: value for name, value in (query or {}).items() if value}
-        try:
-            response: aiohttp.ClientResponse = await self._api.rest_client.request(
-                method,
-                self._server + path,
-                query_params=parameters,
-                headers=headers,
-                body=body,
-                _preload_content=False,
-                _request_timeout=timeout or aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS),
-            )
-        except (aiohttp.ClientError, TimeoutError, OSError, asyncio.IncompleteReadError) as error:
-            raise Unreachable(0, "Unreachable", f"{method} {path}: {type(error).__name__}: {error}"[:500]) from error
-        return response
-
-    @property
-    def _server(self) -> str:
-        return str(self._api.configuration.host).rstrip("/")
-
-    async def _authorization(self) -> dict[str, str]:
-        headers: dict[str, str] = {"User-Agent": self._field_manager}
-        await self._api.update_params_for_auth(headers, [], ["BearerToken"])  # reads a refreshed token
-        return headers
-
-
-async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    """The lines of a stream; aiohttp's own reader gives up on lines longer than its buffer, and objects may be."""
-    rest = bytearray()
-    async for chunk in response.content.iter_any():
-        rest += chunk
-        while (end := rest.find(b"\n")) >= 0:
-            yield bytes(rest[:end])
-            del rest[: end + 1]
-    if rest:
-        yield bytes(rest)
-
-
-async def _raise_for_status(response: aiohttp.ClientResponse) -> None:
-    if response.status < 400:
-        return
-    text = (await response.read())[:100_000].decode(errors="replace")
-    try:
-        status = json.loads(text)
-    except ValueError:
-        status = {}
-    raise _error_of_status(response.status, status if isinstance(status, dict) else {})
-
-
-def _error_of_status(code: int, status: Mapping[str, Any]) -> KubeError:
-    reason = str(status.get("reason") or "")
-    message = str(status.get("message") or f"the API server answered {code}")[:MESSAGE_LIMIT]
-    by_code: dict[int, type[KubeError]] = {
-        400: Invalid,
-        401: Forbidden,
-        403: Forbidden,
-        404: NotFound,
-        409: AlreadyExists if reason == "AlreadyExists" else Conflict,
-        410: Gone,
-        422: Invalid,
-        429: Blocked,
-    }
-    return by_code.get(code, Unreachable if code >= 500 else KubeError)(code, reason, message)
