@@ -3,7 +3,9 @@
 On standard error control characters are escaped here, since what went wrong is often told in the words of others.
 """
 
+import json
 import sys
+from typing import Any
 
 from wheelwarden.api.redaction import printable
 
@@ -11,6 +13,11 @@ from wheelwarden.api.redaction import printable
 def say(text: str, end: str = "\n") -> None:
     """Prints a line of the result."""
     print(text, end=end)
+
+
+def say_json(document: Any) -> None:
+    """Prints a result for programs, without control characters."""
+    say(json.dumps(document, indent=2).replace("\x7f", "\\u007f"))  # the one that JSON leaves as it is
 
 
 def complain(text: str) -> None:

@@ -9,6 +9,8 @@ from wheelwarden.cli.junit import JunitCase, junit_document
 from wheelwarden.verify.reliability import Check, Reliability
 
 SHOWN_LINES: Final = 5  # of what an interpreter printed
+# What comes of figures of other types: whatever runs in the pod can answer anything.
+UNREADABLE: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 def record(found: Reliability) -> Mapping[str, Any]:
@@ -28,14 +30,24 @@ def text(found: Reliability) -> Sequence[str]:
         lines.append(f"{check.check:9}  {check.subject:{width}}  {printable(told)}".rstrip())
     failed = [check for check in found.checks if not check.ok]
     for check in failed:
-        lines += ["", *failures(check)] if check.measured.get("firstFailures") else []
+        lines += ["", *shown] if (shown := failures(check)) else []
     lines += ["", f"{len(found.checks) - len(failed)} of {len(found.checks)} checks hold in Python {found.python}."]
     remedies = dict.fromkeys(f"{check.check}: {check.remedy}." for check in failed)
     return [*lines, *remedies]
 
 
 def failures(check: Check) -> Sequence[str]:
-    """The first failures of a check that ran in several interpreters or threads, in their order, with what they printed."""
+    """The first failures of a check that ran in several interpreters or threads, in their order, with what they printed.
+
+    None where there are none, or what the pod says of them is no such list.
+    """
+    try:
+        return _failures(check) if check.measured.get("firstFailures") else []
+    except UNREADABLE:
+        return []
+
+
+def _failures(check: Check) -> Sequence[str]:
     lines = [f"{check.check} {check.subject}, the first failures:"]
     printed = ""
     for one in check.measured["firstFailures"]:
@@ -50,7 +62,14 @@ def failures(check: Check) -> Sequence[str]:
 
 
 def measured(check: Check) -> str:
-    """The figure of a check that holds, in words."""
+    """The figure of a check that holds, in words; no figure where the pod's is none."""
+    try:
+        return _figure(check)
+    except UNREADABLE:
+        return "ok"
+
+
+def _figure(check: Check) -> str:
     found = check.measured
     if check.check in ("time", "fresh") and "seconds" in found:
         peak = f", {found['peakBytes'] >> 20} MiB at most" if "peakBytes" in found else ""
@@ -80,9 +99,13 @@ def junit(found: Reliability, name: str) -> str:
     cases = [
         JunitCase(
             name=f"{check.check} {check.subject}",
-            seconds=float(check.measured.get("seconds") or 0),
+            seconds=_seconds(check.measured.get("seconds")),
             failure=None if check.ok else (check.check, check.error or "", f"{check.error}\n{check.remedy}."),
         )
         for check in found.checks
     ]
     return junit_document(name, "wheelwarden.verify.reliability", cases)
+
+
+def _seconds(value: object) -> float:
+    return value if isinstance(value, float) else 0.0

@@ -15,7 +15,7 @@ from wheelwarden.api.objects import annotations_of, is_alive
 from wheelwarden.api.redaction import printable
 from wheelwarden.cli import exits
 from wheelwarden.cli.clusters import add_cluster_arguments
-from wheelwarden.cli.output import complain, say
+from wheelwarden.cli.output import complain, say, say_json
 
 HELP = "show what was proven in the pods of a workload"
 DESCRIPTION = (
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     pods = asyncio.run(_read(kinds, namespace, name, arguments.kubeconfig, arguments.context))
     results = [read_pod_results(pod) for pod in pods]
     if arguments.output == "json":
-        say(json.dumps(results, indent=2))
+        say_json(results)
     else:
         for line in describe(results):
             say(line)
@@ -85,15 +85,23 @@ def read_pod_results(pod: Mapping[str, Any]) -> dict[str, Any]:
     except ValueError:
         found = {}
     found = found if isinstance(found, dict) else {}
+    modules, omitted = found.get("modules"), found.get("omitted")
     return {
         "pod": pod["metadata"]["name"],
         "packagesInstalled": _condition(conditions, names.PACKAGES_INSTALLED),
         "importsVerified": _condition(conditions, names.IMPORTS_VERIFIED),
         "python": found.get("python"),
         "time": found.get("time"),
-        "modules": found.get("modules") or [],
-        "omitted": found.get("omitted") or 0,
+        "modules": [one for one in modules if _is_result(one)] if isinstance(modules, list) else [],
+        "omitted": omitted if isinstance(omitted, int) else 0,
     }
+
+
+def _is_result(value: Any) -> bool:
+    """Whether an entry of the annotation is a module's result: whoever may write to the pod may write nonsense there."""
+    if not isinstance(value, dict) or not isinstance(value.get("module"), str):
+        return False
+    return isinstance(value.get("ok"), bool) and isinstance(value.get("seconds"), int | float)
 
 
 def describe(results: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -109,12 +117,14 @@ def describe(results: Sequence[Mapping[str, Any]]) -> list[str]:
                 else "not asked for"
             )
             lines.append(f"  {title}: {printable(told)}")
-        width = max((len(module["module"]) for module in result["modules"]), default=0)
+        width = max((len(printable(module["module"])) for module in result["modules"]), default=0)
         for module in result["modules"]:
             told = (
-                "ok  " + str(module["file"] or "built in") if module["ok"] else f"{module['reason']}: {module['error']}"
+                "ok  " + str(module.get("file") or "built in")
+                if module["ok"]
+                else f"{module.get('reason')}: {module.get('error')}"
             )
-            lines.append(f"  {module['module']:{width}}  {module['seconds']:6.2f} s  {printable(told)}")
+            lines.append(f"  {printable(module['module']):{width}}  {module['seconds']:6.2f} s  {printable(told)}")
             lines += [f"    {printable(line)}" for line in str(module.get("stderr") or "").splitlines()]
         if result["omitted"]:
             lines.append(f"  and {result['omitted']} more")

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import json
 import logging
 import secrets
 import shlex
@@ -12,7 +11,7 @@ from wheelwarden.api.errors import Forbidden, Invalid, KubeError, Unreachable, U
 from wheelwarden.api.redaction import printable, shown
 from wheelwarden.cli import exits
 from wheelwarden.cli.clusters import add_cluster_arguments
-from wheelwarden.cli.output import complain, note, say
+from wheelwarden.cli.output import complain, note, say, say_json
 
 if TYPE_CHECKING:
     from wheelwarden.verify.image_test.configuration import CustomImageTestConfiguration
@@ -138,7 +137,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output == "junit":
         say(junit_xml(configuration, outcome))
     elif arguments.output == "json":
-        say(json.dumps(record(configuration, outcome), indent=2))
+        say_json(record(configuration, outcome))
     else:
         say("\n".join(text(configuration, outcome)))
     return exits.CLEAN if is_passed(outcome) else exits.DENIED

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +11,7 @@ from wheelwarden.api.errors import UnusableInput
 from wheelwarden.api.redaction import printable
 from wheelwarden.cli import exits
 from wheelwarden.cli.clusters import add_cluster_arguments
-from wheelwarden.cli.output import complain, note, say
+from wheelwarden.cli.output import complain, note, say, say_json
 
 if TYPE_CHECKING:
     from wheelwarden.verify import PackageVerificationResult, PodReference
@@ -112,8 +111,7 @@ def _run_imports(arguments: argparse.Namespace, pod: "PodReference") -> int:
     )
     results = asyncio.run(interruptible(work))
     if arguments.output == "json":
-        document = json.dumps([asdict(result) for result in results.values()], indent=2)
-        say(document.replace("\x7f", "\\u007f"))  # the one control character that JSON leaves as it is
+        say_json([asdict(result) for result in results.values()])
     else:
         for line in _text(results, arguments.container):
             say(line)
@@ -167,7 +165,7 @@ def _run_profile(arguments: argparse.Namespace, pod: "PodReference") -> int:
     )
     found = asyncio.run(interruptible(work))
     if arguments.output == "json":
-        say(json.dumps(record(found), indent=2))
+        say_json(record(found))
     elif arguments.output == "junit":
         say(junit(found, f"{pod.namespace}/{pod.name}"))
     else:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from wheelwarden.api.redaction import printable
 from wheelwarden.verify.results import UnreadableAnswer
 
 # Every check, in the order in which they are run, with what to do where it does not hold.
@@ -136,21 +137,23 @@ def parse_reliability(stdout: str) -> Reliability:
         answer = json.loads(lines[-1] if lines else "")
         if answer["version"] != 1:
             raise UnreadableAnswer(f"the payload answered in version {answer['version']}, this is version 1")
-        return Reliability(
-            python=answer["python"],
-            checks=tuple(
-                Check(
-                    check=one["check"],
-                    subject=one["subject"],
-                    ok=one["ok"],
-                    error=one["error"],
-                    measured=one["measured"],
-                )
-                for one in answer["checks"]
-            ),
-        )
+        return Reliability(python=_text(answer["python"]), checks=tuple(_read_check(one) for one in answer["checks"]))
     except (ValueError, KeyError, TypeError) as error:
         raise UnreadableAnswer(f"the answer cannot be read ({type(error).__name__}: {error})") from error
+
+
+def _read_check(one: Mapping[str, Any]) -> Check:
+    ok, error, measured = one["ok"], one["error"], one["measured"]
+    if not isinstance(ok, bool) or not isinstance(error, str | None) or not isinstance(measured, dict):
+        raise TypeError("a check has a value of another type")
+    return Check(check=_text(one["check"]), subject=_text(one["subject"]), ok=ok, error=error, measured=measured)
+
+
+def _text(value: Any) -> str:
+    """Printable: what runs in the pod can answer anything."""
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} in the place of a text")
+    return printable(value)
 
 
 def readiness(before: Mapping[str, Any], after: Mapping[str, Any] | None) -> Check:

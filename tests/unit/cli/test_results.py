@@ -67,3 +67,29 @@ def test_a_pod_that_carries_nothing_readable_has_no_modules(text: str) -> None:
 def test_an_object_is_named_by_namespace_and_name(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["results", name]) == 2
     assert "give NAMESPACE/NAME" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        3, "six", [3], ["six"], [{}], [{"module": "six"}],
+        [{"module": 6, "seconds": 0.1, "ok": True, "reason": None, "error": None, "file": None}],
+        [{"module": "six", "seconds": "0.1", "ok": True, "reason": None, "error": None, "file": None}],
+    ],
+)  # fmt: skip
+def test_what_is_no_result_in_the_annotation_is_left_out(modules: object) -> None:
+    found = results.read_pod_results(pod(json.dumps({"modules": modules, "omitted": "many"})))
+    assert (found["modules"], found["omitted"]) == ([], 0)
+
+
+def test_no_control_character_of_the_annotation_reaches_a_terminal() -> None:
+    entry = {
+        "module": "six\x1b[2J",
+        "seconds": 0.1,
+        "ok": True,
+        "reason": None,
+        "error": None,
+        "file": "\x1b[31m/six.py",
+    }
+    lines = results.describe([results.read_pod_results(pod(json.dumps({"modules": [entry]})))])
+    assert lines[-1] == "  six\\x1b[2J    0.10 s  ok  \\x1b[31m/six.py"

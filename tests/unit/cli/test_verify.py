@@ -169,3 +169,19 @@ def test_an_interrupt_ends_it_at_once(monkeypatch: pytest.MonkeyPatch, capsys: C
     assert main(["verify", "lab-0", "numpy", "-c", "lab"]) == 130
     assert ended == ["the exec"]
     assert capsys.readouterr() == ("", "interrupted; cleaning up\nwheelwarden: interrupted by SIGINT\n")
+
+
+def test_no_control_character_of_the_profiles_answer_reaches_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    async def run(*_: object, **__: object) -> Reliability:
+        found = Check(
+            check="fresh", subject="numpy", ok=False, error="no\x1b[2J\x7f\r", measured={"stderr": "\x9b2J\x7f"}
+        )
+        return Reliability(python="3.11.2", checks=(found,))
+
+    monkeypatch.setattr("wheelwarden.verify.reliability_run.run_reliability", run)
+    for output in ("text", "json", "junit"):
+        assert main(["verify", "lab-0", "numpy", "-c", "lab", "--profile", "reliability", "-o", output]) == 1
+        shown = "".join(capsys.readouterr())
+        assert [character for character in shown if not character.isprintable() and character != "\n"] == []

@@ -108,10 +108,42 @@ def test_programs_get_everything_and_ci_a_case_for_each() -> None:
     ]
 
 
-@pytest.mark.parametrize("stdout", ["", "nonsense", "[]", "{}", '{"version": 2}', '{"version": 1, "checks": [3]}'])
+def answer(**changes: Any) -> str:
+    """What the payload prints, with one check that has these fields."""
+    one = {"check": "fresh", "subject": "six", "ok": True, "error": None, "measured": {}, **changes}
+    return json.dumps({"version": 1, "python": "3.11.2\x1b[2J", "checks": [one]})
+
+
+@pytest.mark.parametrize(
+    "stdout",
+    [
+        "", "nonsense", "[]", "{}", '{"version": 2}', '{"version": 1, "checks": [3]}',
+        answer(ok="yes"), answer(error=3), answer(measured=[]), answer(check=None), answer(subject=7),
+    ],
+)  # fmt: skip
 def test_an_answer_that_is_none_is_said_to_be_none(stdout: str) -> None:
     with pytest.raises(UnreadableAnswer):
         parse_reliability(stdout)
+
+
+@pytest.mark.parametrize(
+    ("name", "ok", "measured"),
+    [
+        ("time", True, {"seconds": "fast"}), ("fresh", True, {"seconds": 1.0, "peakBytes": "all"}), ("stress", True, {}),
+        ("memory", True, {"growthBytes": "a lot"}), ("cycles", True, {}), ("paths", True, {"places": ["here"]}),
+        ("paths", True, {"places": {"first": 1}}), ("stress", False, {"firstFailures": [{"round": 1}]}),
+        ("processes", False, {"firstFailures": 7}), ("\x1b[31mfresh", False, {}),
+    ],
+)  # fmt: skip
+def test_whatever_a_pod_answers_is_shown_without_control_characters(
+    name: str, ok: bool, measured: dict[str, Any]
+) -> None:
+    error = None if ok else "\x1b[31mno"
+    found = parse_reliability(answer(check=name, subject="six\x1b]0;mine\x07", ok=ok, error=error, measured=measured))
+    shown = "".join([*reliability_report.text(found), reliability_report.junit(found, "a pod")])
+    assert [character for character in shown if not character.isprintable() and character != "\n"] == []
+    assert "six\\x1b]0;mine\\x07" in shown
+    assert found.holds is ok
 
 
 def test_the_payload_is_asked_for_every_check_once_and_each_module_once() -> None:
