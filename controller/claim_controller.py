@@ -33,13 +33,14 @@ from wheelwarden.kube import CLAIMS, EVENTS, Cluster
 from wheelwarden.kube.events import Recorder
 
 LOGGER = logging.getLogger(__name__)
-REFUSED_SECONDS: Final = 60.0  # before a claim that the API server refused is tried again
+REFUSED_SECONDS: Final = 60.0  # at most, before a claim that the API server refused is tried again
 GONE_SECONDS: Final = 1.0  # before a claim that was just deleted is recreated
 # The targets of our writes, in the words of `Refusals`.
 _TARGET: Final = "claim "
 _OWNERS: Final = "owners"
 _MARKS: Final = "labels and annotations"
 _DELETION: Final = "deletion"
+_CREATION: Final = "creation"
 _SIZE: Final = "size"
 _USE: Final = "use"
 NOT_GROWN: Final = "ClaimNotGrown"  # the event's reason
@@ -119,7 +120,7 @@ class ClaimKeeper:
         if wanted.create is not None:
             settled = replace(settled, waiting=None)  # it is there now, and its state comes with the next look
         unused = claim is not None and request.packages is not None and cache_mode(request, claim) == EMPTY
-        refused = self._refusals.text_of(key, _target(claim, _SIZE)) if claim is not None else ""
+        refused = self._refusals.text_of(key, _target(name, _SIZE))
         return replace(
             settled,
             hindrance=hindrance,
@@ -173,21 +174,30 @@ class ClaimKeeper:
         if wanted.create is not None and (refused := await self._create(request, name, wanted.create)):
             return refused
         if claim is None:
-            self._refusals.forget_others(_key(request), _TARGET, ())
+            targets = [_target(name, _CREATION)] if wanted.create is not None else []
+            self._refusals.forget_others(_key(request), _TARGET, targets)
         else:
             await self._change(request, claim, wanted)
         return plan.obstacle(Reason.CLAIM_PENDING, wanted.pending) if wanted.pending else None
 
     async def _create(self, request: Request, name: str, body: Mapping[str, Any]) -> Condition | None:
-        try:
-            await self._cluster.create(CLAIMS, body, request.namespace)
-        except AlreadyExists:
-            self._again(_key(request), GONE_SECONDS)
-        except (Forbidden, Invalid) as error:
-            self._again(_key(request), REFUSED_SECONDS)
-            text = f"The claim {name} cannot be made: {error}. It is tried again."
-            return plan.obstacle(Reason.CLAIM_REFUSED, text)
-        return None
+        key, target, wish = _key(request), _target(name, _CREATION), _digest(body)
+        if not self._refusals.must_wait(key, target, wish):
+            try:
+                await self._cluster.create(CLAIMS, body, request.namespace)
+            except AlreadyExists:
+                self._again(key, GONE_SECONDS)
+                self._refusals.accepted(key, target)
+            except KubeError as error:
+                manner = Manner(
+                    reason=Reason.CLAIM_REFUSED, head=f"The claim {name} cannot be made", end="It is tried again.",
+                    longest=REFUSED_SECONDS,
+                )  # fmt: skip
+                await self._refused(request, target, wish, error, manner)
+            else:
+                self._refusals.accepted(key, target)
+        text = self._refusals.text_of(key, target)
+        return plan.obstacle(Reason.CLAIM_REFUSED, text) if text else None
 
     async def _change(self, request: Request, claim: Object, wanted: ClaimPlan) -> None:
         due = {
@@ -195,9 +205,10 @@ class ClaimKeeper:
             _USE: wanted.conflict,
         }  # fmt: skip
         key, about = _key(request), request.reference
-        self._refusals.forget_others(key, _TARGET, [_target(claim, part) for part, is_due in due.items() if is_due])
+        name = claim["metadata"]["name"]
+        self._refusals.forget_others(key, _TARGET, [_target(name, part) for part, is_due in due.items() if is_due])
         if wanted.conflict:
-            target, reason = _target(claim, _USE), Reason.CLAIM_CONFLICT
+            target, reason = _target(name, _USE), Reason.CLAIM_CONFLICT
             await self._refusals.hindered(key, target, wanted.conflict, what=CLAIM, about=about, reason=reason)
         if wanted.grow:
             await self._grow(request, claim, wanted.grow)
@@ -224,12 +235,12 @@ class ClaimKeeper:
         """Grows a claim; not every storage class can, and one that cannot is not asked again at each look."""
         text = f"The claim {claim['metadata']['name']} keeps its size, growing it to {size} was refused"
         patch = {"spec": {"resources": {"requests": {"storage": size}}}}
-        await self._write(request, claim, _SIZE, patch, Manner(reason=NOT_GROWN, head=text, seconds=GROW_AGAIN_SECONDS))
+        manner = Manner(reason=NOT_GROWN, head=text, seconds=GROW_AGAIN_SECONDS, longest=GROW_AGAIN_SECONDS)
+        await self._write(request, claim, _SIZE, patch, manner)
 
     async def _write(self, request: Request, claim: Object, part: str, patch: Object, manner: Manner = COMMON) -> bool:
         """Whether a part of a claim was written; a refusal is told in its manner, and in the way of nothing else."""
-        target = _target(claim, part)
-        wish = hashlib.sha256(repr((claim["metadata"]["uid"], patch)).encode()).hexdigest()[:24]
+        target, wish = _target(claim["metadata"]["name"], part), _digest((claim["metadata"]["uid"], patch))
         if self._refusals.must_wait(_key(request), target, wish):
             return False
         try:
@@ -243,7 +254,7 @@ class ClaimKeeper:
     async def _delete(self, request: Request, claim: Object, uid: str) -> bool:
         """Whether this very claim is deleted, or was gone already; a refusal is in the way of nothing else."""
         name = claim["metadata"]["name"]
-        target = _target(claim, _DELETION)
+        target = _target(name, _DELETION)
         if self._refusals.must_wait(_key(request), target, uid):
             return False
         try:
@@ -285,9 +296,13 @@ class ClaimKeeper:
         await self._recorder.record(request.reference, request.namespace, type_, reason, text)
 
 
-def _target(claim: Object, part: str) -> str:
+def _target(name: str, part: str) -> str:
     """One write of a claim, in the words of `Refusals`."""
-    return f"{_TARGET}{claim['metadata']['name']} ({part})"
+    return f"{_TARGET}{name} ({part})"
+
+
+def _digest(wish: object) -> str:
+    return hashlib.sha256(repr(wish).encode()).hexdigest()[:24]
 
 
 def _is_of_uid(error: KubeError) -> bool:

@@ -22,7 +22,7 @@ CONDITIONS: Final = "conditions"  # of an object
 STATUS: Final = "status"  # of an object, but for its conditions
 POD: Final = "pod"  # conditions and results of a pod
 LAST_RESULT: Final = "last_result"  # an annotation of the object
-CLAIM: Final = "claim"  # size, owners and marks of a claim, and its deletion
+CLAIM: Final = "claim"  # a claim: its creation, size, owners and marks, and its deletion
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,12 +50,15 @@ class Manner:
     Attributes:
         reason: of the event.
         head: how the text begins, before the API server's words; empty for the common one.
-        seconds: the first pause. It is doubled each time up to LONGEST_SECONDS, and never shorter than this.
+        end: how it ends.
+        seconds, longest: the first pause, and up to what it is doubled each time.
     """
 
     reason: str = Reason.WRITE_REFUSED
     head: str = ""
+    end: str = "It is tried again; everything else goes on."
     seconds: float = FIRST_SECONDS
+    longest: float = LONGEST_SECONDS
 
 
 COMMON: Final = Manner()
@@ -135,11 +138,11 @@ class Refusals:
         before = self._open.get(key, {}).get(target)
         pause = manner.seconds
         if before is not None and before.wish == wish:
-            pause = max(pause, min(2 * before.pause, LONGEST_SECONDS))
+            pause = min(2 * before.pause, manner.longest)
         self._again(key, pause)
         told = shortened(printable(redact(error.message)), TOLD_LENGTH).rstrip(".")
         head = manner.head or f"The API server refused to write {target}"
-        text = f"{head}: {told}. It is tried again; everything else goes on."
+        text = f"{head}: {told}. {manner.end}"
         refused = Refused(what=what, text=text, wish=wish, pause=pause, until=self._monotonic() + pause)
         await self._remember(key, target, refused, about, manner.reason)
 

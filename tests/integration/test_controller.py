@@ -265,18 +265,27 @@ async def test_a_claim_of_somebody_else_is_left_alone_and_told(
     assert after["metadata"]["resourceVersion"] == foreign["metadata"]["resourceVersion"]
 
 
-async def test_a_claim_that_the_api_server_refuses_is_told_without_a_pod(cluster: Cluster, namespace: str) -> None:
+async def test_a_claim_that_the_api_server_refuses_is_told_without_a_pod(
+    cluster: Cluster, namespace: str, caplog: pytest.LogCaptureFixture
+) -> None:
     none = {"persistentvolumeclaims": "0"}
     await cluster.create(QUOTAS, {"metadata": {"name": "none"}, "spec": {"hard": none}}, namespace)
     status = {"status": {"hard": none, "used": none}}  # as the controller-manager would
     await cluster.patch(QUOTAS, "none", status, namespace, subresource="status")
-    async with Controller(cluster, namespace).running():
+    controller = Controller(cluster, namespace)
+    async with controller.running():
         await cluster.create(STATEFUL_SETS, stateful_set(), namespace)
         await cluster.create(KASPRAPPS, kaspr_app("demo", replicas=1, pythonPackages=SIX), namespace)
         wanted = {"PackagesInstalled": "ClaimRefused", "ImportsVerified": "WaitingForPod"}
         await has(cluster, KASPRAPPS, "demo", namespace, wanted)
         # A second write, when the first has shown what the CRD prunes.
         app = await until(lambda: with_the_whole(cluster, "demo", namespace))
+        await controller.rounds(6)
+        events = [event["reason"] for event in (await cluster.list(EVENTS, namespace)).items]
+    assert events.count("ClaimRefused") == 1
+    assert [record.name for record in caplog.records if "cannot be made" in record.getMessage()] == [
+        "controller.refusals"
+    ]
     assert "quota" in said(app)[names.PACKAGES_INSTALLED][2]
     assert app["status"]["wheelwarden"]["state"] == "Failed"
 

@@ -277,3 +277,39 @@ async def test_growing_that_was_refused_is_a_warning_and_a_metric_and_keeps_noth
     await claimed.settle(APP)
     status = claimed.cluster.objects["kasprapps", "demo"]["status"]["pythonPackages"]
     assert status["warnings"] == []
+
+
+async def test_a_claim_that_may_not_be_made_is_tried_after_pauses_and_told_once(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    working, tries = world.cluster.create, []
+
+    async def refusing(resource: Resource, body: Object, *arguments: Any) -> Object:
+        if resource is not CLAIMS:
+            return await working(resource, body, *arguments)
+        tries.append(world.seconds)
+        raise Forbidden(403, "Forbidden", "exceeded quota: none")
+
+    world.cluster.create = refusing  # type: ignore[method-assign,assignment]
+    world.app(["six"])
+    world.stateful()
+    for _ in range(200):
+        await world.reconciler.reconcile(APP)
+        world.seconds += 1
+    text = f"The claim {CLAIM} cannot be made: exceeded quota: none. It is tried again."
+    assert tries == [0, 2, 6, 14, 30, 62, 122, 182]
+    assert refusals_of(world, "claim") == len(tries)
+    assert logged(caplog, "cannot be made") == [f"team/demo: {text}"]
+    assert world.cluster.events == [("KasprApp", "ClaimRefused")]
+    app = await world.cluster.get(KASPRAPPS, "demo")
+    found = {
+        entry["type"]: (entry["status"], entry["reason"], entry["message"]) for entry in app["status"]["conditions"]
+    }
+    assert found[names.PACKAGES_INSTALLED] == ("False", "ClaimRefused", text)
+    world.cluster.create = working  # type: ignore[method-assign]
+    world.seconds += 60
+    await world.settle(APP)
+    app = await world.cluster.get(KASPRAPPS, "demo")
+    assert world.condition(app, names.PACKAGES_INSTALLED) == ("Unknown", "WaitingForPod")
+    assert world.cluster.claims() == [CLAIM]

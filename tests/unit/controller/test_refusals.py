@@ -116,14 +116,15 @@ def test_a_refusal_is_an_answer_that_understood_the_write(error: KubeError, foun
 
 async def test_a_manner_has_a_head_an_event_and_a_pause_of_its_own() -> None:
     world = World()
-    manner = Manner(reason="ClaimNotGrown", head="The claim keeps its size", seconds=3600)
-    for _ in range(3):
+    manner = Manner(reason="ClaimNotGrown", head="The claim keeps its size", end="Later.", seconds=9, longest=3600)
+    for _ in range(12):
         assert not world.refusals.must_wait(APP, "claim (size)", "1Gi")
         error = Invalid(422, "Invalid", "No.")
         await world.refusals.refused(APP, "claim (size)", "1Gi", what=CLAIM, about=ABOUT, error=error, manner=manner)
         world.seconds += 3600
-    text = "The claim keeps its size: No. It is tried again; everything else goes on."
-    assert (world.again, world.cluster.messages) == ([3600, 3600, 3600], [text])
+    text = "The claim keeps its size: No. Later."
+    assert world.again == [9, 18, 36, 72, 144, 288, 576, 1152, 2304, 3600, 3600, 3600]
+    assert world.cluster.messages == [text]
     assert world.cluster.events == [("KasprApp", "ClaimNotGrown")]
     assert (world.refusals.text_of(APP, "claim (size)"), world.refusals.text_of(APP, FIRST)) == (text, "")
     assert not world.refusals.is_unreported(APP)
