@@ -48,16 +48,16 @@ integration: setup ## property and payload tests, the real API server, the chart
 # The real CRDs as data, beside the repository; tests/integration compares the stand-ins' with them.
 REAL_CRDS ?= ../shared/upstream/crds
 export REAL_CRDS
-# What runs on them: the story of both kinds, which runs twice, and the twenty scenarios, which then run nowhere else: the
-# structures are held equal by a test, so a second run of eight minutes would show nothing new.
+# What runs on them: the story of both kinds, which runs twice, and the twenty scenarios and the examples, which then run
+# nowhere else: the structures are held equal by a test, so a second run of ten minutes would show nothing new.
 STORY = tests/e2e/test_kasprapp.py tests/e2e/test_notebook.py
-SCENARIOS = tests/e2e/test_scenarios.py
+ONCE = tests/e2e/test_scenarios.py tests/e2e/test_examples.py
 RUN_E2E = $(BIN)/python -m pytest -q
 e2e: setup ## a real node: kubelet, containerd, package indexes with passwords, the helm release
 	@if [ -d "$(REAL_CRDS)" ]; then \
-	  $(BIN)/python -m tests.cluster run -- $(RUN_E2E) tests/e2e --ignore $(SCENARIOS) && \
-	  echo "The story and the scenarios on the real CRDs of $(REAL_CRDS)" && \
-	  $(BIN)/python -m tests.cluster run --crds "$(REAL_CRDS)" -- $(RUN_E2E) $(STORY) $(SCENARIOS); \
+	  $(BIN)/python -m tests.cluster run -- $(RUN_E2E) tests/e2e $(addprefix --ignore ,$(ONCE)) && \
+	  echo "The story, the scenarios and the examples on the real CRDs of $(REAL_CRDS)" && \
+	  $(BIN)/python -m tests.cluster run --crds "$(REAL_CRDS)" -- $(RUN_E2E) $(STORY) $(ONCE); \
 	else \
 	  $(BIN)/python -m tests.cluster run -- $(RUN_E2E) tests/e2e && \
 	  echo "The real CRDs are not at hand ($(REAL_CRDS)): nothing ran on them, all of it on the stand-ins'"; \
