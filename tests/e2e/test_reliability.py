@@ -160,7 +160,10 @@ def test_an_interrupt_leaves_nothing_behind(orders: Workspace, number: int) -> N
     wait_for("it is gone", lambda: True if pods(orders) == ["orders-app-0"] else None)
 
 
-RUNNING = "import glob; print(sum(b'payload.reliability' in open(path, 'rb').read() for path in glob.glob('/proc/[1-9]*/cmdline')))"
+RUNNING = (
+    "import glob; paths = glob.glob('/proc/[1-9]*/cmdline'); "
+    "print(sum(b'payload.reliability' in open(path, 'rb').read() for path in paths))"
+)
 
 
 def test_an_interrupt_ends_what_runs_in_the_pod_itself(orders: Workspace) -> None:
