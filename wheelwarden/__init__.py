@@ -1,7 +1,7 @@
 """Wheelwarden: guards Python packages on Kubernetes.
 
-The public API, loaded name by name at first use, so that `import wheelwarden` loads neither the Kubernetes client nor
-anything else that a program did not ask for.
+The public API. Each name is imported at its first use, so `import wheelwarden` loads neither the Kubernetes client nor any
+other module that a program does not use.
 """
 
 from importlib import import_module
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOMES = {
+_MODULES = {
     "CommandTimeoutError": "wheelwarden.api.errors",
     "ContainerCrashError": "wheelwarden.verify",
     "ContainerNotFoundError": "wheelwarden.api.errors",
@@ -104,10 +104,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
+    module = _MODULES.get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(home), name)
+    return getattr(import_module(module), name)
 
 
 def __dir__() -> list[str]:

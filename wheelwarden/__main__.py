@@ -1,4 +1,4 @@
-"""`python -m wheelwarden`: the command, where its script is not on the PATH."""
+"""`python -m wheelwarden`: the command, for when the script `wheelwarden` is not on the PATH."""
 
 import sys
 

@@ -1,6 +1,6 @@
-"""Logging for the two programs: one line for each record, as text or JSON, to stderr.
+"""Logging for the programs: one line for each record on stderr, as text or JSON.
 
-Nothing secret is ever passed to a logger. As a second lock, user names and passwords in URLs are blotted out here.
+No secret is ever passed to a logger. As a second safeguard, user names and passwords in URLs are hidden here.
 """
 
 import json
@@ -14,27 +14,27 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 FORMATS: Final = ("text", "json")
 
 _USER_IN_URL: Final = re.compile(r"(?<=://)[^/\s@]+(?=@)")
-# A name that somebody chose must not be able to begin a line of its own; tracebacks keep their line ends.
+# A name that a user chose must not be able to start a new log line. Tracebacks keep their line breaks.
 _CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
 
 
 def set_up_logging(level: str, form: str) -> None:
-    """Sends every log record to stderr.
+    """Send every log record to stderr.
 
     Args:
         level: one of LEVELS.
-        form: `text`, or `json` with the keys time, level, logger, message and, for a fault of ours, exception.
+        form: `text`, or `json` with the keys time, level, logger, message and, if there is a traceback, exception.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # The client library logs whole answers at debug level; they may hold Secrets.
+    # The client library logs whole responses at debug level; they may contain Secrets.
     logging.getLogger("kubernetes_asyncio").setLevel(logging.WARNING)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
 
 
 class TextFormatter(logging.Formatter):
-    """`2026-01-31T10:30:00Z INFO    webhook.app: message`, a traceback below it."""
+    """`2026-01-31T10:30:00Z INFO    webhook.app: message`, followed by the traceback if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:  # noqa: D102 - of logging.Formatter
         line = f"{_time(record)} {record.levelname:<7} {record.name}: {_message(record).translate(_CONTROL)}"
@@ -42,7 +42,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
+    """One JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:  # noqa: D102 - of logging.Formatter
         fields = {

@@ -1,4 +1,4 @@
-"""Reading settings from environment variables: every problem is kept, so that an admin sees all of them at once."""
+"""Settings from environment variables. All problems are collected, so that an admin sees them in one message."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,41 +13,41 @@ _BOOLEANS: Final = ("true", "false")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Address:
-    """Where to listen; port 0 lets the system choose."""
+    """Where to listen; with port 0 the system chooses a port."""
 
     host: str
     port: int
 
 
 class Reader:
-    """Reads values; what is wrong with one is kept, and told by `check` when all are read."""
+    """Reads values and collects problems; `check` raises them when all values are read."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
         self._problems: list[str] = []
 
     def check(self) -> None:
-        """Raises UnusableInput where something was missing or not understood; all of it is named."""
+        """Raise UnusableInput that names every missing or invalid value."""
         if self._problems:
             raise UnusableInput("settings in the environment: " + "; ".join(self._problems))
 
     def text(self, name: str, default: str = "") -> str:
-        """Any text, without the space around it."""
+        """Any text, without surrounding spaces."""
         return self._environment.get(name, "").strip() or default
 
     def needed(self, name: str) -> str:
-        """A text that must be there."""
+        """A required text."""
         value = self.text(name)
         if not value:
-            self._problems.append(f"{name} is needed")
+            self._problems.append(f"{name} is required")
         return value
 
     def choice(self, name: str, allowed: tuple[str, ...], default: str) -> str:
-        """One of a few words."""
+        """One of the allowed words."""
         value = self.text(name, default)
         if value in allowed:
             return value
-        self._problems.append(f'{name} is "{value}", it must be one of {", ".join(allowed)}')
+        self._problems.append(f'{name} is "{value}" but must be one of {", ".join(allowed)}')
         return default
 
     def flag(self, name: str, *, default: bool) -> bool:
@@ -55,24 +55,24 @@ class Reader:
         return self.choice(name, _BOOLEANS, "true" if default else "false") == "true"
 
     def number(self, name: str, default: int) -> int:
-        """A whole number from 1 up."""
+        """A whole number of at least 1."""
         value = self.text(name, str(default))
         if value.isascii() and value.isdigit() and int(value) >= 1:
             return int(value)
-        self._problems.append(f'{name} is "{value}", it must be a whole number from 1 up')
+        self._problems.append(f'{name} is "{value}" but must be a whole number of at least 1')
         return default
 
     def words(self, name: str) -> tuple[str, ...]:
-        """A list, separated by commas; empty where the variable is not set."""
+        """A comma-separated list; empty if the variable is not set."""
         return tuple(part.strip() for part in self.text(name).split(",") if part.strip())
 
     def path(self, name: str) -> Path | None:
-        """A path, None where the variable is not set."""
+        """A path; None if the variable is not set."""
         value = self.text(name)
         return Path(value) if value else None
 
     def kinds(self, name: str) -> tuple[WorkloadKind, ...]:
-        """Guarded kinds by name; all of them where the variable is not set."""
+        """Guarded kinds by name; all kinds if the variable is not set."""
         wanted = self.words(name)
         kinds = all_kinds()
         known = {kind.name for kind in kinds}
@@ -85,5 +85,5 @@ class Reader:
         host, _, port = value.rpartition(":")
         if host and port.isascii() and port.isdigit() and int(port) <= 65535:
             return Address(host=host.removeprefix("[").removesuffix("]"), port=int(port))
-        self._problems.append(f'{name} is "{value}", it must be HOST:PORT')
+        self._problems.append(f'{name} is "{value}" but must be HOST:PORT')
         return Address(host="", port=0)

@@ -174,7 +174,7 @@ async def test_a_notebook_keeps_its_last_result_and_its_status_is_left_alone(clu
     assert said(proven)[names.IMPORTS_VERIFIED] == (
         "False",
         "ImportFailed",
-        "1 of 1 imports failed. six: ValueError: made to fail. Pin a version of the package that works, or mend the module.",
+        "1 of 1 imports failed. six: ValueError: made to fail. Pin a working version of the package, or fix the module.",
     )
     assert "status" not in lab
     last = json.loads(lab["metadata"]["annotations"][names.LAST_RESULT_ANNOTATION])

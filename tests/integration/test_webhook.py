@@ -80,7 +80,7 @@ async def test_what_kaspr_or_kubernetes_makes_of_an_app_is_told_at_apply(
     )
     app["metadata"]["name"] = "a" * 49
     refused = await installation.try_to_create(app, shop)
-    assert "no pod is ever made. Choose a name of at most 48 characters. [name-too-long]" in refused
+    assert "no pod is ever created. Choose a name of at most 48 characters. [name-too-long]" in refused
 
 
 async def test_an_older_object_that_would_fail_now_can_be_changed_finished_and_deleted(
@@ -183,7 +183,7 @@ async def test_it_is_not_ready_without_its_secret_and_says_why(installation: Ins
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
-        ({"WHEELWARDEN_SERVICE": ""}, "settings in the environment: WHEELWARDEN_SERVICE is needed"),
+        ({"WHEELWARDEN_SERVICE": ""}, "settings in the environment: WHEELWARDEN_SERVICE is required"),
         ({"WHEELWARDEN_POLICY_FILE": "/nowhere/policy.yaml"}, "policy file /nowhere/policy.yaml: it cannot be read"),
         ({"WHEELWARDEN_KUBECONFIG": "/nowhere/kubeconfig"}, "no usable Kubernetes configuration in /nowhere"),
     ],

@@ -1,1 +1,1 @@
-"""What every part speaks: names, types, conditions, errors. Pure; imports nothing else of ours."""
+"""The shared vocabulary: names, types, conditions and errors. Pure; imports no other package of ours."""

@@ -1,7 +1,7 @@
-"""Conditions: the types and reasons that Wheelwarden writes, and when a condition counts as changed.
+"""Conditions: the reasons that Wheelwarden writes, and how conditions are compared and written. Pure.
 
 Shapes: a Pod condition has lastProbeTime (https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-conditions);
-a condition of a KasprApp is a metav1.Condition with observedGeneration, which its CRD requires in every entry. Pure.
+a condition of a KasprApp is a metav1.Condition with observedGeneration, which its CRD requires in every entry.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,25 +16,25 @@ UNKNOWN: Final = "Unknown"
 
 
 class Reason:
-    """Every reason, with what it means. They are part of the interface: people alert on them."""
+    """Every reason and its meaning. Reasons are part of the interface: users define alerts on them."""
 
     # PackagesInstalled, Unknown
     WAITING_FOR_POD: Final = "WaitingForPod"  # no pod yet, or its installer has not started
     INSTALLING: Final = "Installing"  # the installer runs
-    OBSERVED: Final = "Observed"  # another owner's installer does it; we only look. True: what is asked for is there
+    OBSERVED: Final = "Observed"  # another owner installs, we only check; if True, all requested packages are installed
     # PackagesInstalled and ImportsVerified, Unknown
-    ROLLOUT_PENDING: Final = "RolloutPending"  # the pod is of an older spec and about to be replaced: it is not judged
+    ROLLOUT_PENDING: Final = "RolloutPending"  # the pod has an older spec and is about to be replaced: it is not judged
     # PackagesInstalled, True
     INSTALLED: Final = "Installed"
     # PackagesInstalled, False
-    NOT_INJECTED: Final = "NotInjected"  # the pod was made while the webhook could not add the installer
-    RESTART_REQUIRED: Final = "RestartRequired"  # the packages changed after the pod was made
-    CLAIM_CONFLICT: Final = "ClaimConflict"  # a claim of the wanted name belongs to somebody else
-    CLAIM_PENDING: Final = "ClaimPending"  # the claim is not bound yet, and somebody said why
-    CLAIM_REFUSED: Final = "ClaimRefused"  # the API server does not let us make the claim: a quota, a storage class
-    INVALID_SPEC: Final = "InvalidSpec"  # the request breaks a rule; it came in past the webhook
+    NOT_INJECTED: Final = "NotInjected"  # the pod was created while the webhook could not add the installer
+    RESTART_REQUIRED: Final = "RestartRequired"  # the packages changed after the pod was created
+    CLAIM_CONFLICT: Final = "ClaimConflict"  # a claim with the required name belongs to another owner
+    CLAIM_PENDING: Final = "ClaimPending"  # the claim is not bound yet, and the cause is known
+    CLAIM_REFUSED: Final = "ClaimRefused"  # the API server does not let us create the claim: a quota, a storage class
+    INVALID_SPEC: Final = "InvalidSpec"  # the request violates a rule; the object bypassed the webhook
     CONFIG_ERROR: Final = "ConfigError"  # the kubelet could not start the installer
-    INSTALL_FAILED: Final = "InstallFailed"  # failed, and none of the reasons below
+    INSTALL_FAILED: Final = "InstallFailed"  # the installation failed with an error that has no reason below
     NETWORK_ERROR: Final = "NetworkError"
     PACKAGE_NOT_FOUND: Final = "PackageNotFound"
     HASH_MISMATCH: Final = "HashMismatch"
@@ -44,22 +44,22 @@ class Reason:
     BUILD_FAILED: Final = "BuildFailed"
     PYTHON_INCOMPATIBLE: Final = "PythonIncompatible"
     GIT_MISSING: Final = "GitMissing"  # a git+ requirement, and the image has no git
-    # PackagesInstalled, False, where another owner's installer did it
-    PACKAGE_MISSING: Final = "PackageMissing"  # it is not there, though that installer ended well
-    VERSION_MISMATCH: Final = "VersionMismatch"  # another version is there than is asked for
+    # PackagesInstalled, False, if another owner installs
+    PACKAGE_MISSING: Final = "PackageMissing"  # the package is missing although the installer succeeded
+    VERSION_MISMATCH: Final = "VersionMismatch"  # the installed version is not the requested one
     FILES_DAMAGED: Final = "FilesDamaged"  # the files are not those that the package was installed with
     # Events only
-    CACHE_NEARLY_FULL: Final = "CacheNearlyFull"  # the volume of packages is more than 80 % full
-    WRITE_REFUSED: Final = "WriteRefused"  # the API server does not take what we want to write
+    CACHE_NEARLY_FULL: Final = "CacheNearlyFull"  # the package volume is more than 80 % full
+    WRITE_REFUSED: Final = "WriteRefused"  # the API server refuses one of our writes
     # ImportsVerified, Unknown
-    WAITING_FOR_PACKAGES: Final = "WaitingForPackages"  # nothing is installed to be proven
+    WAITING_FOR_PACKAGES: Final = "WaitingForPackages"  # the packages are not installed yet
     PROBING: Final = "Probing"
-    PROBE_FAILED: Final = "ProbeFailed"  # the probe could not run; it is tried again
-    OUT_OF_MEMORY: Final = "OutOfMemory"  # an import was ended before it took the container's last memory
+    PROBE_FAILED: Final = "ProbeFailed"  # the probe could not run; it is retried
+    OUT_OF_MEMORY: Final = "OutOfMemory"  # an import was stopped before it used the container's last memory
     # ImportsVerified, True
     IMPORTS_SUCCEEDED: Final = "ImportsSucceeded"
-    NOTHING_TO_VERIFY: Final = "NothingToVerify"  # what was installed has no importable modules
-    # ImportsVerified, False: MODULE_NOT_FOUND and the others that the probe gives (payload/probe)
+    NOTHING_TO_VERIFY: Final = "NothingToVerify"  # the installed packages have no importable modules
+    # ImportsVerified, False: the probe returns these reasons (payload/probe)
     IMPORT_FAILED: Final = "ImportFailed"
     MODULE_NOT_FOUND: Final = "ModuleNotFound"
     ATTRIBUTE_NOT_FOUND: Final = "AttributeNotFound"
@@ -70,7 +70,7 @@ class Reason:
     PROBE_TIMEOUT: Final = "ProbeTimeout"
 
 
-# The installer's error classes (docs/architecture.md) as reasons.
+# The reason for each error class of the installer (docs/architecture.md).
 REASON_OF_ERROR: Final = {
     "network": Reason.NETWORK_ERROR,
     "package_not_found": Reason.PACKAGE_NOT_FOUND,
@@ -85,20 +85,20 @@ REASON_OF_ERROR: Final = {
 
 # What to do about a failed import, by its reason.
 REMEDY_OF_IMPORT: Final = {
-    Reason.IMPORT_FAILED: "Pin a version of the package that works, or mend the module",
-    Reason.MODULE_NOT_FOUND: "Add the package that has this module, or correct verify-imports",
+    Reason.IMPORT_FAILED: "Pin a working version of the package, or fix the module",
+    Reason.MODULE_NOT_FOUND: "Add the package that provides this module, or correct verify-imports",
     Reason.ATTRIBUTE_NOT_FOUND: "Pin a version that has this attribute, or correct verify-imports",
     Reason.MISSING_SHARED_LIBRARY: "Use an image that has this system library, or a package that bundles it",
     Reason.INCOMPATIBLE_BINARY: "Pin a version built for the image's Python and platform",
-    Reason.CIRCULAR_IMPORT: "Pin another version of the package, or break the cycle in the module",
+    Reason.CIRCULAR_IMPORT: "Pin another version of the package, or break the import cycle in the module",
     Reason.SHADOWED: "Rename or remove the file that hides the package",
-    Reason.PROBE_TIMEOUT: "Import it by hand in the pod to see what it waits for",
+    Reason.PROBE_TIMEOUT: "Import the module by hand in the pod to see what it waits for",
 }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Condition:
-    """One condition as we want it: what it says, without times."""
+    """One condition without its times."""
 
     type: str
     status: str
@@ -107,7 +107,7 @@ class Condition:
 
 
 def shortened(message: str, limit: int = MESSAGE_LIMIT) -> str:
-    """A message of at most `limit` characters: whole sentences where that keeps at least half of it, else whole words."""
+    """Shorten a message to `limit` characters: after a sentence if at least half of the limit is used, else after a word."""
     if len(message) <= limit:
         return message
     head = message[: limit - 2]
@@ -119,7 +119,7 @@ def shortened(message: str, limit: int = MESSAGE_LIMIT) -> str:
 
 
 def find(conditions: Iterable[Mapping[str, Any]], type_: str) -> Condition | None:
-    """The condition of a type in an object's status, None where it has none."""
+    """Return the condition of a type from an object's status, None if there is none."""
     for entry in conditions:
         if entry.get("type") == type_:
             return Condition(
@@ -132,9 +132,9 @@ def find(conditions: Iterable[Mapping[str, Any]], type_: str) -> Condition | Non
 
 
 def is_written(condition: Condition, conditions: Iterable[Mapping[str, Any]], generation: int) -> bool:
-    """Whether an object's status says just this, and of its present generation.
+    """Whether an object's status has this condition already, for the current generation.
 
-    An entry without observedGeneration is one whose CRD does not keep it: writing it again would change nothing.
+    An entry without observedGeneration has a CRD that does not keep it: writing the entry again would change nothing.
     """
     for entry in conditions:
         if entry.get("type") == condition.type:
@@ -146,7 +146,7 @@ def is_written(condition: Condition, conditions: Iterable[Mapping[str, Any]], ge
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConditionShape:
-    """Which fields a condition has beside type, status, reason, message and lastTransitionTime: what its CRD keeps."""
+    """Which fields a condition has besides type, status, reason, message and lastTransitionTime: those its CRD keeps."""
 
     observed_generation: bool
     last_probe_time: bool
@@ -163,13 +163,13 @@ def written(
     shape: ConditionShape = POD_CONDITIONS,
     generation: int = 0,
 ) -> dict[str, str | int]:
-    """The condition with its times (RFC 3339); lastTransitionTime stays where the status is unchanged.
+    """Return the condition as a status entry with its times (RFC 3339). lastTransitionTime changes only with the status.
 
     Args:
-        condition: what it is to say.
-        conditions: the entries of before, in the object's status or as we wrote them last.
-        now: the time.
-        shape: which fields it is to have.
+        condition: the condition to write.
+        conditions: the previous entries, from the object's status or from our last write.
+        now: the current time.
+        shape: the fields that the entry has.
         generation: `metadata.generation` of the object, for observedGeneration.
     """
     transition = now

@@ -1,17 +1,17 @@
-"""The errors of Wheelwarden: what may be raised, and by whom.
+"""The exceptions that Wheelwarden raises.
 
-Three different things have one type each: a malformed request (`MalformedRequest`), input that a person gave and that
-cannot be used (`UnusableInput`), and a refusal or fault of the Kubernetes API (`KubeError`). A denied object is no
-error: it is a list of violations. Anything else that escapes is our own fault.
+Three cases have their own type: a malformed request (`MalformedRequest`), unusable input from a person
+(`UnusableInput`), and a refusal or failure of the Kubernetes API (`KubeError`). A denied object is not an error: it is a
+list of violations. Any other exception that reaches the top is a bug in Wheelwarden.
 """
 
 
 class WheelwardenError(Exception):
-    """Base of everything that Wheelwarden raises on purpose; its text is fit to be shown to people."""
+    """Base class of Wheelwarden's exceptions; the text is safe to show to users."""
 
 
 class MalformedRequest(WheelwardenError):  # noqa: N818 - named for what it says
-    """An HTTP request that is no AdmissionReview we can judge; `status` is the HTTP status to answer with."""
+    """An HTTP request without a usable AdmissionReview; `status` is the HTTP status of the response."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -19,16 +19,16 @@ class MalformedRequest(WheelwardenError):  # noqa: N818 - named for what it says
 
 
 class UnusableInput(WheelwardenError):  # noqa: N818 - named for what it says
-    """A file, argument or setting given by a person that cannot be read or understood."""
+    """A file, argument or setting from a person that cannot be read or is not valid."""
 
 
 class KubeError(WheelwardenError):
-    """The Kubernetes API refused or failed.
+    """The Kubernetes API refused a request or failed.
 
     Args:
-        status: HTTP status, 0 where no answer came.
+        status: HTTP status, 0 if there was no response.
         reason: the machine-readable reason of the Status object, such as `NotFound`.
-        message: the API server's own message, shortened; never headers or bodies.
+        message: the API server's message, shortened; never headers or bodies.
     """
 
     def __init__(self, status: int, reason: str, message: str) -> None:
@@ -39,11 +39,11 @@ class KubeError(WheelwardenError):
 
 
 class NotFound(KubeError):  # noqa: N818 - the API's own word
-    """404: the object, its kind or its namespace is not there."""
+    """404: the object, its kind or its namespace does not exist."""
 
 
 class AlreadyExists(KubeError):  # noqa: N818 - the API's own word
-    """409 on create: an object of that name is there."""
+    """409 on create: an object with that name exists."""
 
 
 class Conflict(KubeError):  # noqa: N818 - the API's own word
@@ -51,7 +51,7 @@ class Conflict(KubeError):  # noqa: N818 - the API's own word
 
 
 class Forbidden(KubeError):  # noqa: N818 - the API's own word
-    """401 or 403: our account lacks the right."""
+    """401 or 403: our account lacks the permission."""
 
 
 class Gone(KubeError):  # noqa: N818 - the API's own word
@@ -59,7 +59,7 @@ class Gone(KubeError):  # noqa: N818 - the API's own word
 
 
 class Invalid(KubeError):  # noqa: N818 - the API's own word
-    """400 or 422: the API server does not accept the object, or an admission webhook denied it."""
+    """400 or 422: the API server rejected the object, or an admission webhook denied it."""
 
 
 class Blocked(KubeError):  # noqa: N818 - named for what it says
@@ -67,11 +67,11 @@ class Blocked(KubeError):  # noqa: N818 - named for what it says
 
 
 class Unreachable(KubeError):  # noqa: N818 - named for what it says
-    """No usable answer: connection refused, timed out or cut."""
+    """No usable response: the connection was refused, timed out or broke."""
 
 
 class _NoExitStatusError(KubeError):
-    """A command in a pod gave no exit status; `stdout` has what it printed until then."""
+    """A command in a pod returned no exit status; `stdout` has its output so far."""
 
     def __init__(self, status: int, reason: str, message: str, *, stdout: str = "") -> None:
         super().__init__(status, reason, message)
@@ -79,15 +79,15 @@ class _NoExitStatusError(KubeError):
 
 
 class ExecTimeout(_NoExitStatusError):  # noqa: N818 - named for what it says
-    """A command in a pod gave no exit status in time."""
+    """A command in a pod returned no exit status in time."""
 
 
 class ExecCut(_NoExitStatusError, Unreachable):  # noqa: N818 - named for what it says
-    """The connection of a command in a pod ended before its exit status came."""
+    """The connection to a command in a pod broke before its exit status arrived."""
 
 
 class CommandTimeoutError(WheelwardenError, TimeoutError):
-    """A command passed its deadline (package verification contract); kept in the result, never raised to its caller."""
+    """A command exceeded its deadline (package verification contract). Kept in the result, not raised to the caller."""
 
 
 class ResourceNotFoundError(WheelwardenError):
@@ -99,4 +99,4 @@ class PodNotReadyError(WheelwardenError):
 
 
 class ContainerNotFoundError(WheelwardenError):
-    """The pod to verify has no container of that name (package verification contract)."""
+    """The pod to verify has no container with that name (package verification contract)."""

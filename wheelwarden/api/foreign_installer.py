@@ -1,7 +1,7 @@
-"""Another owner's installer in a pod: the Kaspr operator (0.14 and later) brings an `install-packages` of its own.
+"""Another owner's installer in a pod: the Kaspr operator (0.14 and later) adds its own `install-packages` container.
 
-Where its packages lie is read from the pod, not from what one version of the operator does: it is the volume that the
-installer writes and the main container reads at the same path. Pure.
+The location of its packages is read from the pod, so it does not depend on the operator's version: it is the volume that
+the installer can write and that the main container mounts at the same path. Pure.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,23 +11,23 @@ from typing import Any, Final
 from wheelwarden.api import names
 
 PYTHON_PATH: Final = "PYTHONPATH"
-# The operator's own name of its packages: it looks for a marker of this hash, and for the variable on the container.
+# The operator's hash of its packages. It checks for a marker file with this hash, and for the variable on the container.
 HASH_VARIABLE: Final = "PACKAGES_HASH"
-# What only the operator's own script reads; the request says the same to ours (kaspr-operator 0.18.51).
+# Read by the operator's install script only; our installer has the same data in its request (kaspr-operator 0.18.51).
 SCRIPT_VARIABLES: Final = frozenset({"INDEX_URL", "EXTRA_INDEX_URLS", "TRUSTED_HOSTS", "GCS_BUCKET", "GCS_OBJECT_KEY"})
 SCRIPT_VOLUMES: Final = frozenset({"gcs-sa-key"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ForeignInstaller:
-    """What another owner's installer does in a pod.
+    """Another owner's installer in a pod.
 
     Attributes:
-        position: of it among the init containers.
-        mount: its mount of the packages' volume (core/v1 VolumeMount).
-        main_position: of the main container's mount of the same volume, among its own.
-        packages_hash: what its owner calls this set of packages; empty where it does not say.
-        container: the whole of it (core/v1 Container).
+        position: its index among the init containers.
+        mount: its mount of the package volume (core/v1 VolumeMount).
+        main_position: index of the mount of the same volume among the main container's mounts.
+        packages_hash: the owner's hash of this set of packages; empty if it has none.
+        container: the whole container (core/v1 Container).
     """
 
     position: int
@@ -43,7 +43,7 @@ class ForeignInstaller:
 
     @property
     def variables(self) -> list[Mapping[str, Any]]:
-        """What its container is given to install with: proxies, pip configuration, keys for git."""
+        """Its environment variables for installing: proxies, pip configuration, keys for git."""
         return [
             variable
             for variable in self.container.get("env") or []
@@ -52,7 +52,7 @@ class ForeignInstaller:
 
     @property
     def mounts(self) -> list[Mapping[str, Any]]:
-        """What is mounted into its container beside the packages: deploy keys, certificates, pip configuration."""
+        """Its mounts besides the package volume: deploy keys, certificates, pip configuration."""
         return [
             mount
             for mount in self.container.get("volumeMounts") or []
@@ -61,17 +61,17 @@ class ForeignInstaller:
 
 
 def has_own_size(spec: Mapping[str, Any], volume: Any) -> bool:
-    """Whether a pod's volume of that name has a size of its own: an emptyDir and a hostPath are parts of the node's disk."""
+    """Whether the pod's volume of that name has a size of its own. An emptyDir and a hostPath share the node's disk."""
     found = [one for one in spec.get("volumes") or [] if one.get("name") == volume]
     return not any("emptyDir" in one or "hostPath" in one for one in found)
 
 
 def find_installer(main: Mapping[str, Any], init_containers: Sequence[Mapping[str, Any]]) -> ForeignInstaller | None:
-    """The installer of another owner, None where there is none or where its packages lie cannot be told.
+    """Return another owner's installer, None if there is none or if the location of its packages is ambiguous.
 
     Args:
         main: the container that uses the packages.
-        init_containers: of a pod that is not injected.
+        init_containers: the init containers of a pod without our installer.
     """
     for position, installer in enumerate(init_containers):
         if installer.get("name") != names.INSTALL_CONTAINER:
@@ -100,7 +100,7 @@ def find_installer(main: Mapping[str, Any], init_containers: Sequence[Mapping[st
 
 
 def owners_hash(containers: Sequence[Mapping[str, Any]]) -> str:
-    """What the owner of the first container that says so calls its set of packages; empty where none says it."""
+    """The owner's hash of its set of packages, from the first container that has one; empty if none has."""
     for container in containers:
         for variable in container.get("env") or []:
             if variable.get("name") == HASH_VARIABLE and variable.get("value"):

@@ -1,10 +1,10 @@
-"""Who installs the packages of an object. Who that is, `controller.install_owner` decides."""
+"""Who installs the packages of an object. `controller.install_owner` decides it."""
 
 from enum import Enum
 
 
 class InstallOwner(Enum):
-    """Who installs: Wheelwarden, another owner (also where it was taken over), or nobody can tell yet."""
+    """Who installs: Wheelwarden, another owner (also after a takeover), or not known yet."""
 
     OURS = "ours"
     FOREIGN = "foreign"

@@ -1,6 +1,6 @@
-"""Objects of the Kubernetes API as plain data: what they are called here, and how their outer shape is read. Pure.
+"""Kubernetes API objects as plain data: their type, and functions that read their common fields. Pure.
 
-`Object` is one that may be built or changed. What is only read is a `Mapping[str, Any]`, and says so.
+`Object` is the type of an object that is built or changed. Code that only reads one takes a `Mapping[str, Any]`.
 """
 
 from collections.abc import Mapping
@@ -10,19 +10,19 @@ Object = dict[str, Any]
 
 
 def mapping_in(obj: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """The mapping under a key, empty where there is none or where something else stands in its place.
+    """Return the mapping under a key, empty if the key is missing or its value is not a mapping.
 
-    Offline, nobody has checked the outer shape of an object before us; in the cluster the API server has.
+    In the cluster the API server has validated an object's structure; offline nothing has.
     """
     value = obj.get(key)
     return value if isinstance(value, Mapping) else {}
 
 
 def annotations_of(obj: Mapping[str, Any]) -> Mapping[str, str]:
-    """An object's annotations, empty where it has none; offline, a value may be no string."""
+    """Return an object's annotations, empty if it has none. Offline, a value may be something else than a string."""
     return mapping_in(mapping_in(obj, "metadata"), "annotations")
 
 
 def is_alive(pod: Mapping[str, Any]) -> bool:
-    """Whether a pod's containers may still run; one that has not started yet is alive."""
+    """Whether a pod's containers may still run. A pod that has not started yet is alive."""
     return mapping_in(pod, "status").get("phase") not in ("Succeeded", "Failed")

@@ -1,7 +1,7 @@
-"""Kubernetes quantities, exactly: `256Mi`, `500m`, `1e3`, `0.5`.
+"""Exact values of Kubernetes quantities: `256Mi`, `500m`, `1e3`, `0.5`.
 
 The grammar is that of k8s.io/apimachinery/pkg/api/resource.Quantity: a signed decimal number and one suffix, binary
-(Ki … Ei), decimal (n, u, m, none, k … E) or an exponent. At most 9 fractional digits count there; we keep them all.
+(Ki … Ei), decimal (n, u, m, none, k … E) or an exponent. Kubernetes uses 9 fractional digits at most; we keep all.
 """
 
 import re
@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Final
 
-# Longest quantity that is looked at; the largest number Kubernetes keeps is 2^63-1, which has 19 digits.
+# Longer text is refused; the largest number that Kubernetes keeps is 2^63-1, which has 19 digits.
 MAX_LENGTH: Final = 64
 
 _QUANTITY: Final = re.compile(
@@ -36,11 +36,11 @@ def parse_quantity(text: str) -> Decimal:
     """The exact value of a quantity: `parse_quantity("1Ki")` is 1024, `parse_quantity("500m")` is 0.5.
 
     Raises:
-        ValueError: it is no quantity; the text says what one looks like.
+        ValueError: it is not a quantity; the text describes what a quantity looks like.
     """
     match = _QUANTITY.fullmatch(text) if len(text) <= MAX_LENGTH else None
     if match is None:
-        raise ValueError("it is no Kubernetes quantity, which is a number with an optional unit such as Mi, Gi, M or m")
+        raise ValueError("it is not a Kubernetes quantity: a number with an optional unit such as Mi, Gi, M or m")
     number = Decimal(match["number"])
     if match["suffix"]:
         return number * _SUFFIXES[match["suffix"]]

@@ -1,28 +1,28 @@
-"""How a value that a user wrote is shown to people: without secrets, on one line, short.
+"""Make values that a user wrote safe to show: without secrets, on one line, short.
 
-Every value and every fragment of one that goes into a violation passes through `shown`. When in doubt it hides more
-than it must: a hidden host is a nuisance, a shown password is a leak.
+Every value in a violation, or part of one, passes through `shown`. When in doubt it hides too much: a hidden host is a
+nuisance, a visible password is a leak.
 """
 
 import re
 from typing import Final
 
 SHOWN_LENGTH: Final = 120  # characters
-# Above this length nothing is looked at more closely than needed: the cost of a bad value stays small.
+# Longer text is not examined in full, which limits the cost of a bad value.
 EXAMINED_LENGTH: Final = 2048  # characters
 HIDDEN: Final = "***"
 
 _AUTHORITY_END: Final = re.compile(r"[/?#]")
-# A password that was cut before its `@`, as YAML does at " #": what stands where a port should, and is none.
+# A password that was cut before its `@`, as YAML does at " #": text in the place of a port that is not a port.
 _CUT_PASSWORD: Final = re.compile(r"//[^/?#@:\[\]]*:(?![0-9]*(?:[/?#,;\s]|$)).*", re.DOTALL)
 _NAMED_SECRET: Final = re.compile(r"(?i)\b(password|passwd|pwd|token|secret|api[_-]?key)(\s*[=:]\s*)(?!=)\S+")
 
 
 def redact(text: str) -> str:
-    """`text` without the user info and the query of URLs, and without `password=…` and its like.
+    """Return `text` without user info and queries of URLs, and without secrets such as `password=…`.
 
-    A URL with a password in it is hidden up to the last `@` of the text, since passwords hold `/`, `#` and `@` where
-    nobody encoded them.
+    A URL with a password is hidden up to the last `@` of the text, because a password that is not encoded may contain
+    `/`, `#` and `@`.
     """
     text = _CUT_PASSWORD.sub(f"//{HIDDEN}", _hide_user_info(text))
     query = text.find("?")
@@ -32,10 +32,10 @@ def redact(text: str) -> str:
 
 
 def shown(value: object) -> str:
-    """Any value as one short, redacted line of printable characters."""
-    text = value if isinstance(value, str) else _written(value)
+    """Return any value as one short, redacted line of printable characters."""
+    text = value if isinstance(value, str) else _as_text(value)
     if len(text) > EXAMINED_LENGTH:
-        # A password may end beyond the cut, so what may hold one is not shown at all.
+        # A password may end beyond the cut, so text that may contain one is not shown at all.
         head = HIDDEN if "//" in text or "@" in text or ":" in text else text[:SHOWN_LENGTH]
         text = f"{head}… ({len(text)} characters)"
     else:
@@ -46,7 +46,7 @@ def shown(value: object) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` with line breaks, control characters and what no terminal can show written as escapes."""
+    """Return `text` with line breaks, control characters and other unprintable characters as escapes."""
     return text if text.isprintable() else "".join(_printable(character) for character in text)
 
 
@@ -56,7 +56,7 @@ def _hide_user_info(text: str) -> str:
         return text
     start = text.find("//")
     if start < 0:
-        # No scheme, yet "user:password@host" all the same.
+        # No scheme, but it may be "user:password@host".
         return f"{HIDDEN}{text[last_at:]}" if ":" in text[:last_at] else text
     while 0 <= start < last_at:
         begin = start + 2
@@ -72,13 +72,13 @@ def _hide_user_info(text: str) -> str:
     return text
 
 
-def _written(value: object) -> str:
+def _as_text(value: object) -> str:
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
-        # Python refuses to write integers of thousands of digits.
+        # Python refuses to convert integers of thousands of digits.
         return str(value) if value.bit_length() < EXAMINED_LENGTH else "a very large number"
     if isinstance(value, float):
         return repr(value)

@@ -1,4 +1,4 @@
-"""What one Notebook or KasprApp asks for, as everybody here speaks of it. `wheelwarden.parsing.request` reads it."""
+"""The request of one Notebook or KasprApp. `wheelwarden.parsing.request` parses it."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -12,21 +12,21 @@ INSTALLS: Final = ("managed", "observe")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """What one object asks of us.
+    """The packages and settings that one object requests.
 
     Attributes:
         kind: Notebook or KasprApp.
-        namespace: empty where a file names none.
-        name: of the object.
-        uid: empty before the API server gave one.
-        generation: of the object; None before the API server gave one.
-        packages: None where no packages are asked for.
-        packages_hash: see `wheelwarden.parsing.packages_hash`; empty where no packages are asked for.
-        verify_imports: as written, each once; empty where the modules are to be derived. Not yet judged: a module name
-            may be nonsense where an object came in past the webhook.
-        rollout: `auto` or `manual`; the kind's default where left out or not understood.
-        install: `managed`, `observe`, or None where left out or not understood.
-        verify_now: any text; a new one asks for a new probe.
+        namespace: empty if a file does not set it.
+        name: name of the object.
+        uid: empty until the API server assigns one.
+        generation: generation of the object; None until the API server assigns one.
+        packages: None if no packages are requested.
+        packages_hash: see `wheelwarden.parsing.packages_hash`; empty if no packages are requested.
+        verify_imports: the entries as written, without duplicates; empty if the modules are derived from the installed
+            packages. Not validated: an object that bypassed the webhook may have invalid names.
+        rollout: `auto` or `manual`; the kind's default if left out or not valid.
+        install: `managed`, `observe`, or None if left out or not valid.
+        verify_now: any text; a new value requests a new probe.
     """
 
     kind: WorkloadKind
@@ -43,10 +43,10 @@ class Request:
 
     @property
     def wanted(self) -> bool:
-        """Whether there is anything to do: packages to install or imports to prove."""
+        """Whether there is anything to do: packages to install or imports to verify."""
         return self.packages is not None or bool(self.verify_imports)
 
     @property
     def reference(self) -> dict[str, str]:
-        """The object as its events and its claim name it (the common part of core/v1 ObjectReference and OwnerReference)."""
+        """The object's reference for events and its claim: the fields that ObjectReference and OwnerReference share."""
         return {"apiVersion": self.kind.api_version, "kind": self.kind.name, "name": self.name, "uid": self.uid}

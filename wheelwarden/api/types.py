@@ -1,8 +1,7 @@
-"""What a user asks for: the frozen model of `pythonPackages`, with the defaults of the seeds.
+"""The model of `pythonPackages`: fields, types and defaults of what a user requests.
 
-One place for field names, types and defaults. Parsing is in `parse`: it turns plain data (from a KasprApp's
-`spec.pythonPackages` or a Notebook's annotation) into the model and says everything that is wrong with its shape. What
-values are allowed is the business of `wheelwarden.rules`.
+`wheelwarden.parsing.packages_spec` parses plain data (a KasprApp's `spec.pythonPackages` or a Notebook's annotation) into
+this model and reports every error in its shape. `wheelwarden.rules` decides which values are allowed.
 """
 
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ DEFAULT_PYPI_USERNAME_KEY: Final = "username"
 DEFAULT_PYPI_PASSWORD_KEY: Final = "password"  # noqa: S105 - the name of a key in a Secret
 DEFAULT_PACKAGES_PVC_SIZE: Final = "256Mi"
 DEFAULT_PACKAGES_ACCESS_MODE: Final = "ReadWriteMany"
-DEFAULT_GCS_PREFIX: Final = "kaspr-packages/"  # as upstream's CRD has it
+DEFAULT_GCS_PREFIX: Final = "kaspr-packages/"  # the default of the Kaspr operator's CRD
 DEFAULT_GCS_MAX_ARCHIVE_SIZE: Final = "1Gi"
 DEFAULT_GCS_SECRET_KEY: Final = "sa.json"  # noqa: S105 - the name of a key in a Secret
 DEFAULT_INSTALL_RETRIES: Final = 3
@@ -23,7 +22,7 @@ DEFAULT_INSTALL_ON_FAILURE: Final = "block"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SecretRef:
-    """`credentials.secretRef`: a Secret of the workload's own namespace and the keys to read from it."""
+    """`credentials.secretRef`: a Secret in the workload's namespace, and the keys to read from it."""
 
     name: str
     username_key: str = DEFAULT_PYPI_USERNAME_KEY
@@ -32,7 +31,7 @@ class SecretRef:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bucket:
-    """`cache.gcs`: the bucket of the Kaspr operator's `cache.type: gcs`; read and checked, never used by us."""
+    """`cache.gcs`: the bucket for the Kaspr operator's `cache.type: gcs`. Wheelwarden validates it and does not use it."""
 
     bucket: str = ""
     prefix: str = DEFAULT_GCS_PREFIX
@@ -43,7 +42,7 @@ class Bucket:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cache:
-    """`cache`: the volume on which the packages are shared; `enabled` false means one emptyDir for each pod."""
+    """`cache`: the volume that shares the packages; with `enabled` false each pod has an emptyDir of its own."""
 
     type: str = "pvc"
     gcs: Bucket | None = None
@@ -65,7 +64,7 @@ class InstallPolicy:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resources:
-    """`resources` of the install container, quantities as Kubernetes writes them."""
+    """`resources` of the install container, as Kubernetes quantities."""
 
     requests: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, str] = field(default_factory=dict)
@@ -73,7 +72,7 @@ class Resources:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PackagesSpec:
-    """One `pythonPackages`, parsed. `packages` keeps the user's order and writing."""
+    """One parsed `pythonPackages`. `packages` keeps the user's order and spelling."""
 
     packages: tuple[str, ...] = ()
     index_url: str | None = None

@@ -7,24 +7,24 @@ from typing import Final
 
 from wheelwarden.api.redaction import shown
 
-# Keys written with a dot before them; all others stand in brackets, shortened and redacted.
+# Keys that are written after a dot; all others are written in brackets, shortened and redacted.
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
 def key_path(path: str, key: str) -> str:
-    """The path of a mapping's value: `spec.cache`, but `metadata.annotations[example.com/key]`."""
+    """The path of a value in a mapping: `spec.cache`, but `metadata.annotations[example.com/key]`."""
     if _PLAIN_KEY.fullmatch(key):
         return f"{path}.{key}" if path else key
     return f"{path}[{shown(key)}]"
 
 
 def item_path(path: str, index: int) -> str:
-    """The path of a list's entry: `packages[2]`."""
+    """The path of an entry in a list: `packages[2]`."""
     return f"{path}[{index}]"
 
 
 class Action(StrEnum):
-    """What follows from a violation: nothing, an admission warning, or a denial."""
+    """The effect of a violation: none, an admission warning, or a denial."""
 
     OFF = "off"
     WARN = "warn"
@@ -33,16 +33,16 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Violation:
-    """One violation, fit to be shown.
+    """One violation, safe to show to users.
 
     Attributes:
         rule: id of the rule, such as `requirement-syntax`.
         action: DENY or WARN.
-        path: where, as in `spec.pythonPackages.packages[2]` or
+        path: path of the bad value, such as `spec.pythonPackages.packages[2]` or
             `metadata.annotations[wheelwarden.dev/python-packages].indexUrl`.
-        value: the bad value as written, shortened and redacted; None where there is nothing to show.
-        reason: why it is refused, one sentence without a full stop at its end.
-        remedy: what to do, one sentence without a full stop; it may be a question.
+        value: the bad value as written, shortened and redacted; None if there is none to show.
+        reason: why the value is wrong, one sentence without the final full stop.
+        remedy: what to do, one sentence without the final full stop; it may be a question.
     """
 
     rule: str
@@ -62,7 +62,7 @@ class Violation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """What is wrong with a value, before anybody knows where it stands: half of a violation."""
+    """The part of a violation that does not depend on the value's path: rule, reason and remedy."""
 
     rule: str
     reason: str

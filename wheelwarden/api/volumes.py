@@ -1,6 +1,6 @@
-"""The claim that a workload's packages are shared on: how ours is told from a stranger's, and what stands in for it. Pure.
+"""The claim on which a workload shares its packages: which claims are ours, and which cache mode follows. Pure.
 
-The webhook and the controller both ask here, so that they never disagree about where a pod finds its packages.
+Webhook and controller both use this module, so they always agree on where a pod finds its packages.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,28 +17,28 @@ EMPTY: Final = "emptyDir"  # each pod installs for itself
 
 
 def marks(request: Request) -> dict[str, str]:
-    """The labels that say whose a claim of ours is."""
+    """The labels that identify our claim for an object."""
     return {
         names.MANAGED_BY_LABEL: names.MANAGED_BY,
         names.WORKLOAD_KIND_LABEL: request.kind.name,
-        # A label holds 63 characters, a name up to 253; the claim's own name tells the rest.
+        # A label value has at most 63 characters, a name up to 253. The claim's own name has all of it.
         names.WORKLOAD_NAME_LABEL: request.name[:63].rstrip("-."),
     }
 
 
 def is_ours(request: Request, claim: Mapping[str, Any]) -> bool:
-    """Whether a claim bears the marks that we give the claim of this very object."""
+    """Whether a claim has the labels that we give to the claim of this object."""
     labels = mapping_in(mapping_in(claim, "metadata"), "labels")
     return all(labels.get(label) == value for label, value in marks(request).items())
 
 
 def cache_mode(request: Request, claim: Mapping[str, Any] | None, *, owner: InstallOwner = InstallOwner.OURS) -> str:
-    """Where pods made now keep their packages: `shared-pvc`, `pvc` or `emptyDir`.
+    """Where pods that are created now keep their packages: `shared-pvc`, `pvc` or `emptyDir`.
 
     Args:
-        request: what the owner asks for; with packages.
-        claim: the claim of the wanted name, None where there is none (yet).
-        owner: who installs. Where it is not us, the claim is that owner's, and is used as it is.
+        request: the object's request; it must have packages.
+        claim: the claim with the expected name, None if there is none (yet).
+        owner: who installs. If that is not Wheelwarden, the claim belongs to the owner and is used unchanged.
     """
     assert request.packages is not None
     if owner is not InstallOwner.OURS:
@@ -48,7 +48,7 @@ def cache_mode(request: Request, claim: Mapping[str, Any] | None, *, owner: Inst
         return EMPTY
     mode = cache.access_mode
     if claim is not None:
-        # A stranger's is never used, and one that could not be provisioned is given up.
+        # Another owner's claim is never used, nor one that was given up because it could not be provisioned.
         if not is_ours(request, claim) or annotations_of(claim).get(names.CACHE_MODE_ANNOTATION) == EMPTY:
             return EMPTY
         return _mode(mapping_in(claim, "spec").get("accessModes") or [mode])
@@ -60,5 +60,5 @@ def _mode(access_modes: Sequence[str] | None) -> str:
 
 
 def fallback_reason(claim: Mapping[str, Any] | None) -> str:
-    """Why the volume is not the one that was asked for, as a warning; empty where it is."""
+    """Why the volume is not the requested one, as a warning; empty if it is."""
     return "" if claim is None else annotations_of(claim).get(names.CACHE_FALLBACK_ANNOTATION, "")

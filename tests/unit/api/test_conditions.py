@@ -1,4 +1,4 @@
-"""Conditions: times and generations that tell the truth, and messages of bounded length."""
+"""Conditions: correct times and generations, and messages of bounded length."""
 
 from typing import Any
 
@@ -16,10 +16,10 @@ def condition(status: str, reason: str = "R", message: str = "M.") -> Condition:
 
 
 def test_the_transition_time_changes_with_the_status_only() -> None:
-    there = [
+    existing = [
         {"type": names.IMPORTS_VERIFIED, "status": TRUE, "lastTransitionTime": BEFORE, "reason": "R", "message": "M."}
     ]
-    assert written(condition(TRUE, "Other"), there, NOW) == {
+    assert written(condition(TRUE, "Other"), existing, NOW) == {
         "type": names.IMPORTS_VERIFIED,
         "status": TRUE,
         "reason": "Other",
@@ -27,13 +27,13 @@ def test_the_transition_time_changes_with_the_status_only() -> None:
         "lastProbeTime": NOW,
         "lastTransitionTime": BEFORE,
     }
-    assert written(condition(FALSE), there, NOW)["lastTransitionTime"] == NOW
+    assert written(condition(FALSE), existing, NOW)["lastTransitionTime"] == NOW
     assert written(condition(TRUE), [], NOW)["lastTransitionTime"] == NOW
-    assert find(there, names.IMPORTS_VERIFIED) == condition(TRUE)
-    assert find(there, names.PACKAGES_INSTALLED) is None
+    assert find(existing, names.IMPORTS_VERIFIED) == condition(TRUE)
+    assert find(existing, names.PACKAGES_INSTALLED) is None
 
 
-def test_a_condition_of_a_custom_resource_tells_its_generation_and_no_probe_time() -> None:
+def test_a_condition_of_a_custom_resource_has_a_generation_and_no_probe_time() -> None:
     shape = ConditionShape(observed_generation=True, last_probe_time=False)
     assert written(condition(FALSE), [], NOW, shape=shape, generation=7) == {
         "type": names.IMPORTS_VERIFIED,
@@ -50,17 +50,17 @@ def test_a_condition_of_a_custom_resource_tells_its_generation_and_no_probe_time
     [
         ({"observedGeneration": 7}, True),
         ({"observedGeneration": 6}, False),
-        ({}, True),  # its CRD does not keep it: writing it again would change nothing
+        ({}, True),  # the CRD does not keep the field: writing it again would change nothing
         ({"observedGeneration": 7, "message": "Other."}, False),
         ({"observedGeneration": 7, "lastProbeTime": BEFORE}, True),
         ({"observedGeneration": 7, "type": names.PACKAGES_INSTALLED}, False),
     ],
 )
-def test_a_condition_is_written_where_it_says_the_same_of_the_present_generation(
+def test_a_condition_counts_as_written_if_it_is_equal_and_of_the_current_generation(
     entry: dict[str, Any], found: bool
 ) -> None:
-    there = {"type": names.IMPORTS_VERIFIED, "status": TRUE, "reason": "R", "message": "M.", **entry}
-    assert is_written(condition(TRUE), [there], 7) is found
+    existing = {"type": names.IMPORTS_VERIFIED, "status": TRUE, "reason": "R", "message": "M.", **entry}
+    assert is_written(condition(TRUE), [existing], 7) is found
 
 
 @pytest.mark.parametrize(
@@ -72,5 +72,5 @@ def test_a_condition_is_written_where_it_says_the_same_of_the_present_generation
         ("x" * 50, "x" * 34 + " …"),
     ],
 )
-def test_a_message_is_shortened_by_whole_sentences_or_words(message: str, short: str) -> None:
+def test_a_message_is_cut_after_a_sentence_or_a_word(message: str, short: str) -> None:
     assert shortened(message, 36) == short

@@ -1,4 +1,4 @@
-"""Kinds as plug-ins: what one tells of itself, and that nobody else knows one by name."""
+"""Kinds as plug-ins: what a kind describes, and that no other code names a kind."""
 
 import ast
 import re
@@ -26,7 +26,7 @@ PRODUCT = ("wheelwarden", "webhook", "controller", "certs", "tools")
 HOME = ROOT / "wheelwarden" / "api" / "kinds"
 CONSTANTS = {"NOTEBOOK", "KASPR_APP", "NOTEBOOKS", "KASPRAPPS"}
 WORDS = {word for kind in KINDS for word in (kind.name, kind.plural, kind.group, kind.pod_label)}
-# What `wheelwarden test-image --notebook` makes is a Notebook and nothing else; and the two that tests address by name.
+# `wheelwarden test-image --notebook` creates a Notebook only; wheelwarden.kube names both resources for the tests.
 NAMED = {
     "wheelwarden/verify/image_test/objects.py",
     "wheelwarden/verify/image_test/run.py",
@@ -42,7 +42,7 @@ def product_files() -> Iterator[Path]:
 
 
 def mentions(node: ast.AST) -> list[str]:
-    """The kinds that an expression names: by a constant, or by a word that only one kind has."""
+    """The kinds that an expression names, by a constant or by a word that belongs to one kind."""
     found = []
     for part in ast.walk(node):
         if isinstance(part, ast.Name) and part.id in CONSTANTS:
@@ -55,7 +55,7 @@ def mentions(node: ast.AST) -> list[str]:
 
 
 def decisions_by_kind(source: str) -> list[tuple[int, str]]:
-    """(line, kind) of every comparison, match and table whose answer is of one kind."""
+    """(line, kind) of every comparison, match and table that names a kind."""
     found = []
     for node in ast.walk(ast.parse(source)):
         parts: list[ast.AST] = []
@@ -80,11 +80,11 @@ def decisions_by_kind(source: str) -> list[tuple[int, str]]:
         "if resource is not kube.NOTEBOOKS: pass",
     ],
 )
-def test_a_decision_by_kind_is_seen(source: str) -> None:
+def test_a_decision_by_kind_is_detected(source: str) -> None:
     assert len(decisions_by_kind(source)) == 1
 
 
-def test_nobody_decides_by_the_name_of_a_kind() -> None:
+def test_no_code_decides_by_the_name_of_a_kind() -> None:
     found = {
         f"{path.relative_to(ROOT)}:{line}": name
         for path in product_files()
@@ -93,7 +93,7 @@ def test_nobody_decides_by_the_name_of_a_kind() -> None:
     assert found == {}
 
 
-def test_the_constants_of_kinds_stand_where_an_object_of_one_kind_is_meant() -> None:
+def test_the_constants_of_kinds_are_used_only_for_objects_of_one_kind() -> None:
     found = set()
     for path in product_files():
         names = {part.id for part in ast.walk(ast.parse(path.read_text())) if isinstance(part, ast.Name)}
@@ -189,11 +189,11 @@ def test_a_kind_is_registered_by_one_entry() -> None:
     assert kind_of("jobs.example.com/v1", "DataJob") is None
 
 
-def test_what_a_new_kind_touches_is_what_contributing_says() -> None:
+def test_contributing_lists_the_files_that_a_new_kind_changes() -> None:
     with registered():
         stale = {str(path.relative_to(ROOT)) for path, render in FILES.items() if path.read_text() != render()}
     assert stale == {"charts/wheelwarden/files/kinds.yaml", "charts/wheelwarden/values.schema.json"}
     section = (ROOT / "CONTRIBUTING.md").read_text().partition("## A new kind\n")[2].partition("\n## ")[0]
-    # The rule table tells the limits of names; it is made when the rules are imported.
+    # The rule table contains the limits of names; it is built when the rules are imported.
     home = {"wheelwarden/api/kinds/<kind>.py", "wheelwarden/api/kinds/__init__.py", "tests/standins/data_job.py"}
     assert set(re.findall(r"`([\w/.<>]+/[\w/.<>]+)`", section)) == stale | home | {"docs/rules.md"}

@@ -53,7 +53,7 @@ def test_any_value_is_one_short_line(value: object, expected: str) -> None:
     assert shown(value) == expected
 
 
-def test_a_number_that_python_would_not_write_is_named_only() -> None:
+def test_a_number_that_python_does_not_convert_is_described() -> None:
     assert shown(10**5000) == "a very large number"
 
 
@@ -67,5 +67,5 @@ def test_a_number_that_python_would_not_write_is_named_only() -> None:
         ("https://[2001:db8::1]:8443/simple", "https://[2001:db8::1]:8443/simple"),
     ],
 )
-def test_a_password_that_was_cut_before_its_at_sign_is_hidden_and_a_port_is_not(text: str, safe: str) -> None:
+def test_a_password_cut_before_its_at_sign_is_hidden_and_a_port_is_not(text: str, safe: str) -> None:
     assert redact(text) == safe

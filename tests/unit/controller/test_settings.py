@@ -41,8 +41,8 @@ def test_everything_that_is_wrong_is_named_at_once() -> None:
     with pytest.raises(UnusableInput) as raised:
         read_settings(wrong)
     assert str(raised.value) == (
-        'settings in the environment: WHEELWARDEN_HEALTH_LISTEN is "8081", it must be HOST:PORT; '
-        'WHEELWARDEN_NAMESPACE is needed; WHEELWARDEN_LEASE is needed; WHEELWARDEN_KINDS: there is no kind "CronJob"; '
-        'WHEELWARDEN_WORKERS is "many", it must be a whole number from 1 up; '
-        'WHEELWARDEN_LOG_LEVEL is "loud", it must be one of debug, info, warning, error'
+        'settings in the environment: WHEELWARDEN_HEALTH_LISTEN is "8081" but must be HOST:PORT; '
+        'WHEELWARDEN_NAMESPACE is required; WHEELWARDEN_LEASE is required; WHEELWARDEN_KINDS: there is no kind "CronJob"; '
+        'WHEELWARDEN_WORKERS is "many" but must be a whole number of at least 1; '
+        'WHEELWARDEN_LOG_LEVEL is "loud" but must be one of debug, info, warning, error'
     )

@@ -89,7 +89,7 @@ def test_a_violation_says_what_where_why_and_what_to_do() -> None:
             action=Action.DENY,
             path=f"{base}.cache.size",
             value="10 GB",
-            reason="it is no Kubernetes quantity, which is a number with an optional unit such as Mi, Gi, M or m",
+            reason="it is not a Kubernetes quantity: a number with an optional unit such as Mi, Gi, M or m",
             remedy="Write a quantity such as 256Mi or 10Gi",
         ),
     ]

@@ -96,13 +96,13 @@ def test_everything_that_is_wrong_is_named_at_once() -> None:
     with pytest.raises(UnusableInput) as caught:
         read_settings(environment)
     assert str(caught.value) == (
-        'settings in the environment: WHEELWARDEN_TOOLS_ENABLED is "yes", it must be one of true, false; '
-        'WHEELWARDEN_LOG_LEVEL is "loud", it must be one of debug, info, warning, error; '
+        'settings in the environment: WHEELWARDEN_TOOLS_ENABLED is "yes" but must be one of true, false; '
+        'WHEELWARDEN_LOG_LEVEL is "loud" but must be one of debug, info, warning, error; '
         'WHEELWARDEN_KINDS: there is no kind "Deployment"; '
-        'WHEELWARDEN_LISTEN is "9443", it must be HOST:PORT; '
-        'WHEELWARDEN_HEALTH_LISTEN is "h:70000", it must be HOST:PORT; '
-        "WHEELWARDEN_SERVICE is needed; WHEELWARDEN_CERTIFICATE_SECRET is needed; "
-        "WHEELWARDEN_WEBHOOK_CONFIGURATION is needed; WHEELWARDEN_TOOLS_IMAGE is needed"
+        'WHEELWARDEN_LISTEN is "9443" but must be HOST:PORT; '
+        'WHEELWARDEN_HEALTH_LISTEN is "h:70000" but must be HOST:PORT; '
+        "WHEELWARDEN_SERVICE is required; WHEELWARDEN_CERTIFICATE_SECRET is required; "
+        "WHEELWARDEN_WEBHOOK_CONFIGURATION is required; WHEELWARDEN_TOOLS_IMAGE is required"
     )
 
 

@@ -1,6 +1,6 @@
-"""The kinds that Wheelwarden guards. One line in `KINDS` registers a kind; everybody else asks the functions here.
+"""The kinds that Wheelwarden guards. An entry in `KINDS` registers a kind; other code uses the functions here.
 
-To add a kind: a module beside `notebook.py` and `kasprapp.py` with a `WorkloadKind`, its line in `KINDS`, `make generate`.
+To add a kind, write a module like `notebook.py` with a `WorkloadKind`, add it to `KINDS`, and run `make generate`.
 """
 
 from collections.abc import Mapping
@@ -33,22 +33,22 @@ KINDS: Final[tuple[WorkloadKind, ...]] = (
 
 
 def all_kinds() -> tuple[WorkloadKind, ...]:
-    """Every registered kind, in the order in which they are shown."""
+    """Every registered kind, in display order."""
     return KINDS
 
 
 def kind_named(name: str) -> WorkloadKind:
-    """The registered kind of a name. Raises KeyError."""
+    """The registered kind with this name. Raises KeyError."""
     return {kind.name: kind for kind in KINDS}[name]
 
 
 def kind_of_bare_spec() -> WorkloadKind:
-    """The kind as whose object a `pythonPackages` without an object around it is judged: the first that has the field."""
+    """The kind that a `pythonPackages` without an object is judged as: the first kind that has this field."""
     return next(kind for kind in KINDS if kind.packages_field)
 
 
 def kind_of(api_version: str, kind: str) -> WorkloadKind | None:
-    """The guarded kind of an object's apiVersion and kind, in any served version; None for kinds that are not ours."""
+    """The guarded kind with this apiVersion and kind, in any served version; None for kinds that are not guarded."""
     group, _, version = api_version.rpartition("/")
     for candidate in KINDS:
         if candidate.name == kind and candidate.group == group and version in candidate.versions:
@@ -57,7 +57,7 @@ def kind_of(api_version: str, kind: str) -> WorkloadKind | None:
 
 
 def kind_of_unknown_version(api_version: str, kind: str) -> WorkloadKind | None:
-    """The guarded kind whose group and name an object has, in a version that we do not know; None for all others."""
+    """The guarded kind with this group and kind, if the version is one that we do not know; None otherwise."""
     group, _, version = api_version.rpartition("/")
     for candidate in KINDS:
         if candidate.name == kind and candidate.group == group and version not in candidate.versions:
@@ -66,7 +66,7 @@ def kind_of_unknown_version(api_version: str, kind: str) -> WorkloadKind | None:
 
 
 def kind_of_pod(labels: Mapping[str, str]) -> tuple[WorkloadKind, str] | None:
-    """The kind and name of the object that a pod's labels say it belongs to; None for other people's pods."""
+    """The kind and name of the guarded object that owns a pod, by the pod's labels; None for all other pods."""
     for kind in KINDS:
         if name := kind.owner_of(labels):
             return kind, name

@@ -1,6 +1,6 @@
-"""What a guarded kind tells of itself. One module beside this one for each kind; nobody else knows a kind by name.
+"""`WorkloadKind`: everything in which guarded kinds differ. Each kind has a module here; no other code names a kind.
 
-A method reads plain mappings, as the API server or a file gives them. Pure.
+Methods take plain mappings, as read from the API server or a file. Pure.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,15 +10,15 @@ from typing import Any, Final, TypeVar
 from wheelwarden.api.conditions import ConditionShape
 
 PACKAGES_FIELD: Final = "spec.pythonPackages"
-# A StatefulSet of a longer name makes no pod: the pod's label of its revision is the name and eleven characters, and a
-# label holds 63 (seen on Kubernetes 1.34).
+# A StatefulSet with a longer name creates no pod: the pod's label controller-revision-hash is the name and eleven more
+# characters, and a label value has at most 63 (observed on Kubernetes 1.34).
 MAX_STATEFULSET_NAME: Final = 52
 Container = TypeVar("Container", bound=Mapping[str, Any])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NameLimit:
-    """How many characters a name may have, and what is wrong with a longer one (the end of a sentence)."""
+    """How many characters a name may have, and what is wrong with a longer name (the end of a sentence)."""
 
     most: int
     reason: str
@@ -26,26 +26,25 @@ class NameLimit:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WorkloadKind:
-    """One guarded kind: everything in which it differs from the others. Two are the same only if they are one.
+    """One guarded kind. Kinds are compared by identity.
 
     Attributes:
-        name: as objects write it in `kind`.
+        name: the value of `kind` in its objects.
         group: API group.
-        versions: every served version; the first is the one we read.
+        versions: every served version; we read the first.
         plural: resource name.
-        pod_label: the label whose value on a pod is the name of its object.
+        pod_label: the pod label whose value is the name of the object.
         default_rollout: `auto` or `manual`.
-        packages_field: objects ask for packages in `spec.pythonPackages`; otherwise in the annotation.
-        max_name: of a longer name no pod is ever made.
-        advised_name: a longer name works in part; None where there is nothing to advise.
-        conditions: how a condition in the status of an object is written, with `status.pythonPackages` and
-            `status.wheelwarden` beside it; None where the controller of the kind copies its pods' conditions, and keeps
-            nothing that others write.
-        last_result_annotation: where the last result is kept on the object; empty where its status keeps it.
-        copies_pod_events: the controller of the kind repeats its pods' events on the object.
-        operator_installs: the operator of the kind may install the packages itself.
-        operators_claim_label: (label, value) of the claim that this operator makes for packages; None where it makes none.
-        cache_default_of: what sets `cache.enabled` to false where it is left out, as messages name it; empty for nothing.
+        packages_field: whether objects request packages in `spec.pythonPackages`; otherwise they use the annotation.
+        max_name: with a longer name no pod is ever created.
+        advised_name: with a longer name some features do not work; None if there is no such limit.
+        conditions: how conditions are written to an object's status, along with `status.pythonPackages` and
+            `status.wheelwarden`; None if the kind's controller copies its pods' conditions and drops all others.
+        last_result_annotation: the object's annotation with the last result; empty if its status has the result.
+        copies_pod_events: whether the kind's controller repeats its pods' events on the object.
+        operator_installs: whether the kind's operator may install the packages itself.
+        operators_claim_label: (label, value) of the claim that this operator creates for packages; None if it creates none.
+        cache_default_of: what sets `cache.enabled` to false if it is left out, as named in messages; empty if nothing does.
     """
 
     name: str
@@ -66,37 +65,37 @@ class WorkloadKind:
 
     @property
     def api_version(self) -> str:
-        """The apiVersion we read and refer to."""
+        """The apiVersion that we read and refer to."""
         return f"{self.group}/{self.versions[0]}"
 
     def pods_of(self, name: str) -> str:
-        """The label selector of an object's pods."""
+        """The label selector for an object's pods."""
         return f"{self.pod_label}={name}"
 
     def owner_of(self, labels: Mapping[str, str]) -> str:
-        """The name of the object that a pod with these labels belongs to; empty for other pods."""
+        """The name of the object that owns a pod with these labels; empty for other pods."""
         return labels.get(self.pod_label) or ""
 
     def main_container(self, name: str, containers: Sequence[Container]) -> Container | None:
-        """The container of a pod that runs the user's code; None where there is none."""
+        """The container of a pod that runs the user's code; None if there are no containers."""
         return containers[0] if containers else None
 
     def wanted_replicas(self, obj: Mapping[str, Any]) -> int:
-        """How many pods an object asks for."""
+        """How many pods an object requests."""
         return 1
 
     def own_image(self, obj: Mapping[str, Any]) -> Any:
-        """The image that an object names beside packages where it need not name one; empty or None where it does not."""
+        """The optional image in an object's spec; empty or None if it is not set, or if the kind requires one."""
         return None
 
     def stateful_set_name(self, name: str) -> str:
-        """The StatefulSet that the operator makes for an object."""
+        """The name of the StatefulSet that the operator creates for an object."""
         return name
 
     def claim_name(self, name: str) -> str:
-        """The claim that an object's pods share their packages on."""
+        """The name of the claim on which an object's pods share their packages."""
         return f"{self.stateful_set_name(name)}-python-packages"
 
     def claim_labels(self, name: str) -> Mapping[str, str]:
-        """The labels that our claim has, beside our own, because the operator of the kind gives them to its own."""
+        """More labels for our claim: those that the kind's operator gives to its own claim."""
         return {}

@@ -1,4 +1,4 @@
-"""KasprApp (the Kaspr operator): packages in its spec, a StatefulSet of several pods, and a status that we write to.
+"""KasprApp (the Kaspr operator): packages in the spec, a StatefulSet of several pods, and a status that we write.
 
 From 0.14 on the operator may install packages itself: see `controller.install_owner`.
 """
@@ -12,9 +12,9 @@ from wheelwarden.api.conditions import ConditionShape
 from wheelwarden.api.kinds.base import MAX_STATEFULSET_NAME, NameLimit, WorkloadKind
 from wheelwarden.api.objects import mapping_in
 
-# What the StatefulSet has behind the name of its app.
+# The StatefulSet's name is the app's name and this suffix.
 COMPONENT_SUFFIX: Final = "-app"
-# How the operator marks the claim that it makes for packages (0.14 and later).
+# The label of the claim that the operator creates for packages (0.14 and later).
 COMPONENT_LABEL: Final = "kaspr.io/component"
 COMPONENT: Final = "python-packages"
 
@@ -24,12 +24,12 @@ class KasprApp(WorkloadKind):
     """One stream processing application."""
 
     def wanted_replicas(self, obj: Mapping[str, Any]) -> int:
-        """`spec.replicas`, 1 where it is left out."""
+        """`spec.replicas`, 1 if left out."""
         replicas = mapping_in(obj, "spec").get("replicas")
         return replicas if isinstance(replicas, int) and not isinstance(replicas, bool) else 1
 
     def own_image(self, obj: Mapping[str, Any]) -> Any:
-        """`spec.image`: the operator brings one where it is left out."""
+        """`spec.image`; the operator has a default image."""
         return mapping_in(obj, "spec").get("image")
 
     def stateful_set_name(self, name: str) -> str:
@@ -37,7 +37,7 @@ class KasprApp(WorkloadKind):
         return f"{name}{COMPONENT_SUFFIX}"
 
     def claim_labels(self, name: str) -> Mapping[str, str]:
-        """The labels of the operator's own claim."""
+        """The labels that the operator gives to its own claim."""
         return {COMPONENT_LABEL: COMPONENT, names.KASPR_APP_LABEL: name, "kaspr.io/cluster": name}
 
 
@@ -51,7 +51,7 @@ KASPR_APP: Final = KasprApp(
     packages_field=True,
     max_name=NameLimit(
         most=MAX_STATEFULSET_NAME - len(COMPONENT_SUFFIX),
-        reason="it does not fit the StatefulSet that is named after it, so no pod is ever made",
+        reason="it is too long for the name of its StatefulSet, so no pod is ever created",
     ),
     conditions=ConditionShape(observed_generation=True, last_probe_time=False),
     operator_installs=True,
