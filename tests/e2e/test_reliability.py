@@ -56,7 +56,7 @@ def test_a_healthy_module_holds_in_a_pod_that_is_gone_afterwards(orders: Workspa
     one_class = ("json:JSONDecodeError", "json.decoder:JSONDecodeError")
     done = verify(orders, "orders-app-0", "six", *one_class, *SMALL, "-o", "json")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "is made like orders-app-0" in done.stderr
+    assert "a copy of orders-app-0" in done.stderr
     found = json.loads(done.stdout)
     checks = {(one["check"], one["subject"]): one for one in found["checks"]}
     assert found["holds"] is True
@@ -81,9 +81,9 @@ def test_faults_are_named_with_what_to_do_in_place_too(orders: Workspace) -> Non
     assert "cycles: Break the cycle" in done.stdout
     [missing] = [line for line in done.stdout.splitlines() if " nowhere " in line]
     assert missing.split(maxsplit=2) == [
-        "paths", "nowhere", "failed: it is on no entry of sys.path; the other checks of it were not tried"
+        "paths", "nowhere", "failed: it is on no entry of sys.path; its other checks were skipped"
     ]  # fmt: skip
-    assert "paths: Install the package that has it" in done.stdout
+    assert "paths: Install the package that provides it" in done.stdout
     assert pods(orders) == ["orders-app-0"]
 
 
@@ -180,7 +180,7 @@ def test_an_interrupt_ends_what_runs_in_the_pod_itself(orders: Workspace) -> Non
 
 def test_an_option_of_the_profile_needs_the_profile(orders: Workspace) -> None:
     done = verify(orders, "orders-app-0", "six", "--in-place", "--call")
-    complaint = "wheelwarden: --in-place, --call: only with --profile reliability; add that, or leave it out\n"
+    complaint = "wheelwarden: --in-place, --call: only with --profile reliability; add it, or leave this out\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", complaint)
 
 

@@ -175,7 +175,7 @@ def test_a_notebook_whose_pod_gets_a_generated_name_is_found(bench: Bench) -> No
         ("crashing", PodFailureCategory.CRASH_LOOP, "exit code 3"),
         ("no such program", PodFailureCategory.CRASH_LOOP, "no-such-program"),
         ("greedy", PodFailureCategory.RESOURCE_CONSTRAINTS, "Insufficient cpu"),
-        ("never ready", PodFailureCategory.TIMEOUT, "runs and is not ready"),
+        ("never ready", PodFailureCategory.TIMEOUT, "is running but not ready"),
     ],
 )
 def test_every_kind_of_failure_is_told_apart(
@@ -259,7 +259,7 @@ def test_a_pod_of_somebody_else_with_that_name_is_left_alone(bench: Bench) -> No
     bench.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "taken"}, "spec": spec})
     done = bench.run(bench.image, "--packages", "json", "--name", "taken")
     assert (done.code, bench.left()) == (2, ["Pod/taken"])
-    assert f"Pod {bench.namespace}/taken: there is one of that name already" in done.err
+    assert f"Pod {bench.namespace}/taken: this name is taken already" in done.err
     bench.kubectl("delete", "pod", "taken")
 
 
@@ -267,7 +267,7 @@ def test_what_is_kept_stays_until_it_is_deleted_as_told(bench: Bench) -> None:
     done = bench.run(bench.image, "--packages", "json", "--name", "kept", "--keep")
     assert (done.code, bench.left()) == (0, ["Pod/kept"])
     told = done.err.splitlines()[-1]
-    assert told == f"kept; to remove it: kubectl -n {bench.namespace} delete pod kept"
+    assert told == f"kept; delete it with: kubectl -n {bench.namespace} delete pod kept"
     run_kubectl(*told.partition("kubectl ")[2].split())
 
 

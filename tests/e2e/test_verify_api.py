@@ -222,7 +222,7 @@ def test_a_connection_that_is_cut_costs_only_what_was_not_done_yet(
         "ww_fails": (False, "ImportFailed"),
         "ww_hangs": (False, "ProbeFailed"),
     }
-    assert str(results["ww_hangs"].error_message).startswith("it was not tried to its end: exec in container main")
+    assert str(results["ww_hangs"].error_message).startswith("the import was not completed: exec in container main")
     assert str(results["ww_fails"].pod_logs).startswith("the logs could not be fetched: ")
     wait_until_nothing_is_left(workspace)
 

@@ -105,10 +105,10 @@ def test_a_fault_is_found_and_its_mended_twin_has_none(name: str, tmp_path: Path
 @pytest.mark.parametrize(
     ("name", "check", "advice", "tried"),
     [
-        ("module", "paths", "Install the package that has it", {"paths"}),
-        ("module of a package", "paths", "Install the package that has it", {"paths"}),
+        ("module", "paths", "Install the package that provides it", {"paths"}),
+        ("module of a package", "paths", "Install the package that provides it", {"paths"}),
         ("attribute", "fresh", "The module has no such attribute", {"paths", "fresh", "cycles"}),
-        ("dependency", "fresh", "It imports a module that is not there", {"paths", "fresh", "cycles"}),
+        ("dependency", "fresh", "It imports a missing module", {"paths", "fresh", "cycles"}),
     ],
 )
 def test_what_is_missing_is_told_once_with_what_to_do(
@@ -251,7 +251,7 @@ def test_a_package_that_something_hides_is_told_with_both_places(code: Path, tmp
     write(tmp_path, {"healthy/__init__.py": ""})
     found = paths_of(code, tmp_path, "healthy", search_path=tmp_path)
     assert found.error == f"{code}/healthy/__init__.py hides the one in {tmp_path}"
-    assert found.remedy.startswith("Rename or remove what hides it")
+    assert found.remedy.startswith("Rename or remove the module that hides it")
     assert paths_of(tmp_path, code, "healthy", search_path=tmp_path).ok
 
 

@@ -1,1 +1,1 @@
-"""The command `wheelwarden`: one module for each subcommand, `__main__` puts them together."""
+"""The command `wheelwarden`: one module for each subcommand, and `__main__`, which combines them."""

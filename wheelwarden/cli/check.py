@@ -1,4 +1,4 @@
-"""`wheelwarden check`: the rules of the webhook on files, without a cluster."""
+"""`wheelwarden check`: check files against the webhook's rules, without a cluster."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ from wheelwarden.api.redaction import shown
 from wheelwarden.api.violations import Action, Violation
 from wheelwarden.cli import exits
 from wheelwarden.cli.lines import find_line
-from wheelwarden.cli.manifests import Count, Manifest, read_manifests
+from wheelwarden.cli.manifests import Manifest, ReadSummary, read_manifests
 from wheelwarden.cli.output import complain, say
 from wheelwarden.cli.sarif import sarif_log
 from wheelwarden.parsing.request import kind_of_object
@@ -19,19 +19,20 @@ from wheelwarden.rules import judge
 from wheelwarden.rules.policy import DEFAULT, load_policy
 from wheelwarden.rules.shape import UNKNOWN_VERSION
 
-HELP = "judge manifests by the rules of the webhook, without a cluster"
+HELP = "check manifests against the webhook's rules, without a cluster"
 DESCRIPTION = """
-Judges the Notebooks and KasprApps in files and folders (*.yaml, *.yml, *.json, recursively) by the rules of the webhook.
-Other kinds are passed over; a version of ours that is not known here is said.
+Check the Notebooks and KasprApps in files and folders against the rules of the Wheelwarden webhook, before you apply them.
+Folders are searched recursively for *.yaml, *.yml and *.json. Objects of other kinds are skipped. An object whose API version
+this release does not know is not checked and causes a warning.
 "-" reads standard input, as in: helm template . | wheelwarden check -
 """
-EPILOG = "Exit codes: 0 nothing denied (warnings are allowed), 1 something denied, 2 input that cannot be used."
+EPILOG = "Exit codes: 0 no object is denied (there may be warnings), 1 an object is denied, 2 unusable input."
 ACTIONS = (Action.WARN, Action.DENY)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judgement:
-    """One of our objects and what is wrong with it, each violation with its line."""
+    """One guarded object and its violations, each with its line."""
 
     manifest: Manifest
     violations: Sequence[tuple[int, Violation]]
@@ -41,37 +42,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the subcommand."""
     parser.add_argument("paths", metavar="PATH", nargs="+", help='file, folder, or "-" for standard input')
     parser.add_argument(
-        "-o", "--output", choices=("text", "json", "sarif"), default="text", help="text (default), json or sarif"
+        "-o", "--output", choices=("text", "json", "sarif"), default="text",
+        help="output format: text (default), json or sarif",
+    )  # fmt: skip
+    parser.add_argument(
+        "--policy", metavar="FILE", type=Path, help="the policy file of the cluster's admin (default: no policy)"
     )
     parser.add_argument(
-        "--policy", metavar="FILE", type=Path, help="the admin's policy file; default: everything default"
-    )
-    parser.add_argument(
-        "-n", "--namespace", metavar="NAME", help="for objects without one: a policy may differ by namespace"
-    )
+        "-n", "--namespace", metavar="NAME",
+        help="namespace for objects without one (a policy can differ by namespace)",
+    )  # fmt: skip
     parser.add_argument(
         "--unknown-version", choices=[str(action) for action in ACTIONS], metavar="ACTION",
-        help="warn (default) or deny: what follows from a version of our kinds that is not known here",
+        help="warn (default) or deny: the action for an object with an unknown API version",
     )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Judges, prints, and returns the exit code.
+    """Check the files, print the result, and return the exit code.
 
     Raises:
-        UnusableInput: the policy file is not usable.
+        UnusableInput: the policy file cannot be used.
     """
     policy = load_policy(arguments.policy) if arguments.policy else DEFAULT
-    count = Count()
+    summary = ReadSummary()
     judgements = []
-    others = 0
-    for manifest in read_manifests(arguments.paths, count):
+    other_kinds = 0
+    for manifest in read_manifests(arguments.paths, summary):
         violations = judge(_in_namespace(manifest.obj, arguments.namespace), policy=policy)
         if kind_of_object(manifest.obj) is None and not violations:
-            others += not isinstance(manifest.obj.get("items"), list)
+            other_kinds += not isinstance(manifest.obj.get("items"), list)
             continue
         if arguments.unknown_version:
-            violations = [_decided(violation, Action(arguments.unknown_version)) for violation in violations]
+            violations = [_with_action(violation, Action(arguments.unknown_version)) for violation in violations]
         located = [(find_line(manifest, violation.path), violation) for violation in violations]
         judgements.append(Judgement(manifest=manifest, violations=located))
     if arguments.output == "json":
@@ -80,21 +83,21 @@ def run(arguments: argparse.Namespace) -> int:
         findings = [(one.manifest.file, line, each) for one in judgements for line, each in one.violations]
         say(json.dumps(sarif_log(findings), indent=2))
     else:
-        _print_text(judgements, others, count)
-    for problem in count.problems:
+        _print_text(judgements, other_kinds, summary)
+    for problem in summary.problems:
         complain(problem)
-    if count.problems:
+    if summary.problems:
         return exits.UNUSABLE
     denied = any(violation.action is Action.DENY for one in judgements for _, violation in one.violations)
     return exits.DENIED if denied else exits.CLEAN
 
 
-def _decided(violation: Violation, action: Action) -> Violation:
+def _with_action(violation: Violation, action: Action) -> Violation:
     return replace(violation, action=action) if violation.rule == UNKNOWN_VERSION else violation
 
 
 def _in_namespace(obj: Mapping[str, Any], namespace: str | None) -> Mapping[str, Any]:
-    """The object as kubectl would create it with that namespace."""
+    """The object as kubectl would create it in that namespace."""
     metadata = obj.get("metadata")
     if not namespace or not isinstance(metadata, Mapping) or metadata.get("namespace"):
         return obj
@@ -126,7 +129,7 @@ def _metadata(manifest: Manifest, key: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _print_text(judgements: Sequence[Judgement], others: int, count: Count) -> None:
+def _print_text(judgements: Sequence[Judgement], other_kinds: int, summary: ReadSummary) -> None:
     for judgement in judgements:
         if not judgement.violations:
             continue
@@ -144,20 +147,18 @@ def _print_text(judgements: Sequence[Judgement], others: int, count: Count) -> N
         any(violation.action is Action.DENY for _, violation in judgement.violations) for judgement in judgements
     )
     checked = sum(kind_of_object(judgement.manifest.obj) is not None for judgement in judgements)
-    passed_over = [_number(others, "object of another kind", "objects of other kinds")] if others else []
-    if count.no_objects:
-        passed_over.append(_number(count.no_objects, "document that is no object", "documents that are no objects"))
+    skipped = [_count(other_kinds, "object of another kind", "objects of other kinds")] if other_kinds else []
+    if summary.non_objects:
+        skipped.append(_count(summary.non_objects, "document that is not an object", "documents that are not objects"))
     if checked < len(judgements):
-        passed_over.append(
-            _number(len(judgements) - checked, "object of an unknown version", "objects of unknown versions")
-        )
+        skipped.append(_count(len(judgements) - checked, "object of an unknown version", "objects of unknown versions"))
     say(
-        f"{_number(checked, 'object')} checked in {_number(count.files, 'file')}"
-        f"{', passed over: ' + ', '.join(passed_over) if passed_over else ''}. "
-        f"{denied} denied with {_number(actions.count(Action.DENY), 'violation')}, "
-        f"{_number(actions.count(Action.WARN), 'warning')}."
+        f"{_count(checked, 'object')} checked in {_count(summary.files, 'file')}"
+        f"{', skipped: ' + ', '.join(skipped) if skipped else ''}. "
+        f"{_count(denied, 'object')} denied with {_count(actions.count(Action.DENY), 'violation')}, "
+        f"{_count(actions.count(Action.WARN), 'warning')}."
     )
 
 
-def _number(count: int, one: str, many: str | None = None) -> str:
+def _count(count: int, one: str, many: str | None = None) -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"

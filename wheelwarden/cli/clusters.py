@@ -1,4 +1,4 @@
-"""Which cluster a subcommand speaks to: the arguments that all of them have."""
+"""The arguments that select the cluster, the same for every subcommand."""
 
 import argparse
 from pathlib import Path
@@ -6,5 +6,7 @@ from pathlib import Path
 
 def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
     """`--kubeconfig` and `--context`, as kubectl has them."""
-    parser.add_argument("--kubeconfig", metavar="FILE", type=Path, help="default: as kubectl finds it")
-    parser.add_argument("--context", help="context of the kubeconfig (default: the current one)")
+    parser.add_argument(
+        "--kubeconfig", metavar="FILE", type=Path, help="kubeconfig file (default: the one that kubectl uses)"
+    )
+    parser.add_argument("--context", help="context in the kubeconfig (default: the current one)")

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-CLEAN: Final = 0  # nothing is denied; there may be warnings
-DENIED: Final = 1  # something is denied, or an import failed
-UNUSABLE: Final = 2  # input or arguments that cannot be used; argparse has the same
-OWN_FAULT: Final = 70  # EX_SOFTWARE of sysexits.h
-INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it; test-image has 128 + the number of other signals too
+CLEAN: Final = 0  # no object is denied, all imports succeeded; there may be warnings
+DENIED: Final = 1  # an object is denied, or an import failed
+UNUSABLE: Final = 2  # unusable input or arguments; argparse uses the same code
+OWN_FAULT: Final = 70  # a bug in Wheelwarden; EX_SOFTWARE of sysexits.h
+INTERRUPTED: Final = 130  # 128 + SIGINT, as in shells; `interrupts` uses 128 + the number for other signals too
 BROKEN_PIPE: Final = 141  # 128 + SIGPIPE

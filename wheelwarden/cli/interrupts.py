@@ -1,4 +1,4 @@
-"""Signals for a subcommand that has to clean up: work is cancelled, and comes to its own end."""
+"""Signal handling for subcommands that clean up: a signal cancels the work, which then finishes by itself."""
 
 import asyncio
 import signal
@@ -12,18 +12,18 @@ Answer = TypeVar("Answer")
 
 
 class Interrupted(Exception):  # noqa: N818 - named for what it says
-    """A signal ended the work; it has cleaned up."""
+    """A signal ended the work, and the work has cleaned up."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
-        self.exit_code = 128 + number  # as shells have it
+        self.exit_code = 128 + number  # as in shells
 
 
 async def interruptible(work: Coroutine[Any, Any, Answer]) -> Answer:
-    """The result of some work; Ctrl-C, SIGTERM and SIGHUP cancel it, and more of them change nothing.
+    """Return the result of the work. Ctrl-C, SIGTERM and SIGHUP cancel it; further signals have no effect.
 
     Raises:
-        Interrupted: a signal came, and the work has ended since.
+        Interrupted: a signal arrived, and the work has ended.
     """
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(work)
@@ -35,9 +35,9 @@ async def interruptible(work: Coroutine[Any, Any, Answer]) -> Answer:
             task.cancel()
         received.append(number)
 
-    # A signal that our caller has us ignore (nohup, a background shell's Ctrl-C) stays ignored.
-    heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-    for number in heeded:
+    # A signal that the caller has set to be ignored (nohup, Ctrl-C for a background job) stays ignored.
+    handled = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    for number in handled:
         loop.add_signal_handler(number, cancel, number)
     try:
         return await task
@@ -46,5 +46,5 @@ async def interruptible(work: Coroutine[Any, Any, Answer]) -> Answer:
             raise Interrupted(received[0]) from None
         raise
     finally:
-        for number in heeded:
+        for number in handled:
             loop.remove_signal_handler(number)

@@ -1,4 +1,4 @@
-"""JUnit XML in the form that Jenkins and GitLab read: one suite, and a case for each thing that was tried."""
+"""JUnit XML as Jenkins and GitLab read it: one suite with a case for each check."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -12,14 +12,14 @@ _NOT_IN_XML: Final = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U000100
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JunitCase:
-    """One thing that was tried.
+    """One check.
 
     Attributes:
-        name: of it.
-        seconds: that it took.
-        failure: its type, message and whole text; None where there is none.
-        skipped: why it was not tried; None where it was.
-        output: what belongs to a failure, such as a log; None for nothing.
+        name: name of the check.
+        seconds: the time it took.
+        failure: type, message and whole text of a failure; None if it passed.
+        skipped: why it was skipped; None if it was not.
+        output: additional text of a failure, such as a log; None for none.
     """
 
     name: str
@@ -43,7 +43,7 @@ def junit_document(suite_name: str, class_name: str, cases: Sequence[JunitCase])
     suite = ET.SubElement(root, "testsuite", {"name": _text(suite_name), **attributes})
     suite.extend(_element(case, class_name) for case in cases)
     ET.indent(root)
-    # ASCII, so that it is the same document in every locale.
+    # ASCII, so that the document is the same in every locale.
     document: bytes = ET.tostring(root, encoding="us-ascii", xml_declaration=True)
     return document.decode()
 

@@ -1,4 +1,4 @@
-"""In which line of a file a violation stands."""
+"""Find the line of a violation in a file."""
 
 from collections.abc import Mapping
 
@@ -7,9 +7,9 @@ from wheelwarden.parsing.documents import UnreadableDocument, read_documents
 
 
 def find_line(manifest: Manifest, path: str) -> int:
-    """The line of a violation's path, or of what is nearest around it; the document's first line if nothing is known.
+    """Return the line of a violation's path, or of the nearest enclosing value, or else the document's first line.
 
-    Inside a literal block (`|`), as annotations mostly are, the line within the block counts.
+    If the value is inside a literal block (`|`), as in most annotations, it is the line inside the block.
     """
     document = manifest.document
     whole = f"{manifest.prefix}.{path}" if manifest.prefix else path
@@ -28,7 +28,7 @@ def find_line(manifest: Manifest, path: str) -> int:
 
 
 def _nearest(lines: Mapping[str, int], path: str) -> tuple[str, int]:
-    """The longest beginning of a path that has a line."""
+    """The longest prefix of a path that has a line, and this line."""
     while path not in lines:
         cut = path.rfind("[") if path.endswith("]") else path.rfind(".")
         if cut <= 0:
@@ -38,7 +38,7 @@ def _nearest(lines: Mapping[str, int], path: str) -> tuple[str, int]:
 
 
 def _value(manifest: Manifest, path: str) -> str | None:
-    """The text of an annotation, by its path; the only literal blocks that violations stand in."""
+    """The text of an annotation, by its path. Violations are in no other literal blocks."""
     metadata = manifest.obj.get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
     if not isinstance(annotations, Mapping):

@@ -1,4 +1,4 @@
-"""Files, folders and standard input into Kubernetes objects, each with the place where it stands."""
+"""Read Kubernetes objects, with their positions, from files, folders and standard input."""
 
 import io
 import os
@@ -15,7 +15,7 @@ from wheelwarden.parsing.files import read_at_most
 
 STANDARD_INPUT: Final = "-"
 SUFFIXES: Final = (".yaml", ".yml", ".json")
-MAX_FILE_BYTES: Final = 64 << 20  # rendered charts of whole clusters have a few
+MAX_FILE_BYTES: Final = 64 << 20  # the rendered charts of a whole cluster have a few MiB
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,11 +23,11 @@ class Manifest:
     """One Kubernetes object in a file.
 
     Attributes:
-        file: as given on the command line, or found below a folder given there; `<stdin>` for standard input.
-        number: which document of the file, from 1.
-        prefix: where the object stands in its document: empty, or `items[3]` of a List.
+        file: path as given on the command line, or as found in a folder given there; `<stdin>` for standard input.
+        number: number of its document in the file, from 1.
+        prefix: path of the object in its document: empty, or `items[3]` in a List.
         obj: the object.
-        document: the document that it stands in.
+        document: its document.
     """
 
     file: str
@@ -38,57 +38,57 @@ class Manifest:
 
 
 @dataclass(kw_only=True, slots=True)
-class Count:
-    """What was passed over on the way."""
+class ReadSummary:
+    """How much was read, and what could not be used."""
 
     files: int = 0
-    no_objects: int = 0  # documents that are no Kubernetes objects
-    problems: list[str] = field(default_factory=list)  # input that cannot be used, a line for each
+    non_objects: int = 0  # documents that are not Kubernetes objects
+    problems: list[str] = field(default_factory=list)  # unusable input, one line each
 
 
-def read_manifests(paths: Sequence[str], count: Count) -> Iterator[Manifest]:
-    """Every Kubernetes object in the files, folders and `-` that were named, Lists taken apart.
+def read_manifests(paths: Sequence[str], summary: ReadSummary) -> Iterator[Manifest]:
+    """Yield every Kubernetes object in the given files, folders and `-`; Lists are unpacked.
 
-    What cannot be used is added to `count.problems`, and reading goes on: people want to hear of all of it.
+    Unusable input is added to `summary.problems`, and reading continues, so that all problems are reported.
     """
-    for path, named in _files(paths, count):
+    for path, named in _files(paths, summary):
         found = 0
         try:
-            for manifest in _objects(path, count):
+            for manifest in _objects(path, summary):
                 found += 1
                 yield manifest
         except UnusableInput as error:
-            count.problems.append(str(error))
+            summary.problems.append(str(error))
             continue
-        count.files += 1
+        summary.files += 1
         if named and not found:
-            count.problems.append(
-                f"{_title(path)}: there is no Kubernetes object in it (nothing with apiVersion and kind)"
+            summary.problems.append(
+                f"{_title(path)}: it contains no Kubernetes object (nothing with apiVersion and kind)"
             )
 
 
-def _files(paths: Sequence[str], count: Count) -> Iterator[tuple[str, bool]]:
-    """Every file, and whether it was named itself."""
+def _files(paths: Sequence[str], summary: ReadSummary) -> Iterator[tuple[str, bool]]:
+    """Yield every file, and whether it was given by its own name, not by a folder."""
     for path in paths:
         if path == STANDARD_INPUT or not os.path.isdir(path):  # noqa: PTH112 - never raises
             yield path, True
             continue
         found = False
-        for file in _below(path, count):
+        for file in _files_below(path, summary):
             found = True
             yield file, False
         if not found:
-            count.problems.append(
-                f"{printable(path)}: there is no {', '.join(f'*{one}' for one in SUFFIXES)} file below it"
+            summary.problems.append(
+                f"{printable(path)}: the folder contains no {', '.join(f'*{one}' for one in SUFFIXES)} file"
             )
 
 
-def _below(folder: str, count: Count) -> Iterator[str]:
+def _files_below(folder: str, summary: ReadSummary) -> Iterator[str]:
     def unreadable(error: OSError) -> None:
-        count.problems.append(f"{printable(str(error.filename))}: the folder cannot be read: {error.strerror}")
+        summary.problems.append(f"{printable(str(error.filename))}: the folder cannot be read: {error.strerror}")
 
     seen: set[tuple[int, int]] = set()
-    # A link to a folder is followed, but no folder is read twice: links may go round in circles.
+    # Links to folders are followed, but no folder is read twice, because links may form a cycle.
     for parent, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
         facts = os.stat(parent)  # noqa: PTH116 - as os.walk does
         if (facts.st_dev, facts.st_ino) in seen:
@@ -101,7 +101,7 @@ def _below(folder: str, count: Count) -> Iterator[str]:
                 yield str(Path(parent) / name)
 
 
-def _objects(path: str, count: Count) -> Iterator[Manifest]:
+def _objects(path: str, summary: ReadSummary) -> Iterator[Manifest]:
     text = _read(path)
     try:
         for number, document in enumerate(read_documents(text), start=1):
@@ -111,7 +111,7 @@ def _objects(path: str, count: Count) -> Iterator[Manifest]:
             for prefix, obj in _unpack(document.data):
                 found = True
                 yield Manifest(file=_title(path), number=number, prefix=prefix, obj=obj, document=document)
-            count.no_objects += not found
+            summary.non_objects += not found
     except UnreadableDocument as error:
         place = f"{_title(path)}:{error.line}:{error.column}" if error.line else _title(path)
         hint = (
@@ -121,7 +121,7 @@ def _objects(path: str, count: Count) -> Iterator[Manifest]:
 
 
 def _unpack(data: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The objects in one document: itself, or the items of a List, and of Lists in it."""
+    """Yield the objects in one document: the document's object, and the items of a List, also of nested Lists."""
     waiting: list[tuple[str, object]] = [("", data)]
     while waiting:
         prefix, value = waiting.pop()
@@ -141,7 +141,7 @@ def _read(path: str) -> str:
     try:
         if path == STANDARD_INPUT:
             if sys.stdin is None:
-                raise UnusableInput("<stdin>: it is closed: give a file, or pipe one into it")
+                raise UnusableInput("<stdin>: it is closed; name a file, or pipe one into the command")
             content = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
         else:
             content = read_at_most(path, MAX_FILE_BYTES + 1)

@@ -1,6 +1,6 @@
-"""What the command prints: results on standard output, complaints and progress on standard error, a line each.
+"""Printing: results to standard output, errors and progress to standard error, one line each.
 
-On standard error control characters are escaped here, since what went wrong is often told in the words of others.
+On standard error control characters are escaped here, because error messages often contain foreign text.
 """
 
 import json
@@ -11,7 +11,7 @@ from wheelwarden.api.redaction import printable
 
 
 def say(text: str, end: str = "\n") -> None:
-    """Prints a line of the result."""
+    """Print a line of the result."""
     print(text, end=end)
 
 
@@ -21,10 +21,10 @@ def say_json(document: Any) -> None:
 
 
 def complain(text: str) -> None:
-    """Prints a line about what went wrong."""
+    """Print a line about an error."""
     print(f"wheelwarden: {printable(text)}", file=sys.stderr)
 
 
 def note(text: str) -> None:
-    """Prints a line about what is going on."""
+    """Print a line about the progress."""
     print(printable(text), file=sys.stderr, flush=True)

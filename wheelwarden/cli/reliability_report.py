@@ -1,4 +1,4 @@
-"""What `wheelwarden verify --profile reliability` found out: a table for people, a record for programs, JUnit for CI."""
+"""The report of `wheelwarden verify --profile reliability`: text for people, a record for programs, JUnit XML for CI."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -14,32 +14,32 @@ UNREADABLE: Final = (ArithmeticError, AttributeError, LookupError, TypeError, Va
 
 
 def record(found: Reliability) -> Mapping[str, Any]:
-    """Everything, as plain data."""
+    """The whole result as plain data."""
     checks = [{**asdict(check), "remedy": None if check.ok else check.remedy} for check in found.checks]
     return {"python": found.python, "holds": found.holds, "checks": checks}
 
 
 def text(found: Reliability) -> Sequence[str]:
-    """A table of the checks, then what to do about those that do not hold."""
+    """The lines for people: a table of the checks, then the remedies for failed ones."""
     width = max(len("SUBJECT"), *(len(check.subject) for check in found.checks))
     lines = [f"{'CHECK':9}  {'SUBJECT':{width}}  RESULT"]
     for check in found.checks:
-        told = measured(check) if check.ok else f"failed: {check.error}"
+        result = measured(check) if check.ok else f"failed: {check.error}"
         if check.measured.get("notTried"):
-            told += "; the other checks of it were not tried"
-        lines.append(f"{check.check:9}  {check.subject:{width}}  {printable(told)}".rstrip())
+            result += "; its other checks were skipped"
+        lines.append(f"{check.check:9}  {check.subject:{width}}  {printable(result)}".rstrip())
     failed = [check for check in found.checks if not check.ok]
     for check in failed:
         lines += ["", *shown] if (shown := failures(check)) else []
-    lines += ["", f"{len(found.checks) - len(failed)} of {len(found.checks)} checks hold in Python {found.python}."]
+    lines += ["", f"{len(found.checks) - len(failed)} of {len(found.checks)} checks passed in Python {found.python}."]
     remedies = dict.fromkeys(f"{check.check}: {check.remedy}." for check in failed)
     return [*lines, *remedies]
 
 
 def failures(check: Check) -> Sequence[str]:
-    """The first failures of a check that ran in several interpreters or threads, in their order, with what they printed.
+    """The lines for the first failures of a check that ran in several interpreters or threads, with their stderr.
 
-    None where there are none, or what the pod says of them is no such list.
+    Empty if there are none, or if the pod's list of them is not valid.
     """
     try:
         return _failures(check) if check.measured.get("firstFailures") else []
@@ -48,14 +48,14 @@ def failures(check: Check) -> Sequence[str]:
 
 
 def _failures(check: Check) -> Sequence[str]:
-    lines = [f"{check.check} {check.subject}, the first failures:"]
+    lines = [f"{check.check} {check.subject}, first failures:"]
     printed = ""
     for one in check.measured["firstFailures"]:
         iteration = f", import {one['iteration']}" if one.get("iteration") else ""
         lines.append(
             f"  round {one['round']}, worker {one['worker']}{iteration}, exit code {one['exitCode']}: {printable(one['error'])}"
         )
-        if one["stderr"] != printed:  # failures of one interpreter share what it printed
+        if one["stderr"] != printed:  # failures of one interpreter have the same stderr
             printed = one["stderr"]
             lines += [f"    | {printable(line)}" for line in printed.splitlines()[-SHOWN_LINES:]]
     return lines
@@ -72,13 +72,13 @@ def measured(check: Check) -> str:
 def _figure(check: Check) -> str:
     found = check.measured
     if check.check in ("time", "fresh") and "seconds" in found:
-        peak = f", {found['peakBytes'] >> 20} MiB at most" if "peakBytes" in found else ""
+        peak = f", peak memory {found['peakBytes'] >> 20} MiB" if "peakBytes" in found else ""
         return f"ok, {found['seconds'] * 1000:.0f} ms{peak}"
     if check.check == "stress":
-        again = "" if found["loadedAgain"] else ", compiled: loaded once by each"
+        again = "" if found["loadedAgain"] else ", compiled module: loaded once per interpreter"
         return f"ok, {found['done']} imports, {found['failures']} failed{again}"
     if check.check == "memory" and found.get("growthBytes") is not None:
-        again = "" if found["loadedAgain"] else ", compiled: loaded once"
+        again = "" if found["loadedAgain"] else ", compiled module: loaded once"
         return f"ok, {found['growthBytes'] / 1024:+.0f} KiB{again}"
     if check.check == "memory":
         return f"not measured: {found.get('cause')}"

@@ -1,4 +1,4 @@
-"""`wheelwarden results`: what was found out about the packages of a Notebook or KasprApp, pod by pod."""
+"""`wheelwarden results`: the controller's results for a Notebook or KasprApp, pod by pod."""
 
 import argparse
 import asyncio
@@ -17,32 +17,35 @@ from wheelwarden.cli import exits
 from wheelwarden.cli.clusters import add_cluster_arguments
 from wheelwarden.cli.output import complain, say, say_json
 
-HELP = "show what was proven in the pods of a workload"
+HELP = "show the package and import results of a workload's pods"
 DESCRIPTION = (
-    "Shows packages and imports of each pod of a Notebook or KasprApp, as the controller found them, with tracebacks of "
-    "imports that failed. Reads the pods with your own rights and runs nothing in them."
+    "Show the state of the packages and of each import in the pods of a Notebook or KasprApp, as the Wheelwarden controller "
+    "recorded it, with tracebacks of failed imports. Reads the pods with your own permissions and runs nothing in them."
 )
 EPILOG = (
-    "Exit codes: 0 everything is proven, 1 something failed or is not proven yet, 2 the cluster could not be asked."
+    "Exit codes: 0 everything is verified, 1 something failed or is not verified yet, 2 there is no such object or the cluster "
+    "could not be read."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the subcommand."""
-    parser.add_argument("object", metavar="NAMESPACE/NAME", help=f"a {_either()}")
+    parser.add_argument("object", metavar="NAMESPACE/NAME", help=f"namespace and name of the {_kind_names()}")
     parser.add_argument(
-        "--kind", choices=[kind.name for kind in all_kinds()], help="where several kinds have that name"
+        "--kind", choices=[kind.name for kind in all_kinds()], help="kind of the object, if two kinds have that name"
     )
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="text (default) or json")
+    parser.add_argument(
+        "-o", "--output", choices=("text", "json"), default="text", help="output format: text (default) or json"
+    )
     add_cluster_arguments(parser)
 
 
-def _either(kinds: Sequence[WorkloadKind] = ()) -> str:
+def _kind_names(kinds: Sequence[WorkloadKind] = ()) -> str:
     return " or ".join(kind.name for kind in kinds or all_kinds())
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Reads, prints, and returns the exit code.
+    """Read the pods, print their results, and return the exit code.
 
     Raises:
         WheelwardenError: there is no such object, or the cluster refused.
@@ -59,25 +62,25 @@ def run(arguments: argparse.Namespace) -> int:
         for line in describe(results):
             say(line)
     if not results:
-        kept = [
-            f"; a {kind.name}'s last result is in {kind.last_result_annotation}"
+        last_results = [
+            f"; a {kind.name}'s last result is in its annotation {kind.last_result_annotation}"
             for kind in all_kinds()
             if kind.last_result_annotation
         ]
-        complain(f"{arguments.object} has no running pod{''.join(kept)}")
-    proven = results and all(
+        complain(f"{arguments.object} has no running pod{''.join(last_results)}")
+    verified = results and all(
         condition is None or condition["status"] == TRUE
         for result in results
         for condition in (result["packagesInstalled"], result["importsVerified"])
     )
-    return exits.CLEAN if proven else exits.DENIED
+    return exits.CLEAN if verified else exits.DENIED
 
 
 def read_pod_results(pod: Mapping[str, Any]) -> dict[str, Any]:
-    """What a pod carries of ours: `{pod, packagesInstalled, importsVerified, python, time, modules, omitted}`.
+    """Return our results on a pod: `{pod, packagesInstalled, importsVerified, python, time, modules, omitted}`.
 
-    The conditions are `{status, reason, message}` or None; `modules` as `wheelwarden.verify.results.write_results` has
-    them, empty where nothing was tried yet.
+    The conditions are `{status, reason, message}` or None. `modules` has the form that
+    `wheelwarden.verify.results.write_results` writes, empty if nothing was tried yet.
     """
     conditions = (pod.get("status") or {}).get("conditions") or []
     try:
@@ -111,12 +114,8 @@ def describe(results: Sequence[Mapping[str, Any]]) -> list[str]:
         lines.append(f"pod {result['pod']}")
         for title, key in (("packages", "packagesInstalled"), ("imports", "importsVerified")):
             condition = result[key]
-            told = (
-                f"{condition['status']}, {condition['reason']}: {condition['message']}"
-                if condition
-                else "not asked for"
-            )
-            lines.append(f"  {title}: {printable(told)}")
+            text = f"{condition['status']}, {condition['reason']}: {condition['message']}" if condition else "no result"
+            lines.append(f"  {title}: {printable(text)}")
         width = max((len(printable(module["module"])) for module in result["modules"]), default=0)
         for module in result["modules"]:
             told = (
@@ -139,8 +138,8 @@ def _condition(conditions: Sequence[Mapping[str, Any]], type_: str) -> dict[str,
 async def _read(
     kinds: Sequence[WorkloadKind], namespace: str, name: str, kubeconfig: Path | None, context: str | None
 ) -> list[Mapping[str, Any]]:
-    """The living pods of the one object of that name. Raises UnusableInput where there is none, or more than one."""
-    from wheelwarden.kube import PODS, Cluster, resource_for  # here: no other subcommand needs the client
+    """The live pods of the one object with that name. Raises UnusableInput if there is no such object, or more than one."""
+    from wheelwarden.kube import PODS, Cluster, resource_for  # here, so that `check` does not load the client
 
     connecting = Cluster.connect(kubeconfig=kubeconfig, context=context, field_manager="wheelwarden-results")
     async with await connecting as cluster:
@@ -149,12 +148,12 @@ async def _read(
             try:
                 await cluster.get(resource_for(kind), name, namespace)
             except NotFound:
-                continue  # also where the cluster does not serve the kind
+                continue  # also if the cluster does not serve the kind
             found.append(kind)
         if not found:
-            raise UnusableInput(f"there is no {_either(kinds)} {namespace}/{name}")
+            raise UnusableInput(f"there is no {_kind_names(kinds)} {namespace}/{name}")
         if len(found) > 1:
             several = " and a ".join(kind.name for kind in found)
-            raise UnusableInput(f"{namespace}/{name} is both a {several}: say which by --kind")
+            raise UnusableInput(f"{namespace}/{name} is both a {several}: choose one with --kind")
         pods = (await cluster.list(PODS, namespace, labels=found[0].pods_of(name))).items
         return sorted((pod for pod in pods if is_alive(pod)), key=lambda pod: str(pod["metadata"]["name"]))

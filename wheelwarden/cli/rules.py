@@ -1,4 +1,4 @@
-"""`wheelwarden rules`: the table of all rules."""
+"""`wheelwarden rules`: list all rules."""
 
 import argparse
 import json
@@ -9,28 +9,29 @@ from wheelwarden.cli.output import say
 from wheelwarden.rules import RULES
 from wheelwarden.rules.policy import DEFAULT, Policy, load_policy
 
-HELP = "print the table of all rules"
+HELP = "list all rules"
 DESCRIPTION = (
-    "Prints every rule: its id, what follows from breaking it, and what it asks for. "
-    "Examples stand in -o json and -o markdown."
+    "Print every rule: its id, its action if a manifest violates it (deny, warn or off), and what it requires. "
+    "-o json and -o markdown include examples."
 )
 EPILOG = ""
-EXAMPLE_LENGTH = 200  # characters that are shown of one
+EXAMPLE_LENGTH = 200  # characters; longer examples are cut
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the subcommand."""
     parser.add_argument(
-        "-o", "--output", choices=("text", "json", "markdown"), default="text", help="text (default), json or markdown"
-    )
-    parser.add_argument("--policy", metavar="FILE", type=Path, help="show the actions as this policy file sets them")
+        "-o", "--output", choices=("text", "json", "markdown"), default="text",
+        help="output format: text (default), json or markdown",
+    )  # fmt: skip
+    parser.add_argument("--policy", metavar="FILE", type=Path, help="show the actions that this policy file sets")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints the table, and returns the exit code.
+    """Print the rules, and return the exit code.
 
     Raises:
-        UnusableInput: the policy file is not usable.
+        UnusableInput: the policy file cannot be used.
     """
     policy = load_policy(arguments.policy) if arguments.policy else DEFAULT
     actions = {rule.id: str(policy.actions.get(rule.id, rule.action)) for rule in RULES}
@@ -59,15 +60,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def render_markdown(policy: Policy = DEFAULT) -> str:
-    """The table as a page, each rule with a bad and a good example."""
+    """The rules as a page, each with a bad and a good example."""
     lines = [
         "# Rules",
         "",
-        "Made from the code by `wheelwarden rules -o markdown`. Webhook, controller and `wheelwarden check` apply these very",
-        "rules. An action is `deny`, `warn` or `off`; a policy changes it (see policies.md). Examples are a `pythonPackages`,",
-        "or an object where they have `metadata` or `spec`.",
+        "Generated from the code by `wheelwarden rules -o markdown`. Webhook, controller and `wheelwarden check` apply these",
+        "rules. An action is `deny`, `warn` or `off`; a policy can change it (see policies.md). An example is a",
+        "`pythonPackages`, or a whole object if it has `metadata` or `spec`.",
         "",
-        "| rule | action | what it asks for |",
+        "| rule | action | what it requires |",
         "|---|---|---|",
     ]
     for rule in RULES:

@@ -1,4 +1,4 @@
-"""SARIF 2.1.0 (OASIS), the format in which code hosts take findings and show them at the line."""
+"""SARIF 2.1.0 (OASIS), the format from which code hosts show findings at their lines."""
 
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
@@ -13,11 +13,11 @@ _LEVELS: Final = {Action.DENY: "error", Action.WARN: "warning"}
 
 
 def sarif_log(findings: Iterable[tuple[str, int, Violation]]) -> dict[str, Any]:
-    """A log of one run.
+    """Return the log of one run.
 
     Args:
-        findings: file, line (from 1) and violation of each; a file is a path as it was given, `<stdin>` for
-            standard input.
+        findings: file, line (from 1) and violation of each finding. The file is a path as given on the command line, or
+            `<stdin>` for standard input.
     """
     findings = list(findings)
     used = list(dict.fromkeys(violation.rule for _, _, violation in findings))

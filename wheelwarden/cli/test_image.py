@@ -1,4 +1,4 @@
-"""`wheelwarden test-image`: does this image start on the cluster, and can these modules be imported in it?"""
+"""`wheelwarden test-image`: check that an image starts on the cluster and that modules can be imported in it."""
 
 import argparse
 import asyncio
@@ -16,20 +16,20 @@ from wheelwarden.cli.output import complain, note, say, say_json
 if TYPE_CHECKING:
     from wheelwarden.verify.image_test.configuration import CustomImageTestConfiguration
     from wheelwarden.verify.image_test.diagnosis import PodDiagnosticInfo
-    from wheelwarden.verify.image_test.run import Passed
+    from wheelwarden.verify.image_test.run import ImageTestResult
 
-HELP = "start an image on the cluster and prove imports in it"
+HELP = "start an image on the cluster and verify imports in it"
 DESCRIPTION = (
-    "Makes a pod from an image, waits until it is ready, imports modules in it, and deletes it again, with your own rights. "
-    "Progress goes to standard error."
+    "Create a pod from an image, wait until it is ready, import modules in it, and delete it again, with your own permissions "
+    "on the cluster. Progress is printed to standard error."
 )
 EPILOG = (
-    "Exit codes: 0 all imported, 1 the image did not start or an import failed, 2 unusable input or the cluster could not "
-    "be asked."
+    "Exit codes: 0 all modules were imported, 1 the image did not start or an import failed, 2 unusable input or the cluster "
+    "could not be used, 130 and 143 after Ctrl-C and SIGTERM."
 )
 
-NOTEBOOK_PORT: Final = 8888  # where a Notebook's server has to listen (Kubeflow, "Container Images")
-# The options behind the fields of the configuration, for its faults.
+NOTEBOOK_PORT: Final = 8888  # where a Notebook's server must listen (Kubeflow, "Container Images")
+# The option for each field of the configuration, for messages about its faults.
 _OPTIONS: Final = {
     "namespace": "--namespace",
     "notebook_name": "--name",
@@ -47,65 +47,74 @@ _OPTIONS: Final = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the subcommand."""
-    parser.add_argument("image", metavar="IMAGE", help="REGISTRY/REPOSITORY:TAG, or with @DIGEST")
+    parser.add_argument("image", metavar="IMAGE", help="the image: REGISTRY/REPOSITORY:TAG, or with @DIGEST")
     parser.add_argument(
-        "--packages", metavar="MODULES", required=True, help="module, package.module or module:attribute, by comma"
-    )
+        "--packages", metavar="MODULES", required=True,
+        help="modules to import, separated by commas: module, package.module or module:attribute",
+    )  # fmt: skip
     parser.add_argument(
-        "--notebook", action="store_true", help="make a Kubeflow Notebook with the image's own command, not a plain Pod"
-    )
+        "--notebook", action="store_true",
+        help="create a Kubeflow Notebook that runs the image's own command, not a plain Pod",
+    )  # fmt: skip
     parser.add_argument(
-        "-n", "--namespace", default="test-images", help="begins with test- (default: test-images); it must be there"
-    )
+        "-n", "--namespace", default="test-images",
+        help="namespace of the test, which must exist and begin with test- (default: test-images)",
+    )  # fmt: skip
     parser.add_argument(
-        "--create-namespace", action="store_true", help="make the namespace where it is not there, and delete it again"
-    )
-    parser.add_argument("--name", help="of the Pod or Notebook (default: image-test- and a random number)")
+        "--create-namespace", action="store_true",
+        help="create the namespace if it does not exist, and delete it afterwards",
+    )  # fmt: skip
+    parser.add_argument("--name", help="name of the Pod or Notebook (default: image-test- and a random number)")
     parser.add_argument(
-        "--timeout", metavar="SECONDS", type=int, default=600, help="until it is ready, 60 to 900 (default: 600)"
-    )
+        "--timeout", metavar="SECONDS", type=int, default=600,
+        help="time for the pod to become ready, 60 to 900 (default: 600)",
+    )  # fmt: skip
     parser.add_argument(
-        "--verify-timeout", metavar="SECONDS", type=int, default=60, help="for each module, 10 to 300 (default: 60)"
-    )
+        "--verify-timeout", metavar="SECONDS", type=int, default=60,
+        help="time for the import of each module, 10 to 300 (default: 60)",
+    )  # fmt: skip
     parser.add_argument(
-        "--command", metavar="COMMAND", default="", help="what the container runs, as a shell would split it"
-    )
+        "--command", metavar="COMMAND", default="",
+        help="command of the container, split like in a shell (default: the image's own with --notebook, else sleep)",
+    )  # fmt: skip
     parser.add_argument(
         "--port",
         type=int,
-        help=f"ready once it listens there; 0: once it runs (default: {NOTEBOOK_PORT} with --notebook, else 0)",
+        help="the pod is ready when it accepts connections on this port; 0: when it runs "
+        f"(default: {NOTEBOOK_PORT} with --notebook, else 0)",
     )
-    parser.add_argument("--cpu", metavar="QUANTITY", help="request and limit, such as 500m")
-    parser.add_argument("--memory", metavar="QUANTITY", help="request and limit, such as 2Gi")
-    parser.add_argument("--user", metavar="UID", type=int, help="numeric user to run as (default: the image's own)")
+    parser.add_argument("--cpu", metavar="QUANTITY", help="CPU request and limit, such as 500m")
+    parser.add_argument("--memory", metavar="QUANTITY", help="memory request and limit, such as 2Gi")
+    parser.add_argument("--user", metavar="UID", type=int, help="numeric user ID to run as (default: the image's own)")
     parser.add_argument(
         "--auth-annotation",
         metavar="KEY=VALUE",
         action="append",
         default=[],
-        help="put on the Notebook, such as notebooks.opendatahub.io/inject-auth=true; may be repeated",
+        help="annotation of the Notebook, such as notebooks.opendatahub.io/inject-auth=true; may be repeated",
     )
     parser.add_argument(
-        "-o", "--output", choices=("text", "json", "junit"), default="text", help="text (default), json or junit"
-    )
-    parser.add_argument("--keep", action="store_true", help="delete nothing")
+        "-o", "--output", choices=("text", "json", "junit"), default="text",
+        help="output format: text (default), json or junit",
+    )  # fmt: skip
+    parser.add_argument("--keep", action="store_true", help="do not delete anything afterwards")
     add_cluster_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Tests the image, prints, and returns the exit code.
+    """Test the image, print the result, and return the exit code.
 
     Raises:
-        WheelwardenError: the arguments cannot be used, or the cluster could not be asked.
+        WheelwardenError: the arguments or the cluster cannot be used.
     """
-    # Loaded here: no other subcommand but verify needs the Kubernetes client behind it.
+    # Imported here, so that `check` does not load the Kubernetes client.
     from wheelwarden.cli.image_report import is_passed, junit_xml, record, text
     from wheelwarden.cli.interrupts import Interrupted, interruptible
     from wheelwarden.verify.image_test.configuration import InvalidConfiguration
     from wheelwarden.verify.image_test.run import run_image_test
     from wheelwarden.verify.image_test.states import PodFailure
 
-    # Nobody has set up logging here, and Python would print warnings as they are, in between ours.
+    # Without a handler Python would print warnings of the log between our lines.
     logging.getLogger("wheelwarden").addHandler(logging.NullHandler())
     problems: list[str] = []
     try:
@@ -120,11 +129,11 @@ def run(arguments: argparse.Namespace) -> int:
         configuration,
         kubeconfig=arguments.kubeconfig,
         context=arguments.context,
-        tell=lambda line: note(printable(line)),
+        report=lambda line: note(printable(line)),
         create_namespace=arguments.create_namespace,
         keep=arguments.keep,
     )
-    outcome: Passed | PodDiagnosticInfo
+    outcome: ImageTestResult | PodDiagnosticInfo
     try:
         outcome = asyncio.run(interruptible(work))
     except PodFailure as failure:
@@ -144,23 +153,23 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def explain(error: KubeError) -> str:
-    """An API server's refusal with what to do about it."""
+    """The message for a refusal of the API server, with what to do."""
     message = printable(str(error)).rstrip(".")
     if "violates PodSecurity" in message:
-        return f"{message}. Say by --user which user other than root it can run as, or use another namespace."
+        return f"{message}. Set a user other than root with --user, or use another namespace."
     if "exceeded quota" in message or "must specify" in message:
-        return f"{message}. Say by --cpu and --memory what it may use, or have the quota raised."
+        return f"{message}. Set --cpu and --memory, or ask your admin to raise the quota."
     if isinstance(error, Forbidden):
-        return f"{message}. Ask for the right to create, read and delete pods and to exec in them there."
+        return f"{message}. Ask your admin for permission to create, read, delete and exec into pods in this namespace."
     if isinstance(error, Invalid):
-        return f"{message}. The API server or one of its webhooks refused it: change what it names."
+        return f"{message}. The API server or one of its webhooks refused the object: change what the message names."
     if isinstance(error, Unreachable):
-        return f"{message}. See whether `kubectl get pods` gets an answer, and try again."
+        return f"{message}. Check whether `kubectl get pods` works, and try again."
     return f"{message}. Try again."
 
 
 def _configuration(arguments: argparse.Namespace, problems: list[str]) -> "CustomImageTestConfiguration":
-    """What is asked for; what cannot even be taken apart goes to `problems`, and the rest is checked all the same."""
+    """The configuration from the arguments. Arguments that cannot be split go to `problems`; the others are checked."""
     from wheelwarden.verify.image_test.configuration import CustomImageTestConfiguration
 
     command: list[str] = []
@@ -174,7 +183,7 @@ def _configuration(arguments: argparse.Namespace, problems: list[str]) -> "Custo
         if equals:
             annotations[key] = value
         else:
-            problems.append(f'--auth-annotation "{shown(pair)}": there is no "=" in it. Write KEY=VALUE.')
+            problems.append(f'--auth-annotation "{shown(pair)}": it has no "=". Write KEY=VALUE.')
     port = NOTEBOOK_PORT if arguments.port is None and arguments.notebook else arguments.port
     return CustomImageTestConfiguration(
         namespace=arguments.namespace,
@@ -194,7 +203,7 @@ def _configuration(arguments: argparse.Namespace, problems: list[str]) -> "Custo
 
 
 def _with_option(message: str) -> str:
-    """A fault's message that begins with the option, not with the field behind it."""
+    """The message of a fault, with the option's name in place of the field's."""
     for field, option in _OPTIONS.items():
         if message.startswith(field):
             return option + message.removeprefix(field)

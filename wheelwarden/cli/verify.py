@@ -1,4 +1,4 @@
-"""`wheelwarden verify`: are these modules importable in that running pod?"""
+"""`wheelwarden verify`: check that modules can be imported in a running pod."""
 
 import argparse
 import asyncio
@@ -16,15 +16,15 @@ from wheelwarden.cli.output import complain, note, say, say_json
 if TYPE_CHECKING:
     from wheelwarden.verify import PackageVerificationResult, PodReference
 
-HELP = "prove imports in a running pod"
+HELP = "verify imports in a running pod"
 DESCRIPTION = (
-    "Imports modules in a container of a running pod, each in an interpreter of its own, with your own rights. "
-    "With --profile reliability it tries how surely they import: in any order, at once, under load, again and again. That is "
-    "done in a pod made like the one named, which is deleted again."
+    "Import modules in a container of a running pod, each in a Python interpreter of its own, with your own permissions on "
+    "the cluster. With --profile reliability, also check that they import reliably: in any order, in parallel, under load and "
+    "repeatedly. These checks run in a temporary copy of the pod, which is deleted afterwards."
 )
 EPILOG = (
-    "Exit codes: 0 all imported (all checks hold), 1 some did not, 2 the pod could not be asked or nothing could be tried "
-    "in it, 130 and 143 after Ctrl-C and SIGTERM."
+    "Exit codes: 0 all modules were imported (or all checks passed), 1 an import or a check failed, 2 the pod could not be "
+    "used or nothing could be tried in it, 130 and 143 after Ctrl-C and SIGTERM."
 )
 # Options of the profile, by their attribute.
 PROFILE_OPTIONS: Final = ("in_place", "path", "call", "budget_ms", "growth_limit", "workers", "each", "rounds")
@@ -33,49 +33,65 @@ PROFILE_OPTIONS: Final = ("in_place", "path", "call", "budget_ms", "growth_limit
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the subcommand."""
     parser.add_argument("pod", metavar="POD", help="name of the pod")
-    parser.add_argument("modules", metavar="MODULE", nargs="+", help="module, package.module or module:attribute")
+    parser.add_argument(
+        "modules", metavar="MODULE", nargs="+", help="what to import: module, package.module or module:attribute"
+    )
     parser.add_argument("-c", "--container", required=True, help="name of the container")
     parser.add_argument(
-        "-n", "--namespace", help="namespace of the pod (default: that of the context, as kubectl has it)"
+        "-n", "--namespace", help="namespace of the pod (default: that of the kubeconfig's context, as for kubectl)"
     )
     parser.add_argument(
         "-o", "--output", choices=("text", "json", "junit"), default="text",
-        help="text (default) or json; with a profile also junit",
+        help="output format: text (default) or json; with --profile also junit",
     )  # fmt: skip
-    parser.add_argument("--timeout", metavar="SECONDS", type=int, default=60, help="for each module (default: 60)")
-    parser.add_argument("--no-logs", action="store_true", help="fetch no container logs when an import fails")
-    add_cluster_arguments(parser)
-    profile = parser.add_argument_group("the reliability profile")
-    profile.add_argument("--profile", choices=("reliability",), help="try more than one import of each")
-    profile.add_argument(
-        "--in-place", action="store_true", default=None, help="in the named pod itself, which costs what runs there"
+    parser.add_argument(
+        "--timeout", metavar="SECONDS", type=int, default=60, help="time for the import of each module (default: 60)"
     )
-    profile.add_argument("--path", metavar="FOLDER", action="append", help="put before sys.path; may be repeated")
+    parser.add_argument("--no-logs", action="store_true", help="do not fetch the container's log if an import fails")
+    add_cluster_arguments(parser)
+    profile = parser.add_argument_group("reliability profile")
+    profile.add_argument(
+        "--profile", choices=("reliability",), help="run the reliability checks instead of single imports"
+    )
+    profile.add_argument(
+        "--in-place", action="store_true", default=None,
+        help="run in the pod itself, which takes CPU and memory from the running workload",
+    )  # fmt: skip
+    profile.add_argument(
+        "--path", metavar="FOLDER", action="append", help="folder to put before sys.path; may be repeated"
+    )
     profile.add_argument(
         "--call", action="store_true", default=None, help="also call the attributes, without arguments"
     )
-    profile.add_argument("--budget-ms", metavar="MS", type=float, help="that an import may take (default: 100)")
     profile.add_argument(
-        "--growth-limit", metavar="KIB", type=int, help="that memory may grow over 100 imports (default: 1024)"
+        "--budget-ms", metavar="MS", type=float, help="time limit for one import, in milliseconds (default: 100)"
     )
-    profile.add_argument("--workers", metavar="N", type=int, help="interpreters of the stress (default: 10)")
-    profile.add_argument("--each", metavar="N", type=int, help="imports of each of them (default: 50)")
+    profile.add_argument(
+        "--growth-limit", metavar="KIB", type=int,
+        help="limit for the growth of memory over 100 imports, in KiB (default: 1024)",
+    )  # fmt: skip
+    profile.add_argument(
+        "--workers", metavar="N", type=int, help="number of interpreters in the stress check (default: 10)"
+    )
+    profile.add_argument(
+        "--each", metavar="N", type=int, help="number of imports by each of these interpreters (default: 50)"
+    )
     profile.add_argument("--rounds", metavar="N", type=int, help="how often each check is repeated (default: 3)")
 
 
 def _profile_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Those of the profile's options that were given, by their name on the command line."""
+    """The given options of the profile, by their names on the command line."""
     given = {name: getattr(arguments, name) for name in PROFILE_OPTIONS}
     return {f"--{name.replace('_', '-')}": value for name, value in given.items() if value is not None}
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Verifies, prints, and returns the exit code.
+    """Verify the imports, print the results, and return the exit code.
 
     Raises:
-        WheelwardenError: the pod is not there, not running, has no such container, or the cluster refused.
+        WheelwardenError: the pod does not exist, is not running or has no such container, or the cluster refused.
     """
-    # Loaded here: no other subcommand needs the Kubernetes client behind it.
+    # Imported here, so that `check` does not load the Kubernetes client.
     from wheelwarden.cli.interrupts import Interrupted
     from wheelwarden.kube import default_namespace
     from wheelwarden.verify import PodReference
@@ -86,9 +102,9 @@ def run(arguments: argparse.Namespace) -> int:
         namespace=namespace, name=arguments.pod, kubeconfig=arguments.kubeconfig, context=arguments.context
     )
     if not arguments.profile and (misplaced := _profile_options(arguments)):
-        raise UnusableInput(f"{', '.join(misplaced)}: only with --profile reliability; add that, or leave it out")
+        raise UnusableInput(f"{', '.join(misplaced)}: only with --profile reliability; add it, or leave this out")
     if arguments.output == "junit" and not arguments.profile:
-        raise UnusableInput("-o junit is for --profile reliability; `wheelwarden test-image` has it too")
+        raise UnusableInput("-o junit: only with --profile reliability; `wheelwarden test-image` also has it")
     try:
         validate(arguments.modules, arguments.timeout)
     except ValueError as error:
@@ -122,7 +138,7 @@ def _run_imports(arguments: argparse.Namespace, pod: "PodReference") -> int:
 
 
 def _text(results: Mapping[str, "PackageVerificationResult"], container: str) -> Iterator[str]:
-    """A line for each module, then what the failed ones printed, then the container's log."""
+    """Yield a line for each module, then the output of the failed ones, then the container's log."""
     width = max(len(name) for name in results)
     for name, result in results.items():
         outcome = "ok" if result.import_successful else f"failed: {printable(result.error_message or '')}"
@@ -161,7 +177,7 @@ def _run_profile(arguments: argparse.Namespace, pod: "PodReference") -> int:
     fields["path"] = tuple(fields.get("path", ()))
     profile = Profile(modules=tuple(arguments.modules), deadline_seconds=arguments.timeout, **fields)
     work = run_reliability(
-        pod, arguments.container, profile, in_place=in_place, tell=lambda line: note(printable(line))
+        pod, arguments.container, profile, in_place=in_place, report=lambda line: note(printable(line))
     )
     found = asyncio.run(interruptible(work))
     if arguments.output == "json":

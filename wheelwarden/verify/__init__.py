@@ -1,6 +1,7 @@
-"""Import verification: the contract, its results, the probe's report, and the test of an image from start to end.
+"""Import verification: the verification contract, the probe's results, and image tests.
 
-The controller only decides when. `wheelwarden.verify.image_test.run` is no part of this list: it loads the Kubernetes client.
+The controller only decides when to verify. `wheelwarden.verify.image_test.run` is not exported here, because importing it
+loads the Kubernetes client.
 """
 
 from wheelwarden.verify.contract import PodReference, verify_package_import, verify_package_import_async

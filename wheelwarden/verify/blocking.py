@@ -1,4 +1,4 @@
-"""Threads for callers that wait: a call with a deadline, and a coroutine for those who have no event loop to give."""
+"""Threads for synchronous callers: a call with a deadline, and a coroutine in an event loop of its own."""
 
 import asyncio
 import concurrent.futures
@@ -8,14 +8,14 @@ from typing import Any, Final, TypeVar
 
 from wheelwarden.api.errors import CommandTimeoutError
 
-GOODBYE_SECONDS: Final = 2.0  # that a cancelled coroutine has to come to its end
+CANCEL_SECONDS: Final = 2.0  # for a cancelled coroutine to finish
 Answer = TypeVar("Answer")
 
 
 def call_within(function: Callable[[], Answer], seconds: float) -> Answer:
-    """What a function returns or raises, if it does so in time.
+    """Call a function with a deadline; return its result or raise its exception.
 
-    A function that does not is left alone in its thread, which keeps no program from ending.
+    After the deadline the function keeps running in a daemon thread, which does not keep the program from exiting.
 
     Raises:
         CommandTimeoutError: it did not return within `seconds`.
@@ -29,34 +29,35 @@ def call_within(function: Callable[[], Answer], seconds: float) -> Answer:
 
 
 def run_in_thread(work: Coroutine[Any, Any, Answer]) -> Answer:
-    """What a coroutine returns or raises, run in an event loop of its own: also where the caller is inside of one.
+    """Run a coroutine in an event loop of its own; return its result or raise its exception.
 
-    Where the caller is interrupted (Ctrl-C), the coroutine is cancelled and comes to its end first.
+    The caller may be inside a running event loop. If the caller is interrupted (Ctrl-C), the coroutine is cancelled, and
+    this function waits until it has finished.
     """
     answer: concurrent.futures.Future[Answer] = concurrent.futures.Future()
-    started: concurrent.futures.Future[Callable[[], object]] = concurrent.futures.Future()
+    canceller: concurrent.futures.Future[Callable[[], object]] = concurrent.futures.Future()
 
-    async def attend() -> None:
+    async def run_task() -> None:
         task = asyncio.ensure_future(work)
         loop = asyncio.get_running_loop()
-        started.set_result(lambda: loop.call_soon_threadsafe(task.cancel))
+        canceller.set_result(lambda: loop.call_soon_threadsafe(task.cancel))
         try:
             answer.set_result(await task)
         except BaseException as error:
             answer.set_exception(error)
 
-    thread = _thread(lambda: asyncio.run(attend()), answer)
+    thread = _thread(lambda: asyncio.run(run_task()), answer)
     try:
         thread.start()
         return answer.result()
     finally:
         if not answer.done():
-            concurrent.futures.wait([started], timeout=GOODBYE_SECONDS)
-            if started.done():
-                started.result()()
-            concurrent.futures.wait([answer], timeout=GOODBYE_SECONDS)
+            concurrent.futures.wait([canceller], timeout=CANCEL_SECONDS)
+            if canceller.done():
+                canceller.result()()
+            concurrent.futures.wait([answer], timeout=CANCEL_SECONDS)
         if thread.ident is not None:
-            thread.join(GOODBYE_SECONDS)
+            thread.join(CANCEL_SECONDS)
 
 
 def _thread(work: Callable[[], None], answer: "concurrent.futures.Future[Any]") -> threading.Thread:

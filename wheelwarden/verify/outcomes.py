@@ -1,4 +1,4 @@
-"""From what was found out about a module to the public result of the verification contract. No I/O here."""
+"""Convert a module's result to the public result of the verification contract. No I/O."""
 
 import logging
 from collections.abc import Sequence
@@ -10,26 +10,26 @@ from wheelwarden.api.redaction import printable
 from wheelwarden.verify.results import FAILURE_REASONS, ModuleResult, PackageVerificationResult
 
 LOGGER = logging.getLogger("wheelwarden.verify.contract")
-LOGGER.addHandler(logging.NullHandler())  # who sets up no logging gets results, and no lines of ours between theirs
+LOGGER.addHandler(logging.NullHandler())  # print nothing in a program that has not set up logging
 STREAM_LIMIT: Final = 16_000  # characters kept of a module's stdout and stderr, from the end
-FIRST_LINE: Final = 100  # characters that the line about what is missing may have
+FIRST_LINE: Final = 100  # characters for the line that says how much was cut
 LOG_CHARACTERS: Final = 64_000  # kept of a container's log, from the end
 
 
 def import_argv(entry: str, python: str = "python") -> tuple[str, ...]:
-    """The command that the contract names for a module or an attribute."""
+    """The contract's command for a module or an attribute."""
     module, _, attribute = entry.partition(":")
     code = f"import {module}" + (f"; {module}.{attribute}" if attribute else "")
     return (python, "-c", code)
 
 
 def not_tried(entry: str, cause: str, *, reason: str = Reason.PROBE_FAILED) -> ModuleResult:
-    """The result of a module that nothing is known about."""
+    """The result of a module that was not tried, or not to the end."""
     return ModuleResult(module=entry, ok=False, seconds=0.0, reason=reason, error=cause, argv=import_argv(entry))
 
 
-def judge_time(result: ModuleResult, timeout: float) -> ModuleResult:
-    """The result, a failure where it came too late: nothing that took as long as the deadline is a success."""
+def apply_timeout(result: ModuleResult, timeout: float) -> ModuleResult:
+    """Return the result, as a failure if the import took `timeout` seconds or longer."""
     if result.seconds < timeout:
         return result
     return replace(
@@ -39,7 +39,7 @@ def judge_time(result: ModuleResult, timeout: float) -> ModuleResult:
 
 
 def public_result(result: ModuleResult, logs: str | None) -> PackageVerificationResult:
-    """What the caller gets, and log lines about it."""
+    """Convert a result for the caller, and log it."""
     LOGGER.info("Package %s: %s", result.module, "✓" if result.ok else "✗")
     error = None if result.ok else result.error or "the import failed without a message"
     if error is not None:
@@ -58,13 +58,13 @@ def public_result(result: ModuleResult, logs: str | None) -> PackageVerification
     )
 
 
-def public_results(found: Sequence[ModuleResult], logs: str | None) -> dict[str, PackageVerificationResult]:
-    """The results by the entries they belong to."""
-    return {one.module: public_result(one, logs) for one in found}
+def public_results(results: Sequence[ModuleResult], logs: str | None) -> dict[str, PackageVerificationResult]:
+    """Convert all results, keyed by entry."""
+    return {one.module: public_result(one, logs) for one in results}
 
 
 def shorten(text: str, limit: int) -> str:
-    """The end of a text, with a first line that tells how much is missing."""
+    """Keep the end of a text, with a first line that says how much was cut."""
     if len(text) <= limit:
         return text
     return f"[the first {len(text) - limit} characters are left out]\n{text[-limit:]}"

@@ -1,6 +1,6 @@
-"""The reliability profile: how surely modules import, not only whether they do once. Pure.
+"""The reliability profile: whether modules import reliably, and not only once. Pure.
 
-What is tried in the pod stands in `wheelwarden/payload/reliability`; here is what is asked for, and what its answer means.
+The checks run in the pod (`wheelwarden/payload/reliability`). This module has their request, their answer and remedies.
 """
 
 import json
@@ -11,52 +11,61 @@ from typing import Any, Final
 from wheelwarden.api.redaction import printable
 from wheelwarden.verify.results import UnreadableAnswer
 
-# Every check, in the order in which they are run, with what to do where it does not hold.
+# Every check, in the order in which they run, and what to do if it fails.
 REMEDIES: Final[Mapping[str, str]] = {
-    "paths": "Look at search path and files in the answer (-o json)",
-    "time": "Import what is heavy where it is used, or allow more by --budget-ms",
-    "fresh": "Mend the import, or pin a version of the package that works",
-    "cycles": "Break the cycle: move what both modules need into a third one, or import it inside of the function",
-    "order": "The first module changes what the second one needs: import both in every order that your code has",
-    "identity": (
-        "There are two copies of it, so what is raised as one is not caught as the other: define it in one module and "
-        "import it in the others. If two are meant, ask for them in two runs"
+    "paths": "See the search path and the files in the output of -o json",
+    "time": "Import heavy modules only where they are used, or raise the limit with --budget-ms",
+    "fresh": "Fix the import, or pin a working version of the package",
+    "cycles": (
+        "Break the cycle: move the code that both modules need into a third one, or import inside the function that needs it"
     ),
-    "processes": "Importing changes something that processes share: a file, a port or a lock. Do it outside of the import",
-    "threads": "Something is set up during the import that other threads see half done. Import the module before threads start",
-    "load": "The import depends on time or on the order of threads. Look for timeouts and threads that it starts",
-    "stress": "The import does not always work: look at the errors in the answer (-o json)",
-    "memory": "Each import keeps something alive: look for registries and caches outside of the module that it adds to",
-    "readiness": "The pod was not ready all the time, so the profile may have cost it too much: run it without --in-place",
+    "order": (
+        "The first import changes something that the second one needs: import the modules in an order that works, or fix the "
+        "first one"
+    ),
+    "identity": (
+        "There are two copies of it, so an exception raised as one is not caught as the other: define it in one module and "
+        "import it in the others. If two are intended, check them in separate runs"
+    ),
+    "processes": (
+        "The import changes something that processes share: a file, a port or a lock. Make that change outside the import"
+    ),
+    "threads": (
+        "The import sets up something that other threads see half initialized. Import the module before threads start"
+    ),
+    "load": "The import depends on timing or on the order of threads. Look for timeouts, and for threads that it starts",
+    "stress": "The import fails sometimes: see the errors in the output of -o json",
+    "memory": "Each import keeps objects alive: look for registries and caches outside the module that it adds entries to",
+    "readiness": "The pod did not stay ready: the profile may use too much of its CPU or memory. Run it without --in-place",
 }
 CHECKS: Final = tuple(check for check in REMEDIES if check != "readiness")
-CHECKED_BESIDE: Final = ("time", "identity")  # come with fresh and order
+DERIVED_CHECKS: Final = ("time", "identity")  # results of the checks fresh and order
 
-# What is better to do than the above, by the `advice` in what was measured.
+# More specific remedies, by the `advice` in the measurements.
 ADVICE: Final[Mapping[str, str]] = {
-    "missing": "Install the package that has it, or correct its name. Code outside of the search path is found by --path",
-    "hidden": "Rename or remove what hides it, or change the order of the search path",
+    "missing": "Install the package that provides it, or correct its name. For code outside the search path use --path",
+    "hidden": "Rename or remove the module that hides it, or change the order of the search path",
     "attribute": "The module has no such attribute: correct its name, or pin a version of the package that has it",
-    "dependency": "It imports a module that is not there: install the package that has that one",
+    "dependency": "It imports a missing module: install the package that provides that module",
 }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Profile:
-    """What is asked for.
+    """The parameters of one run.
 
     Attributes:
         modules: `module` or `module:attribute`.
-        path: folders put before the search path.
-        call: whether attributes are called, without arguments.
-        budget_ms: that an import may take, in milliseconds.
-        growth_limit_bytes: that memory may grow over `repeats` imports.
-        workers: interpreters of the stress and threads of one interpreter.
-        each: imports of each worker of the stress.
+        path: folders that are put before the search path.
+        call: whether attributes are also called, without arguments.
+        budget_ms: time limit for one import, in milliseconds.
+        growth_limit_bytes: limit for the growth of memory over `repeats` imports.
+        workers: number of interpreters in the stress check, and of threads in one interpreter.
+        each: number of imports by each worker of the stress check.
         rounds: how often every check is repeated.
-        pairs: of modules, that are tried in their order.
-        deadline_seconds: of one interpreter.
-        round_seconds: of all that is tried, for each round.
+        pairs: number of module pairs in the order check.
+        deadline_seconds: time limit for one interpreter.
+        round_seconds: time limit for each round.
     """
 
     modules: tuple[str, ...]
@@ -75,15 +84,15 @@ class Profile:
 
     @property
     def total_seconds(self) -> int:
-        """What the whole profile may take."""
+        """The time limit for the whole run."""
         return self.rounds * self.round_seconds
 
     def as_request(self, search_path: str) -> Mapping[str, Any]:
-        """The request that the payload reads; `search_path` is where the packages of the pod are."""
+        """The request for the payload; `search_path` is the folder with the pod's packages."""
         return {
             "version": 1,
             "modules": list(dict.fromkeys(self.modules)),
-            "checks": [check for check in CHECKS if check not in CHECKED_BESIDE],
+            "checks": [check for check in CHECKS if check not in DERIVED_CHECKS],
             "path": list(self.path),
             "call": self.call,
             "budgetMs": self.budget_ms,
@@ -102,7 +111,7 @@ class Profile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
-    """What came of one check of one subject (a module, or two in their order)."""
+    """The result of one check of one subject (a module, or two modules in their order)."""
 
     check: str
     subject: str
@@ -112,26 +121,26 @@ class Check:
 
     @property
     def remedy(self) -> str:
-        """What to do where it does not hold."""
-        special = ADVICE.get(str(self.measured.get("advice")))
-        return special or REMEDIES.get(self.check, "")
+        """What to do if the check failed."""
+        specific = ADVICE.get(str(self.measured.get("advice")))
+        return specific or REMEDIES.get(self.check, "")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reliability:
-    """The whole answer."""
+    """The result of one run."""
 
     python: str
     checks: tuple[Check, ...]
 
     @property
     def holds(self) -> bool:
-        """Whether every check does."""
+        """Whether every check passed."""
         return all(check.ok for check in self.checks)
 
 
 def parse_reliability(stdout: str) -> Reliability:
-    """Reads the payload's answer, the last line of its stdout. Raises UnreadableAnswer."""
+    """Parse the payload's answer, the last line of its stdout. Raises UnreadableAnswer."""
     lines = stdout.strip().splitlines()
     try:
         answer = json.loads(lines[-1] if lines else "")
@@ -157,13 +166,13 @@ def _text(value: Any) -> str:
 
 
 def readiness(before: Mapping[str, Any], after: Mapping[str, Any] | None) -> Check:
-    """Whether the workload's pod stayed ready while the profile ran, by its status before and afterwards."""
+    """Check that the workload's pod stayed ready while the profile ran, by its status before and after."""
     name = before["metadata"]["name"]
     if after is None or after["metadata"]["uid"] != before["metadata"]["uid"]:
         return Check(check="readiness", subject=name, ok=True, error=None, measured={"cause": "the pod was recreated"})
     was, now = _readiness_of(before), _readiness_of(after)
     restarts = [_restarts(before), _restarts(after)]
-    # A pod that was not ready before has lost nothing.
+    # A pod that was not ready before cannot lose readiness.
     kept = was[0] != "True" or (was == now and restarts[0] == restarts[1])
     error = None if kept else f"Ready was {was[0]} since {was[1]} and is {now[0]} since {now[1]}"
     return Check(check="readiness", subject=name, ok=kept, error=error, measured={"restarts": restarts[1]})

@@ -1,4 +1,4 @@
-"""Runs the reliability profile: in a throwaway pod like the one named, or in place. Thin I/O."""
+"""Runs the reliability profile, in a throwaway copy of a pod or in the pod itself. Thin I/O."""
 
 import asyncio
 import secrets
@@ -12,51 +12,56 @@ from wheelwarden.api.foreign_installer import find_installer
 from wheelwarden.api.objects import Object, annotations_of
 from wheelwarden.kube import PODS, Cluster
 from wheelwarden.verify.contract import OVERHEAD_SECONDS, PodReference, read_running_pod
-from wheelwarden.verify.image_test.cleanup import Made, unbroken
+from wheelwarden.verify.image_test.cleanup import CreatedObjects, run_to_completion
 from wheelwarden.verify.reliability import Profile, Reliability, parse_reliability, readiness
 from wheelwarden.verify.running import run_payload
 from wheelwarden.verify.throwaway import build_throwaway
 
-LOOK_SECONDS: Final = 0.5
-START_SECONDS: Final = 300.0  # that the throwaway pod has to start: it may have to install
-SPARE_SECONDS: Final = 120  # after which it ends by itself, were nobody left to delete it
+POLL_SECONDS: Final = 0.5
+START_SECONDS: Final = 300.0  # for the throwaway pod to start; it may have to install packages
+SPARE_SECONDS: Final = 120  # the throwaway pod ends by itself this long after its limits, in case nobody deletes it
 
 
 class ProfileNotRun(WheelwardenError):  # noqa: N818 - named for what it says
-    """The profile could not be run; the text says why, and what to do."""
+    """The profile could not run; the text says why and what to do."""
 
 
 async def run_reliability(
-    pod: PodReference, container: str, profile: Profile, *, in_place: bool, tell: Callable[[str], None]
+    pod: PodReference, container: str, profile: Profile, *, in_place: bool, report: Callable[[str], None]
 ) -> Reliability:
-    """What came of the profile.
+    """Run the profile and return its results.
 
     Args:
-        pod: a running one.
-        container: whose interpreter and files are used.
-        profile: what is tried.
-        in_place: in this very pod, and not in one made like it; costs the processors and memory of what runs there.
-        tell: gets a line on each step.
+        pod: a running pod.
+        container: the container whose interpreter and files are used.
+        profile: the parameters.
+        in_place: run in this pod instead of in a copy; this uses CPU and memory of the running workload.
+        report: called with a line for each step.
 
     Raises:
         ResourceNotFoundError, PodNotReadyError, ContainerNotFoundError: there is no such running container.
-        ProfileNotRun: the throwaway pod did not start, or the payload did not end well.
-        KubeError: the cluster refused, or gave no answer.
+        ProfileNotRun: the throwaway pod did not start, or the payload failed.
+        KubeError: the cluster refused, or did not respond.
     """
     connecting = Cluster.connect(kubeconfig=pod.kubeconfig, context=pod.context, field_manager="wheelwarden-verify")
     async with await connecting as cluster:
         before = await read_running_pod(cluster, pod, container)
         request = profile.as_request(_search_path(before, container))
         if in_place:
-            tell(f"trying {len(profile.modules)} modules in pod {pod.name} itself")
+            report(f"checking {_modules(profile)} in pod {pod.name} itself")
             found = await _try(cluster, pod.name, pod.namespace, container, request, profile)
         else:
-            found = await _try_in_throwaway(cluster, before, container, request, profile, tell)
+            found = await _try_in_throwaway(cluster, before, container, request, profile, report)
         try:
             after: Object | None = await cluster.get(PODS, pod.name, pod.namespace)
         except NotFound:
             after = None
     return Reliability(python=found.python, checks=(*found.checks, readiness(before, after)))
+
+
+def _modules(profile: Profile) -> str:
+    count = len(profile.modules)
+    return f"{count} {'module' if count == 1 else 'modules'}"
 
 
 def _search_path(pod: Object, container: str) -> str:
@@ -73,21 +78,21 @@ async def _try_in_throwaway(
     container: str,
     request: Any,
     profile: Profile,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> Reliability:
     run, namespace = secrets.token_hex(8), pod["metadata"]["namespace"]
     name = f"{pod['metadata']['name'][:50].rstrip('-.')}-try-{run[:6]}"
-    live = int(START_SECONDS) + profile.total_seconds + SPARE_SECONDS
-    body = build_throwaway(pod, container, name, run, live_seconds=live)
-    made = Made(cluster, run, tell=tell, monotonic=time.monotonic, sleep=asyncio.sleep)
+    lifetime = int(START_SECONDS) + profile.total_seconds + SPARE_SECONDS
+    body = build_throwaway(pod, container, name, run, lifetime_seconds=lifetime)
+    created = CreatedObjects(cluster, run, report=report, monotonic=time.monotonic, sleep=asyncio.sleep)
     try:
-        await made.make(PODS, body, namespace)
-        tell(f"pod {name} is made like {pod['metadata']['name']}")
+        await created.create(PODS, body, namespace)
+        report(f"created pod {name}, a copy of {pod['metadata']['name']}")
         await _wait_until_running(cluster, name, namespace)
-        tell(f"trying {len(profile.modules)} modules there; this takes a while")
+        report(f"checking {_modules(profile)} in it; this takes a while")
         return await _try(cluster, name, namespace, container, request, profile)
     finally:
-        await unbroken(made.remove())
+        await run_to_completion(created.remove())
 
 
 async def _wait_until_running(cluster: Cluster, name: str, namespace: str) -> None:
@@ -99,16 +104,15 @@ async def _wait_until_running(cluster: Cluster, name: str, namespace: str) -> No
             one.get("ready") for one in status.get("containerStatuses") or [{}]
         ):
             return
-        told = _why_not(status)
         if status.get("phase") in ("Failed", "Succeeded") or time.monotonic() >= deadline:
             raise ProfileNotRun(
-                f"the pod {name}, made to try the modules in, did not start: {told}. Look at it while it starts "
-                f"(kubectl -n {namespace} describe pod {name}), or use the running pod by --in-place"
+                f"the temporary pod {name} did not start: {_start_problem(status)}. Watch it while it starts "
+                f"(kubectl -n {namespace} describe pod {name}), or use the running pod with --in-place"
             )
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
 
 
-def _why_not(status: Object) -> str:
+def _start_problem(status: Object) -> str:
     for one in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
         state = one.get("state") or {}
         for word in ("waiting", "terminated"):
@@ -127,9 +131,9 @@ async def _try(
             cluster, name, namespace, container, "reliability", request, timeout_seconds=seconds
         )
     except NotFound as error:
-        raise ProfileNotRun(f"pod {name} went away while the modules were tried; try again") from error
+        raise ProfileNotRun(f"pod {name} was deleted while the modules were checked; try again") from error
     except KubeError as error:
-        raise ProfileNotRun(f"the modules could not be tried in pod {name}: {error}") from error
+        raise ProfileNotRun(f"the modules could not be checked in pod {name}: {error}") from error
     if failure:
-        raise ProfileNotRun(f"the modules could not be tried in pod {name}: {failure}")
+        raise ProfileNotRun(f"the modules could not be checked in pod {name}: {failure}")
     return parse_reliability(stdout)

@@ -1,4 +1,4 @@
-"""Results of import verification: what the probe answered, and the public result type of the verification contract."""
+"""Results of import verification: the probe's answer, and the public result type of the verification contract."""
 
 import json
 import shlex
@@ -10,7 +10,7 @@ from wheelwarden.api.conditions import Reason
 from wheelwarden.api.errors import CommandTimeoutError, WheelwardenError
 from wheelwarden.api.redaction import printable, shown
 
-# Every `reason` that a failed import may have. A public, closed set: docs/guide.md tells what each means.
+# Every `reason` that a failed import may have. A public, closed set: docs/guide.md explains each.
 FAILURE_REASONS: Final = frozenset(
     {
         Reason.MODULE_NOT_FOUND, Reason.ATTRIBUTE_NOT_FOUND, Reason.IMPORT_FAILED, Reason.MISSING_SHARED_LIBRARY,
@@ -19,15 +19,15 @@ FAILURE_REASONS: Final = frozenset(
     }
 )  # fmt: skip
 RESULTS_LIMIT: Final = 16_384  # annotations of an object share 256 KiB
-NUMBER_LIMIT: Final = 1 << 60  # of bytes and seconds that a pod tells
-NAME_LIMIT: Final = 255  # characters of a name or a version; no file system takes a longer name of a file
-ERROR_LIMIT: Final = 300  # characters, as the probe cuts an error (payload/probe/attempts.py)
-PATH_LIMIT: Final = 4096  # characters, as Linux has it (PATH_MAX)
+NUMBER_LIMIT: Final = 1 << 60  # for bytes and seconds that a pod reports
+NAME_LIMIT: Final = 255  # characters of a name or a version; no file system has longer file names
+ERROR_LIMIT: Final = 300  # characters; the probe cuts errors at this length (payload/probe/attempts.py)
+PATH_LIMIT: Final = 4096  # characters; PATH_MAX on Linux
 STDERR_KEPT: Final = 1000  # characters of a failed import's stderr
 
 
 class UnreadableAnswer(WheelwardenError):  # noqa: N818 - named for what it says
-    """What the probe printed is no answer that we understand; the text says what was wrong."""
+    """The output of the probe is not a valid answer; the text says what is wrong."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,17 +35,17 @@ class PackageVerificationResult:
     """Result of a single import verification (package verification contract, version 1.0.0).
 
     Attributes:
-        package_name: the module entry as it was given.
-        import_successful: whether the import worked.
-        error_message: why it did not, in one line; None when it worked.
-        command_executed: interpreter and statements that were run for it, as a person would type them.
-        execution_time_seconds: time of the import, measured in the pod; below the timeout. One that was ended by its
-            deadline has a time just below it, one that was not tried has 0.
-        pod_logs: the last log lines of the container on failure, or why there are none, when diagnostics were asked
-            for; else None.
-        stdout: the end of what the import printed, at most 16,000 characters; a first line tells where it was cut.
-        stderr: the same of stderr, the traceback included.
-        reason: one of FAILURE_REASONS; None when it worked.
+        package_name: the module entry as given.
+        import_successful: whether the import succeeded.
+        error_message: why it failed, in one line; None on success.
+        command_executed: the interpreter and the statements that were run, as a person would type them.
+        execution_time_seconds: time of the import, measured in the pod, always below the timeout. If the deadline ended
+            the import, the time is just below the timeout; if the import was not tried, it is 0.
+        pod_logs: after a failure the last log lines of the container, or why they are missing, if diagnostics were
+            requested; otherwise None.
+        stdout: the end of the import's output, at most 16,000 characters; if it was cut, the first line says so.
+        stderr: the same for stderr, which includes the traceback.
+        reason: one of FAILURE_REASONS; None on success.
     """
 
     package_name: str
@@ -60,13 +60,13 @@ class PackageVerificationResult:
 
     @property
     def exception(self) -> CommandTimeoutError | None:
-        """The timeout that ended the import; None where it ended by itself."""
+        """The timeout that ended the import; None if it ended otherwise."""
         return CommandTimeoutError(self.error_message) if self.reason == Reason.PROBE_TIMEOUT else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModuleResult:
-    """What the probe found out about one module; `reason` and `error` are None where the import worked."""
+    """The probe's result for one module; `reason` and `error` are None on success."""
 
     module: str
     ok: bool
@@ -87,7 +87,7 @@ class ModuleResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Usage:
-    """Size of the packages' filesystem, in bytes (statvfs)."""
+    """Size of the file system that has the packages, in bytes (statvfs)."""
 
     total_bytes: int
     used_bytes: int
@@ -95,15 +95,15 @@ class Usage:
 
     @property
     def percent(self) -> float:
-        """How much of it is used, 0 to 100, one decimal."""
+        """The used part, 0 to 100, with one decimal."""
         return round(100 * self.used_bytes / self.total_bytes, 1) if self.total_bytes else 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Distribution:
-    """What there is of a distribution: `found` has each version that metadata speaks of, and whether the files are its.
+    """An installed distribution.
 
-    None in the place of a truth: nothing tells.
+    `found` has each version with installed metadata, and whether the files match this version (None if unknown).
     """
 
     name: str
@@ -111,19 +111,19 @@ class Distribution:
 
     @property
     def versions(self) -> tuple[str, ...]:
-        """The versions that are really there: those whose files are, or where that holds for none, all of them."""
+        """The versions that are really installed: those whose files are not known to differ, or all if there are none."""
         there = tuple(version for version, intact in self.found if intact is not False)
         return there or tuple(version for version, _ in self.found)
 
     @property
     def damaged(self) -> bool:
-        """Whether it is there, and the files are those of no version."""
+        """Whether it is installed, and the files match none of the versions."""
         return bool(self.found) and all(intact is False for _, intact in self.found)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProbeReport:
-    """The probe's answer; `derived` where the modules came from the installed metadata."""
+    """The probe's answer; `derived` is True if the modules were derived from the installed metadata."""
 
     python: str
     executable: str
@@ -134,17 +134,17 @@ class ProbeReport:
 
 
 def parse_report(stdout: str) -> ProbeReport:
-    """Reads the probe's whole answer: a line for each module, and the last line. Raises UnreadableAnswer."""
+    """Parse the probe's whole answer: a line for each module, and the last line. Raises UnreadableAnswer."""
     lines = stdout.strip().splitlines()
     if not lines:
         raise UnreadableAnswer("the probe printed nothing")
     try:
         answer = json.loads(lines[-1])
         if answer["version"] != 1:
-            raise UnreadableAnswer(f"the probe answered in version {shown(answer['version'])}, this is version 1")
+            raise UnreadableAnswer(f"the probe's answer has version {shown(answer['version'])}, expected version 1")
         results = parse_finished(stdout)
         if len(results) != answer["count"]:
-            raise UnreadableAnswer(f"{len(results)} of {shown(answer['count'])} results of the probe can be read")
+            raise UnreadableAnswer(f"only {len(results)} of {shown(answer['count'])} results of the probe are readable")
         return ProbeReport(
             python=_line(answer["python"], NAME_LIMIT),
             executable=_line(answer["executable"], PATH_LIMIT),
@@ -160,7 +160,7 @@ def parse_report(stdout: str) -> ProbeReport:
 
 
 def parse_finished(stdout: str) -> tuple[ModuleResult, ...]:
-    """The modules that the probe was done with, also where its answer was cut; in the order they were asked for."""
+    """Parse the results of the modules that the probe finished, in the order of the request. The answer may be cut."""
     found: dict[int, ModuleResult] = {}
     for line in stdout.splitlines():
         if line.startswith('{"index":'):
@@ -168,14 +168,14 @@ def parse_finished(stdout: str) -> tuple[ModuleResult, ...]:
                 entry = json.loads(line)
                 found[int(entry["index"])] = _module_result(entry["result"])
             except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-                continue  # the line where it was cut, or not ours
+                continue  # a line that was cut, or that the probe did not print
     return tuple(found[index] for index in sorted(found))
 
 
 def write_results(report: ProbeReport, time: str) -> str:
-    """What the annotation `wheelwarden.dev/results` of a pod says: JSON, at most RESULTS_LIMIT characters.
+    """Return the value of a pod's annotation `wheelwarden.dev/results`: JSON, at most RESULTS_LIMIT characters.
 
-    Failures come first, with the end of what they printed to stderr; where there are too many, the last are left out.
+    Failures come first, with the end of their stderr. If there are too many results, the last ones are left out.
     """
     ordered = sorted(report.results, key=lambda result: result.ok)
     kept = [
@@ -192,35 +192,35 @@ def write_results(report: ProbeReport, time: str) -> str:
 
 
 def parse_usage(usage: Mapping[str, Any] | None) -> Usage | None:
-    """Reads a `usage` object of the probe or the installer; None stays None. Raises KeyError, TypeError or ValueError."""
+    """Parse a `usage` object of the probe or the installer; None stays None. Raises KeyError, TypeError or ValueError."""
     if usage is None:
         return None
     total, used, available = (int(number(usage[name])) for name in ("totalBytes", "usedBytes", "availableBytes"))
     if max(used, available) > total:
-        raise ValueError("more bytes than there are")
+        raise ValueError("used or available bytes exceed the total")
     return Usage(total_bytes=total, used_bytes=used, available_bytes=available)
 
 
 def number(value: object) -> float:
-    """A number of bytes or seconds that a pod tells. Raises ValueError where it is none, or absurd."""
+    """Check a number of bytes or seconds that a pod reported. Raises ValueError if it is no number or out of range."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= NUMBER_LIMIT:
-        raise ValueError(f"{shown(value)} in the place of a number")  # NaN is in no order, so it comes here too
+        raise ValueError(f"{shown(value)} instead of a number")  # also NaN, for which every comparison is False
     return value
 
 
 def _distribution(entry: Mapping[str, Any]) -> Distribution:
-    found = tuple((_line(one["version"], NAME_LIMIT), _truth(one["intact"])) for one in entry["found"])
+    found = tuple((_line(one["version"], NAME_LIMIT), _optional_bool(one["intact"])) for one in entry["found"])
     return Distribution(name=_line(entry["name"], NAME_LIMIT), found=found)
 
 
-def _truth(value: object) -> bool | None:
+def _optional_bool(value: object) -> bool | None:
     if value is not None and not isinstance(value, bool):
-        raise TypeError(f"{type(value).__name__} in the place of a truth")
+        raise TypeError(f"{type(value).__name__} instead of a boolean")
     return value
 
 
 def _module_result(entry: Mapping[str, Any]) -> ModuleResult:
-    """What runs in the pod can print anything: all but the streams and the command is short and printable."""
+    """Parse one result. A pod can print anything, so all texts except streams and command are shortened and escaped."""
     ok, code, reason = entry["ok"] is True, entry["exitCode"], entry["reason"]
     if not ok and (not isinstance(reason, str) or reason not in FAILURE_REASONS):
         reason = Reason.IMPORT_FAILED
@@ -240,10 +240,10 @@ def _module_result(entry: Mapping[str, Any]) -> ModuleResult:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{type(value).__name__} in the place of a text")
+        raise TypeError(f"{type(value).__name__} instead of a string")
     return value
 
 
 def _line(value: object, limit: int) -> str:
-    """At most so many characters of a text, printable, on one line."""
+    """Return at most `limit` characters of a text, printable, on one line."""
     return printable(_text(value)[:limit])[:limit]

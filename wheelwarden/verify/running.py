@@ -1,4 +1,4 @@
-"""Running the probe in a container: whichever Python the image has, and what came of it in plain words."""
+"""Run the probe and other payload programs in a container, with the Python that the image has."""
 
 import asyncio
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ from wheelwarden.payload import probe_argv
 from wheelwarden.verify.results import ModuleResult, ProbeReport, UnreadableAnswer, parse_finished, parse_report
 
 if TYPE_CHECKING:
-    from wheelwarden.kube import Cluster  # not loaded for it: importing wheelwarden stays light
+    from wheelwarden.kube import Cluster  # only for type checking, so that importing wheelwarden stays light
 
 PYTHONS: Final = ("python3", "python")
-# What a container runtime says where the program is not in the image.
+# Messages of container runtimes if the program is not in the image.
 NO_PROGRAM: Final = ("executable file not found", "no such file or directory", "not found in $PATH")
 
 
@@ -28,20 +28,20 @@ async def run_payload(
     timeout_seconds: float,
     output_limit_bytes: int = 1 << 20,
 ) -> tuple[str, str]:
-    """What the program printed, and why it did not run to its end, in a sentence, "" where it did.
+    """Run a program. Return its stdout, and a sentence about why it did not complete ("" if it did).
 
     Args:
-        cluster: runs commands.
+        cluster: the client that runs commands.
         pod: name of the pod.
-        namespace: of the pod.
-        container: name of the container in it.
+        namespace: namespace of the pod.
+        container: name of the container.
         program: `probe` or `reliability` of `wheelwarden.payload`.
-        request: what it is asked, as docs/architecture.md has it.
-        timeout_seconds: after which nobody waits for it any more, and so it ends; payloads have deadlines of their own.
-        output_limit_bytes: kept of what it prints; more is dropped.
+        request: the program's request, see docs/architecture.md.
+        timeout_seconds: the connection is closed after this time, which ends the program; it also has its own deadlines.
+        output_limit_bytes: limit for the output; the rest is dropped.
 
     Raises:
-        NotFound: the pod went away.
+        NotFound: the pod was deleted.
         KubeError: the command could not be run.
     """
     printed = failure = ""
@@ -62,7 +62,7 @@ async def run_payload(
                 raise
             continue
         if done.exit_code == 0:
-            cut = f"it printed more than {output_limit_bytes >> 20} MiB, of which the rest was dropped."
+            cut = f"it printed more than {output_limit_bytes >> 20} MiB; the rest was dropped."
             return done.stdout, cut if done.truncated else ""
         printed = done.stdout
         last = done.stderr.strip().splitlines()[-1:] or [""]
@@ -75,7 +75,7 @@ async def run_payload(
 async def run_probe(
     cluster: "Cluster", pod: str, namespace: str, container: str, asked: Mapping[str, Any], *, timeout_seconds: float
 ) -> ProbeReport | str:
-    """The probe's report, or why there is none, in a sentence; `asked` as docs/architecture.md has it. See `run_payload`."""
+    """Run the probe; return its report, or a sentence about why there is none. `asked` is the request of `run_payload`."""
     stdout, failure = await run_payload(
         cluster, pod, namespace, container, "probe", asked, timeout_seconds=timeout_seconds
     )
@@ -87,7 +87,7 @@ async def run_probe(
         return f"{error}."
 
 
-async def run_probe_in_part(
+async def run_probe_with_partial_results(
     cluster: "Cluster",
     pod: str,
     namespace: str,
@@ -97,9 +97,9 @@ async def run_probe_in_part(
     timeout_seconds: float,
     output_limit_bytes: int,
 ) -> tuple[tuple[ModuleResult, ...], str, bool]:
-    """What the probe was done with, why it was not done with more ("" where it was), and whether its time was up.
+    """Run the probe; return the finished results, why others are missing ("" if none are), and whether it timed out.
 
-    See `run_payload`. A connection that was cut or took too long costs what was not done yet, and no more.
+    See `run_payload`. If the connection breaks or times out, the finished results are kept.
     """
     try:
         stdout, failure = await run_payload(
@@ -112,5 +112,5 @@ async def run_probe_in_part(
 
 
 def lacks_program(failure: str) -> bool:
-    """Whether a command failed since its program is not in the image."""
+    """Whether a command failed because its program is not in the image."""
     return any(sign in failure for sign in NO_PROGRAM)

@@ -1,4 +1,4 @@
-"""A pod to be tried in, made from a running one: the same image, environment and files, and nobody's business. Pure."""
+"""Builds a throwaway copy of a running pod: the same image, environment and files, but no part of the workload. Pure."""
 
 import copy
 from collections.abc import Mapping
@@ -8,34 +8,34 @@ from wheelwarden.api import names
 from wheelwarden.api.objects import Object, annotations_of
 
 SLEEPER: Final = "import signal; signal.signal(signal.SIGTERM, lambda *_: exit(0)); signal.pause()"
-# What belongs to the running pod itself, or is filled in by the API server.
-_OWN_FIELDS: Final = ("hostname", "subdomain", "ephemeralContainers", "priority", "preemptionPolicy", "readinessGates",
-                      "schedulingGates", "topologySpreadConstraints", "resourceClaims")  # fmt: skip
-_LIVING_FIELDS: Final = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "ports", "args", "stdin", "tty",
-                         "restartPolicy")  # fmt: skip
-_TOKEN_PREFIX: Final = "kube-api-access-"  # noqa: S105 - of the name of a volume
+# Fields that belong to the running pod only, or that the API server sets.
+_DROPPED_POD_FIELDS: Final = ("hostname", "subdomain", "ephemeralContainers", "priority", "preemptionPolicy", "readinessGates",
+                              "schedulingGates", "topologySpreadConstraints", "resourceClaims")  # fmt: skip
+_DROPPED_CONTAINER_FIELDS: Final = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "ports", "args", "stdin",
+                                    "tty", "restartPolicy")  # fmt: skip
+_TOKEN_PREFIX: Final = "kube-api-access-"  # noqa: S105 - prefix of a volume's name
 
 
-def build_throwaway(pod: Mapping[str, Any], container: str, name: str, run: str, *, live_seconds: int) -> Object:
-    """A Pod that has the container of another one, doing nothing.
+def build_throwaway(pod: Mapping[str, Any], container: str, name: str, run: str, *, lifetime_seconds: int) -> Object:
+    """Build a Pod with one container of another pod. The container only sleeps.
 
-    It stands on the same node, so that volumes of one node can be mounted; volumes are mounted read-only, but for empty
-    ones; our own init containers run again, which finds the packages in the store. Without the owner, labels, probes, ports
-    and token of the original, nothing finds it and nothing waits for it.
+    The Pod runs on the same node, so that single-node volumes can be mounted. Volumes are mounted read-only, except
+    emptyDirs. Our own init containers run again and find the packages in the store. The Pod has no owner, labels, probes,
+    ports or token of the original, so no Service or controller uses it.
 
     Args:
-        pod: the running one.
-        container: the one to be tried.
-        name: of the new Pod.
+        pod: the running pod.
+        container: the container to copy.
+        name: name of the new Pod.
         run: value of its label.
-        live_seconds: after which it ends by itself, were nobody left to delete it.
+        lifetime_seconds: after this time the Pod ends by itself, in case nobody deletes it.
     """
     spec = copy.deepcopy(dict(pod["spec"]))
-    for field in _OWN_FIELDS:
+    for field in _DROPPED_POD_FIELDS:
         spec.pop(field, None)
     empty = {volume["name"] for volume in spec.get("volumes") or [] if "emptyDir" in volume}
     [main] = [one for one in spec["containers"] if one["name"] == container]
-    for field in _LIVING_FIELDS:
+    for field in _DROPPED_CONTAINER_FIELDS:
         main.pop(field, None)
     main["command"] = ["python3", "-I", "-c", SLEEPER]
     main["volumeMounts"] = [mount if mount["name"] in empty else {**mount, "readOnly": True} for mount in _mounts(main)]
@@ -51,7 +51,7 @@ def build_throwaway(pod: Mapping[str, Any], container: str, name: str, run: str,
         "volumes": [volume for volume in spec.get("volumes") or [] if not volume["name"].startswith(_TOKEN_PREFIX)],
         "automountServiceAccountToken": False,
         "restartPolicy": "Never",
-        "activeDeadlineSeconds": live_seconds,
+        "activeDeadlineSeconds": lifetime_seconds,
         "terminationGracePeriodSeconds": 1,
     }
     metadata = {"name": name, "namespace": pod["metadata"]["namespace"], "labels": {names.IMAGE_TEST_LABEL: run}}

@@ -1,4 +1,4 @@
-"""`wheelwarden check`, as a person or a pipeline runs it."""
+"""`wheelwarden check`, run as by a person or a pipeline."""
 
 import io
 import json
@@ -56,7 +56,7 @@ def _stdin(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("case", [case for case in load_cases() if case.old is None], ids=lambda case: case.id)
-def test_the_case_table_says_the_same_here(case: Case, tmp_path: Path, capsys: Capture) -> None:
+def test_the_case_table_gives_the_same_results_with_check(case: Case, tmp_path: Path, capsys: Capture) -> None:
     file = tmp_path / "object.yaml"
     file.write_text(yaml.safe_dump(dict(case.obj), allow_unicode=False))
     policy = tmp_path / "policy.json"
@@ -92,7 +92,7 @@ def test_people_see_object_line_path_reason_remedy_and_a_summary(tmp_path: Path,
             "Write module, package.module or module:attribute. [verify-imports-syntax]"
         ),
         "",
-        "1 object checked in 1 file, passed over: 1 object of another kind. 1 denied with 3 violations, 1 warning.",
+        "1 object checked in 1 file, skipped: 1 object of another kind. 1 object denied with 3 violations, 1 warning.",
     ]
 
 
@@ -118,14 +118,17 @@ def test_programs_get_one_record_for_each_violation(tmp_path: Path, capsys: Capt
     }
 
 
-def test_warnings_alone_are_no_failure(tmp_path: Path, capsys: Capture) -> None:
+def test_warnings_alone_do_not_fail(tmp_path: Path, capsys: Capture) -> None:
     file = tmp_path / "warned.yaml"
     file.write_text(GOOD.replace("requests", "sklearn"))
     code, out, _ = _run(capsys, str(file))
-    assert (code, out.splitlines()[-1]) == (0, "1 object checked in 1 file. 0 denied with 0 violations, 1 warning.")
+    assert (code, out.splitlines()[-1]) == (
+        0,
+        "1 object checked in 1 file. 0 objects denied with 0 violations, 1 warning.",
+    )
 
 
-def test_folders_are_read_recursively_and_other_files_passed_over(tmp_path: Path, capsys: Capture) -> None:
+def test_folders_are_read_recursively_and_other_files_skipped(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "deep" / "er").mkdir(parents=True)
     (tmp_path / ".git").mkdir()
     (tmp_path / "deep" / "er" / "a.YML").write_text(GOOD)
@@ -137,11 +140,12 @@ def test_folders_are_read_recursively_and_other_files_passed_over(tmp_path: Path
     code, out, err = _run(capsys, str(tmp_path))
     assert (code, err) == (0, "")
     assert out == (
-        "2 objects checked in 4 files, passed over: 1 document that is no object. 0 denied with 0 violations, 0 warnings.\n"
+        "2 objects checked in 4 files, skipped: 1 document that is not an object. "
+        "0 objects denied with 0 violations, 0 warnings.\n"
     )
 
 
-def test_lists_are_taken_apart(tmp_path: Path, capsys: Capture) -> None:
+def test_lists_are_unpacked(tmp_path: Path, capsys: Capture) -> None:
     file = tmp_path / "list.yaml"
     bad = yaml.safe_load(GOOD.replace("requests", "requests=1"))
     inner = {"apiVersion": "v1", "kind": "List", "items": [bad]}
@@ -163,9 +167,9 @@ def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch, capsys: Capture
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "{file}: there is no Kubernetes object in it (nothing with apiVersion and kind)"),
-        (b"a: 1", "{file}: there is no Kubernetes object in it (nothing with apiVersion and kind)"),
-        (b"- 1", "{file}: there is no Kubernetes object in it (nothing with apiVersion and kind)"),
+        (b"", "{file}: it contains no Kubernetes object (nothing with apiVersion and kind)"),
+        (b"a: 1", "{file}: it contains no Kubernetes object (nothing with apiVersion and kind)"),
+        (b"- 1", "{file}: it contains no Kubernetes object (nothing with apiVersion and kind)"),
         (b"a: 1\nb: [2\nc: 3", "{file}:3:2: it is not YAML or JSON: did not find expected ',' or ']'"),
         (
             b"a: {{ .Values.a }}",
@@ -180,7 +184,7 @@ def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch, capsys: Capture
         (b"[" * 100_000, "{file}:1:65: it is not YAML or JSON: it is nested more than 64 levels deep"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_named_with_the_reason(
+def test_a_file_that_cannot_be_used_is_reported_with_the_reason(
     content: bytes, complaint: str, tmp_path: Path, capsys: Capture
 ) -> None:
     file = tmp_path / "file.yaml"
@@ -189,7 +193,7 @@ def test_a_file_that_cannot_be_used_is_named_with_the_reason(
     assert (code, err) == (2, f"wheelwarden: {complaint.format(file=file)}\n")
 
 
-def test_a_path_that_is_not_there_does_not_keep_the_others_from_being_judged(tmp_path: Path, capsys: Capture) -> None:
+def test_a_missing_path_does_not_stop_the_check_of_the_others(tmp_path: Path, capsys: Capture) -> None:
     good = tmp_path / "bad.yaml"
     good.write_text(BAD)
     empty = tmp_path / "empty"
@@ -197,10 +201,10 @@ def test_a_path_that_is_not_there_does_not_keep_the_others_from_being_judged(tmp
     missing = tmp_path / "missing.yaml"
     code, out, err = _run(capsys, str(missing), str(good), str(empty))
     assert code == 2
-    assert "1 denied with 3 violations" in out
+    assert "1 object denied with 3 violations" in out
     assert err.splitlines() == [
         f"wheelwarden: {missing}: it cannot be read: No such file or directory",
-        f"wheelwarden: {empty}: there is no *.yaml, *.yml, *.json file below it",
+        f"wheelwarden: {empty}: the folder contains no *.yaml, *.yml, *.json file",
     ]
 
 
@@ -210,12 +214,12 @@ def test_a_file_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path:
     file.write_bytes(b"#" * ((1 << 20) + 1))
     assert _run(capsys, str(file)) == (
         2,
-        "0 objects checked in 0 files. 0 denied with 0 violations, 0 warnings.\n",
+        "0 objects checked in 0 files. 0 objects denied with 0 violations, 0 warnings.\n",
         f"wheelwarden: {file}: it is larger than 1 MiB\n",
     )
 
 
-def test_names_from_a_file_cannot_steer_the_terminal(tmp_path: Path, capsys: Capture) -> None:
+def test_names_from_a_file_cannot_control_the_terminal(tmp_path: Path, capsys: Capture) -> None:
     obj: dict[str, Any] = yaml.safe_load(GOOD.replace("requests", "requests=1"))
     obj["metadata"] = {"name": "a\x1b[2Jb", "namespace": 5}
     file = tmp_path / "file.json"
@@ -224,14 +228,14 @@ def test_names_from_a_file_cannot_steer_the_terminal(tmp_path: Path, capsys: Cap
     assert out.splitlines()[0] == "KasprApp a\\x1b[2Jb"
 
 
-def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(tmp_path: Path, capsys: Capture) -> None:
+def test_a_byte_order_mark_and_windows_line_ends_are_accepted(tmp_path: Path, capsys: Capture) -> None:
     file = tmp_path / "file.yaml"
     file.write_bytes(b"\xef\xbb\xbf" + BAD.replace("\n", "\r\n").encode())
     code, out, _ = _run(capsys, str(file), "-o", "json")
     assert (code, [entry["line"] for entry in json.loads(out)]) == (1, [17, 18, 19, 12])
 
 
-def test_a_policy_file_counts(tmp_path: Path, capsys: Capture) -> None:
+def test_a_policy_file_changes_the_actions(tmp_path: Path, capsys: Capture) -> None:
     file = tmp_path / "file.yaml"
     file.write_text(GOOD.replace("requests", "requests=1"))
     policy = tmp_path / "policy.yaml"

@@ -1,4 +1,4 @@
-"""`wheelwarden check` for other programs: SARIF, the pre-commit hook, and policies by namespace."""
+"""`wheelwarden check` for pipelines: SARIF, the pre-commit hook, and policies by namespace."""
 
 import json
 import shlex
@@ -54,7 +54,7 @@ def test_sarif_of_clean_manifests_is_a_run_without_results(tmp_path: Path, capsy
 
 
 @pytest.mark.parametrize(("arguments", "code"), [([], 1), (["-n", "sandbox"], 0), (["--namespace", "shop"], 1)])
-def test_objects_without_a_namespace_are_judged_as_those_of_the_one_that_is_named(
+def test_objects_without_a_namespace_are_checked_as_in_the_given_namespace(
     tmp_path: Path, capsys: Capture, arguments: list[str], code: int
 ) -> None:
     policy, app = tmp_path / "policy.json", tmp_path / "app.yaml"

@@ -1,4 +1,4 @@
-"""`wheelwarden` given odd input: pipes, closed streams, links in circles, no kubeconfig, unknown versions."""
+"""`wheelwarden` with unusual input: pipes, closed streams, cyclic links, no kubeconfig, unknown versions."""
 
 import json
 import os
@@ -22,7 +22,7 @@ def run(*words: str, **options: Any) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def test_a_version_that_is_not_known_is_said_and_no_failure(tmp_path: Path, capsys: Capture) -> None:
+def test_an_unknown_version_is_a_warning_and_does_not_fail(tmp_path: Path, capsys: Capture) -> None:
     file = tmp_path / "new.yaml"
     file.write_text(f"{UNKNOWN}---\n{GOOD}")
     assert _run(capsys, str(file)) == (
@@ -32,7 +32,8 @@ def test_a_version_that_is_not_known_is_said_and_no_failure(tmp_path: Path, caps
             f'  {file}:1: warn: apiVersion "kaspr.io/v1"\n'
             "    this version of KasprApp is not known here, so nothing of the object was judged. "
             "Write kaspr.io/v1alpha1, or use a Wheelwarden that knows it. [version-unknown]\n\n"
-            "1 object checked in 1 file, passed over: 1 object of an unknown version. 0 denied with 0 violations, 1 warning.\n"
+            "1 object checked in 1 file, skipped: 1 object of an unknown version. "
+            "0 objects denied with 0 violations, 1 warning.\n"
         ),
         "",
     )
@@ -46,7 +47,7 @@ def test_a_version_that_is_not_known_is_said_and_no_failure(tmp_path: Path, caps
     assert (code, [one["ruleId"] for one in json.loads(out)["runs"][0]["results"]]) == (1, ["version-unknown"])
 
 
-def test_the_option_changes_what_follows_from_that_rule_alone(tmp_path: Path, capsys: Capture) -> None:
+def test_the_option_changes_the_action_of_this_rule_only(tmp_path: Path, capsys: Capture) -> None:
     file = tmp_path / "bad.yaml"
     file.write_text(BAD)
     policy = tmp_path / "policy.yaml"
@@ -58,7 +59,7 @@ def test_the_option_changes_what_follows_from_that_rule_alone(tmp_path: Path, ca
     assert _run(capsys, str(new), "--policy", str(policy), "--unknown-version", "warn")[0] == 0
 
 
-def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path: Path, capsys: Capture) -> None:
+def test_a_pipe_without_a_writer_is_an_error_and_does_not_block(tmp_path: Path, capsys: Capture) -> None:
     pipe = tmp_path / "pipe.yaml"
     os.mkfifo(pipe)
     complaint = f"wheelwarden: {pipe}: it cannot be read: it is a pipe that nobody writes to\n"
@@ -74,7 +75,7 @@ def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path: Path, capsys: 
     )
 
 
-def test_a_pipe_that_somebody_writes_to_is_read() -> None:
+def test_a_pipe_with_a_writer_is_read() -> None:
     reading, writing = os.pipe()
     os.write(writing, BAD.encode())
     os.close(writing)
@@ -83,18 +84,18 @@ def test_a_pipe_that_somebody_writes_to_is_read() -> None:
     assert (code, len(json.loads(out)), err) == (1, 4, "")
 
 
-def test_a_closed_standard_input_is_told() -> None:
+def test_a_closed_standard_input_is_an_error() -> None:
     code, _, err = run("check", "-", preexec_fn=lambda: os.close(0))
-    assert (code, err) == (2, "wheelwarden: <stdin>: it is closed: give a file, or pipe one into it\n")
+    assert (code, err) == (2, "wheelwarden: <stdin>: it is closed; name a file, or pipe one into the command\n")
 
 
-def test_a_closed_standard_output_does_not_change_the_verdict(tmp_path: Path) -> None:
+def test_a_closed_standard_output_does_not_change_the_exit_code(tmp_path: Path) -> None:
     file = tmp_path / "bad.yaml"
     file.write_text(BAD)
     assert run("check", str(file), preexec_fn=lambda: os.close(1)) == (1, "", "")
 
 
-def test_links_to_folders_are_followed_and_those_in_circles_end(tmp_path: Path, capsys: Capture) -> None:
+def test_links_to_folders_are_followed_and_cycles_end(tmp_path: Path, capsys: Capture) -> None:
     inside, outside = tmp_path / "inside", tmp_path / "outside"
     inside.mkdir()
     outside.mkdir()
@@ -104,10 +105,14 @@ def test_links_to_folders_are_followed_and_those_in_circles_end(tmp_path: Path, 
     (inside / "other").symlink_to(outside)
     (outside / "back").symlink_to(inside)
     code, out, err = _run(capsys, str(inside))
-    assert (code, out, err) == (0, "2 objects checked in 2 files. 0 denied with 0 violations, 0 warnings.\n", "")
+    assert (code, out, err) == (
+        0,
+        "2 objects checked in 2 files. 0 objects denied with 0 violations, 0 warnings.\n",
+        "",
+    )
 
 
-def test_a_link_to_itself_and_one_to_nothing_are_named(tmp_path: Path, capsys: Capture) -> None:
+def test_a_link_to_itself_and_a_dangling_link_are_reported(tmp_path: Path, capsys: Capture) -> None:
     circle, nothing = tmp_path / "circle.yaml", tmp_path / "nothing.yaml"
     circle.symlink_to(circle)
     nothing.symlink_to(tmp_path / "not-there")
@@ -128,7 +133,7 @@ def without_cluster(**variables: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("words", [("results", "shop/orders"), ("verify", "pod-0", "-c", "kaspr", "json")])
-def test_a_kubeconfig_that_is_not_there_is_one_clear_line(words: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_missing_kubeconfig_is_reported_in_one_line(words: tuple[str, ...], tmp_path: Path) -> None:
     absent = tmp_path / "absent"
     for environment, named, hint in (
         (without_cluster(HOME=str(tmp_path)), "~/.kube/config", "; name one by KUBECONFIG or --kubeconfig"),
@@ -148,7 +153,7 @@ def test_a_kubeconfig_that_is_not_there_is_one_clear_line(words: tuple[str, ...]
         (yaml.safe_dump({"kind": "Config"}), "Invalid kube-config file."),
     ],
 )
-def test_a_kubeconfig_that_cannot_be_used_is_one_line(
+def test_an_unusable_kubeconfig_is_reported_in_one_line(
     content: str, problem: str, tmp_path: Path, capsys: Capture
 ) -> None:
     file = tmp_path / "config"
@@ -158,7 +163,7 @@ def test_a_kubeconfig_that_cannot_be_used_is_one_line(
     assert line.startswith(f"wheelwarden: no usable Kubernetes configuration in {file}: {problem}")
 
 
-def test_the_package_itself_is_the_command() -> None:
+def test_the_package_runs_the_command() -> None:
     code, out, err = run("rules")
     assert (code, err) == (0, "")
     assert out.startswith("shape-syntax ")

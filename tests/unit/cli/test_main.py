@@ -1,4 +1,4 @@
-"""The command as a whole: the rule table, exit codes, faults as one line."""
+"""The command as a whole: the rule table, exit codes, and errors as single lines."""
 
 import json
 import subprocess
@@ -14,13 +14,13 @@ from wheelwarden.rules import RULES
 Capture = pytest.CaptureFixture[str]
 
 
-def test_rules_prints_a_line_for_each(capsys: Capture) -> None:
+def test_rules_prints_a_line_for_each_rule(capsys: Capture) -> None:
     assert main(["rules"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines] == [[rule.id, str(rule.action)] for rule in RULES]
 
 
-def test_rules_as_json_have_their_examples(capsys: Capture) -> None:
+def test_rules_as_json_include_the_examples(capsys: Capture) -> None:
     assert main(["rules", "-o", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == [
         {field: str(getattr(rule, field)) for field in ("id", "action", "summary", "bad", "good", "policy", "before")}
@@ -28,7 +28,7 @@ def test_rules_as_json_have_their_examples(capsys: Capture) -> None:
     ]
 
 
-def test_rules_show_what_a_policy_makes_of_them(tmp_path: Path, capsys: Capture) -> None:
+def test_rules_show_the_actions_that_a_policy_sets(tmp_path: Path, capsys: Capture) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text("rules: {shape-syntax: off}")
     assert main(["rules", "--policy", str(policy)]) == 0
@@ -44,14 +44,14 @@ def test_the_version_is_printed(capsys: Capture) -> None:
 @pytest.mark.parametrize(
     "arguments", [[], ["nonsense"], ["check"], ["check", "-o", "xml", "a"], ["rules", "--nonsense"]]
 )
-def test_arguments_that_are_not_understood_exit_with_2(arguments: list[str], capsys: Capture) -> None:
+def test_invalid_arguments_exit_with_2(arguments: list[str], capsys: Capture) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2
     assert capsys.readouterr().err.startswith("usage: wheelwarden")
 
 
-def test_a_fault_of_our_own_is_one_line_without_a_stack_trace(
+def test_a_bug_is_reported_in_one_line_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -62,12 +62,12 @@ def test_a_fault_of_our_own_is_one_line_without_a_stack_trace(
     file.write_text("apiVersion: kubeflow.org/v1\nkind: Notebook\n")
     assert main(["check", str(file)]) == 70
     assert capsys.readouterr().err == (
-        "wheelwarden: this is a fault of Wheelwarden, please report it: RuntimeError: "
+        "wheelwarden: this is a bug in Wheelwarden, please report it: RuntimeError: "
         "no such thing at https://***@packages.example.com\n"
     )
 
 
-def test_an_interrupt_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+def test_an_interrupt_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -76,7 +76,7 @@ def test_an_interrupt_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Captu
     assert capsys.readouterr().err == "wheelwarden: interrupted\n"
 
 
-def test_a_reader_that_has_had_enough_is_no_fault() -> None:
+def test_a_reader_that_closes_the_pipe_causes_no_error_message() -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "wheelwarden.cli", "rules", "-o", "json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

@@ -1,4 +1,4 @@
-"""`wheelwarden results`: what a pod carries, as people and programs read it."""
+"""`wheelwarden results`: the results on a pod, for people and programs."""
 
 import json
 from typing import Any
@@ -32,14 +32,14 @@ def pod(text: str, *conditions: Object) -> Object:
 VERIFIED = {"type": names.IMPORTS_VERIFIED, "status": "False", "reason": "MissingSharedLibrary", "message": "1 of 2"}
 
 
-def test_what_the_controller_writes_is_what_people_read() -> None:
+def test_results_that_the_controller_writes_are_shown() -> None:
     text = write_results(report(GOOD, BAD), "2026-01-31T10:30:00Z")
     found = results.read_pod_results(pod(text, VERIFIED))
     assert [module["module"] for module in found["modules"]] == ["cv2", "six"]
     assert (found["python"], found["time"], found["omitted"]) == ("3.11.2", "2026-01-31T10:30:00Z", 0)
     assert results.describe([found]) == [
         "pod orders-app-0",
-        "  packages: not asked for",
+        "  packages: no result",
         "  imports: False, MissingSharedLibrary: 1 of 2",
         "  cv2    0.50 s  MissingSharedLibrary: ImportError: libGL.so.1: cannot open",
         "    Traceback (most recent call last):",
@@ -48,7 +48,7 @@ def test_what_the_controller_writes_is_what_people_read() -> None:
     ]
 
 
-def test_many_results_are_cut_and_the_failures_kept() -> None:
+def test_if_there_are_too_many_results_the_failures_are_kept() -> None:
     many = [ModuleResult(module=f"module_{index}", ok=True, seconds=0.1, file="/x" * 40) for index in range(500)]
     text = write_results(report(*many, BAD), "now")
     assert len(text) <= RESULTS_LIMIT
@@ -58,13 +58,13 @@ def test_many_results_are_cut_and_the_failures_kept() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "nonsense", "{}"])
-def test_a_pod_that_carries_nothing_readable_has_no_modules(text: str) -> None:
+def test_a_pod_without_readable_results_has_no_modules(text: str) -> None:
     found = results.read_pod_results(pod(text))
     assert (found["modules"], found["importsVerified"]) == ([], None)
 
 
 @pytest.mark.parametrize("name", ["orders", "/orders", "team/", "a/b/c"])
-def test_an_object_is_named_by_namespace_and_name(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_argument_without_namespace_and_name_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["results", name]) == 2
     assert "give NAMESPACE/NAME" in capsys.readouterr().err
 

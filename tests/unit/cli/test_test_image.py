@@ -1,4 +1,4 @@
-"""`wheelwarden test-image`: arguments in, results out; what happens on the cluster is tested with `ImageTest`."""
+"""`wheelwarden test-image`: arguments and output. The tests of `ImageTest` cover the test itself."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from wheelwarden.verify import (
     PodDiagnosticInfo,
     PodFailureCategory,
 )
-from wheelwarden.verify.image_test.run import Passed
+from wheelwarden.verify.image_test.run import ImageTestResult
 
 Capture = pytest.CaptureFixture[str]
 IMAGE = "registry.example.com/team/lab:2025.1"
@@ -41,7 +41,7 @@ DIAGNOSTICS = PodDiagnosticInfo(
 )
 
 
-def _passed(configuration: CustomImageTestConfiguration) -> Passed:
+def _result(configuration: CustomImageTestConfiguration) -> ImageTestResult:
     results = {
         module: PackageVerificationResult(
             package_name=module,
@@ -54,25 +54,25 @@ def _passed(configuration: CustomImageTestConfiguration) -> Passed:
         )
         for module in configuration.packages_to_verify
     }
-    return Passed(resource=NotebookResource.of(configuration), ready_seconds=12.34, results=results)
+    return ImageTestResult(resource=NotebookResource.of(configuration), ready_seconds=12.34, results=results)
 
 
 class Stage:
-    """Stands for the cluster: what was asked for, and what comes of it."""
+    """Stands for the cluster: records the calls and returns the outcome."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[CustomImageTestConfiguration, dict[str, Any]]] = []
-        self.outcome: Callable[[CustomImageTestConfiguration], Passed] = _passed
+        self.outcome: Callable[[CustomImageTestConfiguration], ImageTestResult] = _result
 
     async def run_image_test(
-        self, configuration: CustomImageTestConfiguration, *, tell: Callable[[str], None], **options: Any
-    ) -> Passed:
+        self, configuration: CustomImageTestConfiguration, *, report: Callable[[str], None], **options: Any
+    ) -> ImageTestResult:
         self.calls.append((configuration, options))
-        tell("PodPending\x1b[2J")
+        report("PodPending\x1b[2J")
         return self.outcome(configuration)
 
     def fail(self, error: Exception) -> None:
-        def raising(_: CustomImageTestConfiguration) -> Passed:
+        def raising(_: CustomImageTestConfiguration) -> ImageTestResult:
             raise error
 
         self.outcome = raising
@@ -112,7 +112,7 @@ def test_an_image_whose_modules_are_all_imported_passes(stage: Stage) -> None:
     assert options == {"kubeconfig": None, "context": None, "create_namespace": False, "keep": False}
 
 
-def test_every_argument_counts(stage: Stage) -> None:
+def test_every_argument_reaches_the_configuration(stage: Stage) -> None:
     key = "notebooks.opendatahub.io/inject-auth"
     arguments = (
         "-n test-lab --notebook --name lab --timeout 900 --verify-timeout 300 --cpu 500m --memory 2Gi --user 1000 "
@@ -146,12 +146,12 @@ def test_every_argument_counts(stage: Stage) -> None:
     ("arguments", "port"),
     [([], None), (["--notebook"], 8888), (["--notebook", "--port", "0"], None), (["--port", "80"], 80)],
 )
-def test_a_notebook_has_to_listen_where_notebooks_do(arguments: list[str], port: int | None, stage: Stage) -> None:
+def test_a_notebook_must_listen_on_the_port_of_notebooks(arguments: list[str], port: int | None, stage: Stage) -> None:
     main(["test-image", IMAGE, "--packages", "a", *arguments])
     assert stage.calls[0][0].port == port
 
 
-def test_all_faults_of_the_arguments_are_said_before_anything_is_made(stage: Stage, capsys: Capture) -> None:
+def test_all_invalid_arguments_are_reported_before_anything_is_created(stage: Stage, capsys: Capture) -> None:
     arguments = ["--timeout", "59", "--verify-timeout", "301", "-n", "prod", "--command", "'", "--auth-annotation", "x"]
     assert main(["test-image", "lab", "--packages", "1a,", *arguments]) == 2
     out, err = capsys.readouterr()
@@ -267,35 +267,35 @@ def test_junit_skips_the_modules_of_an_image_that_did_not_start(stage: Stage, ca
             Forbidden(403, "Forbidden", 'pods "lab" is forbidden: violates PodSecurity "restricted:latest"'),
             (
                 'the image was not tested: pods "lab" is forbidden: violates PodSecurity "restricted:latest". '
-                "Say by --user which user other than root it can run as, or use another namespace."
+                "Set a user other than root with --user, or use another namespace."
             ),
         ),
         (
             Forbidden(403, "Forbidden", "exceeded quota: small"),
             (
                 "the image was not tested: exceeded quota: small. "
-                "Say by --cpu and --memory what it may use, or have the quota raised."
+                "Set --cpu and --memory, or ask your admin to raise the quota."
             ),
         ),
         (
             Forbidden(403, "Forbidden", 'User "x" cannot create pods'),
             (
                 'the image was not tested: User "x" cannot create pods. '
-                "Ask for the right to create, read and delete pods and to exec in them there."
+                "Ask your admin for permission to create, read, delete and exec into pods in this namespace."
             ),
         ),
         (
             Invalid(422, "Invalid", "spec: wrong"),
             (
                 "the image was not tested: spec: wrong. "
-                "The API server or one of its webhooks refused it: change what it names."
+                "The API server or one of its webhooks refused the object: change what the message names."
             ),
         ),
         (
             Unreachable(0, "Unreachable", "connection refused\x1b"),
             (
                 "the image was not tested: connection refused\\x1b. "
-                "See whether `kubectl get pods` gets an answer, and try again."
+                "Check whether `kubectl get pods` works, and try again."
             ),
         ),
         (
@@ -304,7 +304,7 @@ def test_junit_skips_the_modules_of_an_image_that_did_not_start(stage: Stage, ca
         ),
     ],
 )
-def test_a_cluster_that_could_not_be_asked_is_one_line_with_a_remedy(
+def test_an_error_of_the_cluster_is_reported_in_one_line_with_a_remedy(
     error: KubeError | UnusableInput, complaint: str, stage: Stage, capsys: Capture
 ) -> None:
     stage.fail(error)
@@ -318,12 +318,12 @@ def test_a_cluster_that_could_not_be_asked_is_one_line_with_a_remedy(
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
     ids=lambda value: str(value),
 )
-def test_a_signal_ends_the_work_which_comes_to_its_own_end(
+def test_a_signal_cancels_the_test_which_can_clean_up(
     number: signal.Signals, code: int, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     cleaned: list[str] = []
 
-    async def hang(*_: object, **__: object) -> Passed:
+    async def hang(*_: object, **__: object) -> ImageTestResult:
         try:
             os.kill(os.getpid(), number)
             await asyncio.Event().wait()

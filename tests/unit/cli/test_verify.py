@@ -1,4 +1,4 @@
-"""`wheelwarden verify`: arguments in, results out; what happens in the pod is tested with the contract."""
+"""`wheelwarden verify`: arguments and output. The tests of the contract cover the imports themselves."""
 
 import asyncio
 import json
@@ -109,7 +109,9 @@ def test_every_argument_reaches_the_contract() -> None:
         ("broken", "numpy", "the kubelet said \\x1b[31mno"),
     ],
 )
-def test_what_cannot_be_verified_is_one_line(pod: str, module: str, complaint: str, capsys: Capture) -> None:
+def test_an_error_before_the_imports_is_reported_in_one_line(
+    pod: str, module: str, complaint: str, capsys: Capture
+) -> None:
     assert main(["verify", pod, module, "-c", "lab"]) == 2
     assert capsys.readouterr() == ("", f"wheelwarden: {complaint}\n")
 
@@ -124,14 +126,12 @@ def test_no_control_character_of_the_container_reaches_a_terminal(capsys: Captur
 
 
 @pytest.mark.parametrize(("modules", "code"), [(["untried"], 2), (["untried", "missing"], 1), (["untried", "os"], 1)])
-def test_where_nothing_could_be_tried_that_is_no_verdict(modules: Sequence[str], code: int, capsys: Capture) -> None:
+def test_if_no_import_could_be_tried_the_exit_code_is_2(modules: Sequence[str], code: int, capsys: Capture) -> None:
     assert main(["verify", "lab-0", *modules, "-c", "lab"]) == code
     assert capsys.readouterr().err == ("wheelwarden: nothing could be tried in the pod\n" if code == 2 else "")
 
 
-def test_options_that_mean_nothing_with_a_profile_are_said_to_be_ignored(
-    monkeypatch: pytest.MonkeyPatch, capsys: Capture
-) -> None:
+def test_an_option_that_a_profile_ignores_is_reported(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     seen: list[Profile] = []
 
     async def run(pod: PodReference, container: str, profile: Profile, **_: object) -> Reliability:
@@ -154,7 +154,7 @@ def test_options_that_mean_nothing_with_a_profile_are_said_to_be_ignored(
     ]  # fmt: skip
 
 
-def test_an_interrupt_ends_it_at_once(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+def test_an_interrupt_ends_the_command_immediately(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     ended: list[str] = []
 
     async def hang(*_: object) -> dict[str, PackageVerificationResult]:

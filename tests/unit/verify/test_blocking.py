@@ -1,4 +1,4 @@
-"""Calls that wait: a deadline for what gives none, and an interrupt that reaches the coroutine."""
+"""Synchronous calls: a deadline for functions without one, and an interrupt that reaches the coroutine."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ from wheelwarden.api.errors import CommandTimeoutError
 from wheelwarden.verify.blocking import call_within, run_in_thread
 
 
-def test_what_a_function_returns_or_raises_comes_back() -> None:
+def test_the_result_or_exception_of_a_function_is_passed_on() -> None:
     assert call_within(lambda: 5, 60) == 5
     with pytest.raises(TimeoutError, match="its own") as raised:
         call_within(lambda: fail(TimeoutError("its own")), 60)
@@ -22,14 +22,14 @@ def fail(error: BaseException) -> int:
     raise error
 
 
-def test_a_function_that_does_not_return_is_left_alone() -> None:
+def test_a_function_that_does_not_return_in_time_is_abandoned() -> None:
     release = threading.Event()
     with pytest.raises(CommandTimeoutError, match=r"no answer within 0\.01 s"):
         call_within(release.wait, 0.01)
     release.set()
 
 
-def test_an_interrupt_cancels_the_coroutine_which_comes_to_its_end() -> None:
+def test_an_interrupt_cancels_the_coroutine_and_waits_for_its_end() -> None:
     seen: list[str] = []
 
     async def hang() -> None:
@@ -45,7 +45,7 @@ def test_an_interrupt_cancels_the_coroutine_which_comes_to_its_end() -> None:
     assert seen == ["ended"]
 
 
-def test_what_a_coroutine_raises_comes_back() -> None:
+def test_the_exception_of_a_coroutine_is_passed_on() -> None:
     async def broken() -> None:
         raise OSError("disk")
 

@@ -1,4 +1,4 @@
-"""The package verification contract over any object with its methods: the contract's own tests, and its guarantees."""
+"""The package verification contract with a pod object of another library: the contract's own tests, and its guarantees."""
 
 import json
 import logging
@@ -28,7 +28,7 @@ from wheelwarden.verify.results import UnreadableAnswer
 
 
 class ExecOnPodError(Exception):
-    """What another library raises."""
+    """The exception of another library for a failed command."""
 
     def __init__(self, message: str, *, out: str = "", err: object = "") -> None:
         super().__init__(message)
@@ -37,13 +37,13 @@ class ExecOnPodError(Exception):
 
 
 class NotFoundError(Exception):
-    """What another library raises for an object that is not there."""
+    """The exception of another library for a missing object."""
 
     status = 404
 
 
 class Clock:
-    """Seconds that pass when we say so."""
+    """A clock in seconds that tests set."""
 
     now = 0.0
 
@@ -52,7 +52,7 @@ class Clock:
 
 
 class Slow:
-    """A pod whose imports take so many seconds of the clock."""
+    """A pod whose imports take a number of seconds of the clock."""
 
     def __init__(self, clock: Clock, seconds: float, error: Exception | None = None) -> None:
         self.clock, self.seconds, self.error = clock, seconds, error
@@ -64,7 +64,7 @@ class Slow:
         return container + command[0]
 
 
-def by_clock(seconds: float, timeout: float, error: Exception | None = None) -> PackageVerificationResult:
+def import_taking(seconds: float, timeout: float, error: Exception | None = None) -> PackageVerificationResult:
     clock = Clock()
     verification = MethodVerification(Slow(clock, seconds, error), "test", timeout, monotonic=clock)
     return verification.try_all(["numpy"], collect_diagnostics=False)["numpy"]
@@ -80,7 +80,7 @@ def test_an_import_that_works_runs_one_command() -> None:
     pod.log.assert_not_called()
 
 
-def test_what_is_done_is_logged_without_control_characters(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_step_is_logged_without_control_characters(caplog: pytest.LogCaptureFixture) -> None:
     pod = Mock()
     pod.execute.side_effect = ["", ExecOnPodError("ImportError: \x1b[2J")]
     caplog.set_level(logging.DEBUG, "wheelwarden")
@@ -95,7 +95,7 @@ def test_what_is_done_is_logged_without_control_characters(caplog: pytest.LogCap
     ]
 
 
-def test_a_failed_import_keeps_no_other_from_being_tried_and_brings_the_logs() -> None:
+def test_a_failed_import_does_not_stop_the_others_and_fetches_the_logs() -> None:
     pod = Mock()
     pod.execute.side_effect = [ExecOnPodError("ModuleNotFoundError: No module named 'missing'"), "hello"]
     pod.log.return_value = "last lines"
@@ -110,7 +110,7 @@ def test_a_failed_import_keeps_no_other_from_being_tried_and_brings_the_logs() -
     pod.log.assert_called_once_with(container="test", tail_lines=100)
 
 
-def test_without_diagnostics_no_log_is_asked_for() -> None:
+def test_without_diagnostics_no_log_is_fetched() -> None:
     pod = Mock()
     pod.execute.side_effect = ExecOnPodError("ImportError")
     results = verify_package_import(pod, "test", ["broken"], collect_diagnostics=False)
@@ -131,22 +131,22 @@ def test_without_diagnostics_no_log_is_asked_for() -> None:
         (["numpy"], 0, "timeout must be positive"),
         (["numpy"], -1, "timeout must be positive"),
         (["numpy"], float("-inf"), "timeout must be positive"),
-        (["numpy"], float("inf"), "timeout must be at most 86400 seconds, a day"),
-        (["numpy"], 86_401, "timeout must be at most 86400 seconds, a day"),
+        (["numpy"], float("inf"), "timeout must be at most 86400 seconds (one day)"),
+        (["numpy"], 86_401, "timeout must be at most 86400 seconds (one day)"),
         (["numpy"], float("nan"), "timeout must be a number of seconds, not NaN"),
         (["numpy"], "60", "timeout must be a number of seconds, not '60'"),
         (["numpy"], True, "timeout must be a number of seconds, not True"),
         (["numpy"], None, "timeout must be a number of seconds, not None"),
-        ("numpy", 60, "packages is one text: pass a list of module names, such as ['numpy']"),
-        (b"numpy", 60, "packages is one text: pass a list of module names, such as [b'numpy']"),
-        ("", 60, "packages is one text: pass a list of module names, such as ['']"),
+        ("numpy", 60, "packages is a single string: pass a list of module names, such as ['numpy']"),
+        (b"numpy", 60, "packages is a single string: pass a list of module names, such as [b'numpy']"),
+        ("", 60, "packages is a single string: pass a list of module names, such as ['']"),
         (None, 60, "packages is NoneType: pass a list of module names"),
         (5, 60, "packages is int: pass a list of module names"),
         ([5], 60, "Invalid package name: 5"),
         (iter([]), 60, "packages list cannot be empty"),
     ],
 )
-def test_what_is_wrong_is_said_before_anything_runs(packages: Any, timeout: Any, text: str) -> None:
+def test_invalid_arguments_are_reported_before_anything_runs(packages: Any, timeout: Any, text: str) -> None:
     pod = Mock()
     with pytest.raises(ValueError) as raised:
         verify_package_import(pod, "test", packages, timeout)
@@ -154,23 +154,23 @@ def test_what_is_wrong_is_said_before_anything_runs(packages: Any, timeout: Any,
     pod.execute.assert_not_called()
 
 
-def test_a_generator_gives_its_names_once_and_each_gets_a_result() -> None:
+def test_names_from_a_generator_get_one_result_each() -> None:
     results = verify_package_import(Mock(), "test", (name for name in ("os", "json", "os")))
     assert list(results) == ["os", "json"]
 
 
-async def test_what_is_no_pod_is_said() -> None:
+async def test_an_argument_that_is_not_a_pod_is_a_type_error() -> None:
     nonsense: Any
     for nonsense in ("lab-0", None):
         with pytest.raises(TypeError, match="pass a PodReference, or an object with execute"):
             verify_package_import(nonsense, "test", ["json"])
         with pytest.raises(TypeError, match="pass a PodReference, or an object with execute"):
             await verify_package_import_async(nonsense, "test", ["json"])
-    with pytest.raises(ValueError, match="packages is one text"):
+    with pytest.raises(ValueError, match="packages is a single string"):
         await verify_package_import_async(PodReference("a", "b"), "test", "json")
 
 
-def test_a_pod_that_is_not_there_not_running_or_without_the_container_is_named() -> None:
+def test_a_pod_that_is_missing_not_running_or_without_the_container_is_an_error() -> None:
     for absent in (False, None):
         with pytest.raises(ResourceNotFoundError):
             verify_package_import(Mock(exists=absent), "test", ["json"])
@@ -184,30 +184,30 @@ def test_a_pod_that_is_not_there_not_running_or_without_the_container_is_named()
         verify_package_import(Mock(instance=running), "test", ["json"])
 
 
-def asked(error: Exception) -> Any:
-    """A pod whose library asks the API server at each look, and raises what that answers."""
+def unreadable(error: Exception) -> Any:
+    """A pod whose library reads the API server at each access, and raises an exception."""
 
-    class Asked:
+    class Unreadable:
         execute = Mock()
 
         @property
         def instance(self) -> object:
             raise error
 
-    return Asked()
+    return Unreadable()
 
 
-def test_what_the_pods_own_library_raises_at_the_look_becomes_ours() -> None:
+def test_an_exception_of_the_library_while_reading_the_pod_becomes_one_of_ours() -> None:
     with pytest.raises(ResourceNotFoundError, match="the pod does not exist"):
-        verify_package_import(asked(NotFoundError("pods not found")), "test", ["json"])
+        verify_package_import(unreadable(NotFoundError("pods not found")), "test", ["json"])
     refused = ExecOnPodError("pods is forbidden")
     refused.status = 403  # type: ignore[attr-defined]
     with pytest.raises(KubeError, match="the pod cannot be read: pods is forbidden") as raised:
-        verify_package_import(asked(refused), "test", ["json"])
+        verify_package_import(unreadable(refused), "test", ["json"])
     assert raised.value.status == 403
 
 
-def test_a_look_that_does_not_come_to_its_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_the_pod_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     limits: list[float] = []
 
     def never(_: Callable[[], object], seconds: float) -> object:
@@ -216,13 +216,13 @@ def test_a_look_that_does_not_come_to_its_end_is_told(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(by_methods, "call_within", never)
     pod = Mock()
-    with pytest.raises(Unreachable, match="the pod's status did not come within 2 s"):
+    with pytest.raises(Unreachable, match="reading the pod's status took longer than 2 s"):
         verify_package_import(pod, "test", ["json"])
     assert limits == [2]
     pod.execute.assert_not_called()
 
 
-def test_everything_has_a_limit_and_together_they_are_what_the_call_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_deadlines_of_all_steps_add_up_to_the_contracts_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     limits: list[float] = []
 
     def note(function: Callable[[], object], seconds: float) -> object:
@@ -239,21 +239,21 @@ def test_everything_has_a_limit_and_together_they_are_what_the_call_may_take(mon
 
 @pytest.mark.parametrize("error", [None, ExecOnPodError("stream resp is closed")])
 @pytest.mark.parametrize("seconds", [1.0, 2.5])
-def test_an_import_that_ends_too_late_has_failed(seconds: float, error: Exception | None) -> None:
-    result = by_clock(seconds, 1, error)
+def test_an_import_that_finishes_too_late_has_failed(seconds: float, error: Exception | None) -> None:
+    result = import_taking(seconds, 1, error)
     assert (result.import_successful, result.reason) == (False, "ProbeTimeout")
     assert result.error_message == "the import did not end within 1 s"
     assert result.execution_time_seconds == 0.999
     assert isinstance(result.exception, CommandTimeoutError)
 
 
-def test_an_import_in_time_has_its_own_time() -> None:
-    result = by_clock(0.75, 1)
+def test_an_import_in_time_has_its_measured_time() -> None:
+    result = import_taking(0.75, 1)
     assert (result.import_successful, result.reason, result.execution_time_seconds) == (True, None, 0.75)
     assert result.exception is None
 
 
-def test_an_import_without_end_keeps_no_other_from_being_tried() -> None:
+def test_an_import_that_hangs_does_not_stop_the_others() -> None:
     release = threading.Event()
 
     class Pod:
@@ -270,7 +270,7 @@ def test_an_import_without_end_keeps_no_other_from_being_tried() -> None:
     }
 
 
-def test_a_timeout_of_the_librarys_own_is_set_to_ours() -> None:
+def test_the_librarys_own_timeout_is_set_to_ours() -> None:
     seen: list[int] = []
 
     class Pod:
@@ -310,7 +310,9 @@ STATUS = {
         ("a", ExecOnPodError(""), ("ImportFailed", "ExecOnPodError", "ExecOnPodError")),
     ],
 )
-def test_what_the_library_raises_tells_why(entry: str, error: Exception, expected: tuple[str, str, str | None]) -> None:
+def test_the_reason_is_derived_from_the_librarys_exception(
+    entry: str, error: Exception, expected: tuple[str, str, str | None]
+) -> None:
     pod = Mock()
     pod.execute.side_effect = error
     result = verify_package_import(pod, "test", [entry], collect_diagnostics=False)[entry]
@@ -321,7 +323,7 @@ def test_what_the_library_raises_tells_why(entry: str, error: Exception, expecte
 NO_PYTHON = ExecOnPodError("RC: -1", err={"message": 'exec: "python": executable file not found in $PATH: unknown'})
 
 
-def test_an_image_that_has_python3_only_is_tried_with_that() -> None:
+def test_an_image_with_python3_only_is_tried_with_python3() -> None:
     pod = Mock()
     pod.execute.side_effect = [NO_PYTHON, "", ExecOnPodError("ImportError")]
     results = verify_package_import(pod, "test", ["a", "b"])
@@ -332,7 +334,7 @@ def test_an_image_that_has_python3_only_is_tried_with_that() -> None:
     assert pod.execute.call_count == 3
 
 
-def test_an_image_without_any_python_says_nothing_about_the_modules() -> None:
+def test_without_any_python_the_probe_failed_and_not_the_modules() -> None:
     pod = Mock()
     pod.execute.side_effect = NO_PYTHON
     result = verify_package_import(pod, "test", ["a"])["a"]
@@ -343,7 +345,7 @@ def test_an_image_without_any_python_says_nothing_about_the_modules() -> None:
     assert pod.execute.call_count == 2
 
 
-def test_logs_that_cannot_be_had_say_why_and_cost_no_result() -> None:
+def test_if_the_logs_cannot_be_fetched_the_results_are_kept_and_say_why() -> None:
     pod = Mock()
     pod.execute.side_effect = [ExecOnPodError("ImportError"), "", ExecOnPodError("ImportError")]
     pod.log.side_effect = OSError("the node is away")
@@ -356,26 +358,26 @@ def test_logs_that_cannot_be_had_say_why_and_cost_no_result() -> None:
     pod.log.assert_called_once_with(container="test", tail_lines=100)
 
 
-def test_a_stream_that_is_too_long_is_cut_and_says_so() -> None:
+def test_a_stream_that_is_too_long_is_cut_with_a_note() -> None:
     pod = Mock()
     pod.execute.return_value = "x" * 20_000
     result = verify_package_import(pod, "test", ["a"])["a"]
     assert result.stdout == "[the first 4000 characters are left out]\n" + "x" * 16_000
 
 
-def readable(**changes: object) -> str:
+def answer_of_probe(**changes: object) -> str:
     """An answer without results."""
     answer = {"version": 1, "python": "3", "executable": "p", "derived": False, "count": 0, "usage": None}
     return json.dumps({**answer, **changes})
 
 
-def test_an_answer_without_results_is_one() -> None:
-    assert parse_report(readable()) == ProbeReport(python="3", executable="p", derived=False, results=())
+def test_an_answer_without_results_is_valid() -> None:
+    assert parse_report(answer_of_probe()) == ProbeReport(python="3", executable="p", derived=False, results=())
 
 
 def test_the_error_of_an_unreadable_answer_is_short_and_printable() -> None:
     with pytest.raises(UnreadableAnswer) as raised:
-        parse_report(readable(version="\x1b[2J" + "x" * 100_000))
+        parse_report(answer_of_probe(version="\x1b[2J" + "x" * 100_000))
     assert str(raised.value).isprintable()
     assert len(str(raised.value)) < 300
 
@@ -385,28 +387,31 @@ def test_the_error_of_an_unreadable_answer_is_short_and_printable() -> None:
     [
         "", "no json", "[]", "{}", json.dumps({"version": 2}), json.dumps({"version": 1}), "[" * 100_000,
         json.dumps({"version": 1, "python": "3", "executable": "p", "derived": False, "count": 1, "usage": None}),
-        readable(python=3), readable(executable=["p"]),
-        readable(usage={"totalBytes": 1, "usedBytes": 10**320, "availableBytes": 0}),
-        readable(usage={"totalBytes": 1, "usedBytes": -1, "availableBytes": 0}),
-        readable(usage={"totalBytes": 1, "usedBytes": 2, "availableBytes": 0}),
-        readable(usage={"totalBytes": "9", "usedBytes": 2, "availableBytes": 0}),
-        readable(distributions=[{"name": ["six"], "found": []}]),
-        readable(distributions=[{"name": "six", "found": [{"version": 5, "intact": True}]}]),
-        readable(distributions=[{"name": "six", "found": [{"version": "5", "intact": "yes"}]}]),
+        answer_of_probe(python=3), answer_of_probe(executable=["p"]),
+        answer_of_probe(usage={"totalBytes": 1, "usedBytes": 10**320, "availableBytes": 0}),
+        answer_of_probe(usage={"totalBytes": 1, "usedBytes": -1, "availableBytes": 0}),
+        answer_of_probe(usage={"totalBytes": 1, "usedBytes": 2, "availableBytes": 0}),
+        answer_of_probe(usage={"totalBytes": "9", "usedBytes": 2, "availableBytes": 0}),
+        answer_of_probe(distributions=[{"name": ["six"], "found": []}]),
+        answer_of_probe(distributions=[{"name": "six", "found": [{"version": 5, "intact": True}]}]),
+        answer_of_probe(distributions=[{"name": "six", "found": [{"version": "5", "intact": "yes"}]}]),
     ],
 )  # fmt: skip
-def test_an_answer_that_is_none_is_said_to_be_unreadable(junk: str) -> None:
+def test_an_invalid_answer_is_unreadable(junk: str) -> None:
     with pytest.raises(UnreadableAnswer):
         parse_report(junk)
 
 
-def test_what_a_pod_says_of_a_module_is_short_printable_and_of_a_known_reason() -> None:
+def test_a_modules_result_is_short_and_printable_and_has_a_known_reason() -> None:
     hostile = "\x1b[2J\n" + "x" * 900_000
     result = {
         "module": hostile, "ok": False, "seconds": 0.1, "file": hostile, "reason": hostile, "error": hostile,
         "argv": ["python3"], "exitCode": 1, "stdout": "\x1b[31mred\n", "stderr": "",
     }  # fmt: skip
-    lines = ['{"index":0,"result":' + json.dumps(result) + "}", readable(count=1, python=hostile, executable=hostile)]
+    lines = [
+        '{"index":0,"result":' + json.dumps(result) + "}",
+        answer_of_probe(count=1, python=hostile, executable=hostile),
+    ]
     shown = "\\x1b[2J\\n" + "x" * 5000
     assert parse_report("\n".join(lines)) == ProbeReport(
         python=shown[:255], executable=shown[:4096], derived=False,

@@ -1,4 +1,4 @@
-"""What the test of an image may be asked for."""
+"""The parameters of an image test."""
 
 from typing import Any
 
@@ -22,10 +22,11 @@ def _faults(**changes: Any) -> list[str]:
     return []
 
 
-def test_what_is_left_out_has_the_defaults_of_the_seed() -> None:
-    made = CustomImageTestConfiguration(**GOOD)
-    assert (made.timeout_pod_ready, made.timeout_command, made.auth_annotations) == (600, 60, {})
-    assert made.as_notebook
+def test_parameters_that_are_left_out_have_defaults() -> None:
+    configuration = CustomImageTestConfiguration(**GOOD)
+    assert (configuration.timeout_pod_ready, configuration.timeout_command) == (600, 60)
+    assert configuration.auth_annotations == {}
+    assert configuration.as_notebook
 
 
 @pytest.mark.parametrize(
@@ -44,18 +45,18 @@ def test_what_is_left_out_has_the_defaults_of_the_seed() -> None:
         },
     ],
 )
-def test_what_is_in_range_is_taken(changes: dict[str, Any]) -> None:
+def test_values_in_range_are_accepted(changes: dict[str, Any]) -> None:
     assert _faults(**changes) == []
 
 
 @pytest.mark.parametrize(
     ("changes", "begin"),
     [
-        ({"namespace": "lab"}, 'namespace "lab": it is not "test-"'),
-        ({"timeout_command": "60"}, 'timeout_command "60": it is no number between 10 and 300'),
-        ({"timeout_command": float("nan")}, 'timeout_command "nan": it is no number between 10 and 300'),
-        ({"user": True}, 'user "true": it is no number between 0 and'),
-        ({"packages_to_verify": iter(["os"])}, "packages_to_verify: it is a list_iterator and no list"),
+        ({"namespace": "lab"}, 'namespace "lab": it must be "test-"'),
+        ({"timeout_command": "60"}, 'timeout_command "60": it is not a number between 10 and 300'),
+        ({"timeout_command": float("nan")}, 'timeout_command "nan": it is not a number between 10 and 300'),
+        ({"user": True}, 'user "true": it is not a number between 0 and'),
+        ({"packages_to_verify": iter(["os"])}, "packages_to_verify: it is a list_iterator, not a list"),
         ({"namespace": "test-"}, 'namespace "test-"'),
         ({"namespace": "test-A"}, 'namespace "test-A"'),
         ({"namespace": "test-" + "x" * 59}, "namespace"),
@@ -66,19 +67,19 @@ def test_what_is_in_range_is_taken(changes: dict[str, Any]) -> None:
         ({"notebook_name": "x" * 64}, "notebook_name"),
         ({"custom_image": "registry.example.com/lab"}, "custom_image"),
         ({"packages_to_verify": []}, "packages_to_verify: it is empty"),
-        ({"packages_to_verify": "json"}, 'packages_to_verify "json": it is one text'),
+        ({"packages_to_verify": "json"}, 'packages_to_verify "json": it is a single string, not a list'),
         ({"packages_to_verify": ["json", "1abc"]}, 'packages_to_verify[1] "1abc"'),
-        ({"packages_to_verify": ["json"] * 101}, "packages_to_verify: 101 modules are more than 100"),
-        ({"timeout_pod_ready": 59}, 'timeout_pod_ready "59": it is no number between 60 and 900'),
+        ({"packages_to_verify": ["json"] * 101}, "packages_to_verify: 101 modules are more than the limit of 100"),
+        ({"timeout_pod_ready": 59}, 'timeout_pod_ready "59": it is not a number between 60 and 900'),
         ({"timeout_pod_ready": 901}, "timeout_pod_ready"),
-        ({"timeout_command": 9}, 'timeout_command "9": it is no number between 10 and 300'),
+        ({"timeout_command": 9}, 'timeout_command "9": it is not a number between 10 and 300'),
         ({"timeout_command": 301}, "timeout_command"),
         ({"port": 0}, "port"),
         ({"port": 65536}, "port"),
         ({"user": -1}, "user"),
-        ({"cpu": "lots"}, 'cpu "lots": it is no Kubernetes quantity'),
-        ({"memory": "0"}, 'memory "0": it is not more than nothing'),
-        ({"auth_annotations": {"example.com/x": "1"}}, "auth_annotations[example.com/x]: it is no annotation"),
+        ({"cpu": "lots"}, 'cpu "lots": it is not a Kubernetes quantity'),
+        ({"memory": "0"}, 'memory "0": it must be more than 0'),
+        ({"auth_annotations": {"example.com/x": "1"}}, "auth_annotations[example.com/x]: it is not an annotation"),
         ({"auth_annotations": {"notebooks.opendatahub.io/": "1"}}, "auth_annotations["),
         ({"auth_annotations": {"notebooks.opendatahub.io/auth-sidecar-cpu-limit": "x"}}, "auth_annotations["),
         (
@@ -87,13 +88,13 @@ def test_what_is_in_range_is_taken(changes: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_what_is_out_of_range_is_named_with_reason_and_remedy(changes: dict[str, Any], begin: str) -> None:
+def test_a_value_out_of_range_is_a_fault_with_reason_and_remedy(changes: dict[str, Any], begin: str) -> None:
     (fault,) = _faults(**changes)
     assert fault.startswith(begin)
     assert fault.endswith(".")
 
 
-def test_all_faults_are_said_at_once() -> None:
+def test_all_faults_are_reported_together() -> None:
     faults = _faults(
         namespace="prod", notebook_name="Lab", custom_image="lab", packages_to_verify=["class"], timeout_command=1
     )

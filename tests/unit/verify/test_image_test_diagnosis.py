@@ -1,4 +1,4 @@
-"""Why a pod did not get ready: pods and events as a kubelet, a scheduler and the controllers leave them."""
+"""Why a pod did not become ready: pods and events as kubelet, scheduler and controllers write them."""
 
 from typing import Any
 
@@ -102,7 +102,7 @@ CRASH: Object = {"restartCount": 2, "lastState": ended(3)}
         (
             pod(running(ready=False), running("proxy") | {"restartCount": 1, "lastState": ended(1)}, phase="Running"),
             "TIMEOUT",
-            "container lab runs and is not ready",
+            "container lab is running but not ready",
             False,
         ),
         (pod(waiting("CreateContainerConfigError", ROOT)), "UNKNOWN", f"{CONFIG_ERROR}: {ROOT}", True),
@@ -119,17 +119,17 @@ CRASH: Object = {"restartCount": 2, "lastState": ended(3)}
         (pod(phase="Failed", reason="NodeLost"), "UNKNOWN", "the pod ended as Failed: NodeLost", True),
         (pod(phase="Succeeded"), "UNKNOWN", "the pod ended as Succeeded", True),
         (pod(waiting("ContainerCreating")), "TIMEOUT", "container lab: ContainerCreating", False),
-        (pod(running(ready=False), phase="Running"), "TIMEOUT", "container lab runs and is not ready", False),
+        (pod(running(ready=False), phase="Running"), "TIMEOUT", "container lab is running but not ready", False),
     ],
 )  # fmt: skip
-def test_every_kind_of_failure_is_told_apart(found: Object, category: str, cause: str, final: bool) -> None:
+def test_every_kind_of_failure_is_recognised(found: Object, category: str, cause: str, final: bool) -> None:
     diagnosis = diagnose(found, [])
     assert (diagnosis.error_category.name, diagnosis.cause, has_failed(found)) == (category, cause, final)
     assert diagnosis.remedy
     assert not diagnosis.remedy.endswith(".")
 
 
-def test_a_pod_that_waits_for_its_image_beside_a_sidecar_that_waits_for_it() -> None:
+def test_a_pod_that_waits_for_its_image_while_a_sidecar_waits_for_the_pod() -> None:
     found = pod(waiting("ImagePullBackOff", PULL), waiting("PodInitializing", name="kube-rbac-proxy"))
     diagnosis = diagnose(found, [], {"lab": "", "kube-rbac-proxy": ""})
     assert (diagnosis.pod_name, diagnosis.pod_phase) == ("lab-0", "Pending")
@@ -141,7 +141,7 @@ def test_a_pod_that_waits_for_its_image_beside_a_sidecar_that_waits_for_it() -> 
     assert diagnosis.logs == {"lab": "", "kube-rbac-proxy": ""}
 
 
-def test_a_failed_init_container_shows() -> None:
+def test_a_failed_init_container_is_a_crash_loop_with_its_log() -> None:
     init = {"name": "install-packages", "ready": False, **waiting("CrashLoopBackOff", lastState=ended(1))}
     init["name"] = "install-packages"
     diagnosis = diagnose(
@@ -152,24 +152,24 @@ def test_a_failed_init_container_shows() -> None:
     assert diagnosis.logs == {"install-packages": "no index", "lab": ""}
 
 
-def test_a_pod_that_was_never_made_is_explained_by_the_events_of_its_maker() -> None:
+def test_a_pod_that_was_never_created_is_explained_by_the_events_of_its_controller() -> None:
     quota = 'create Pod lab-0 failed: pods "lab-0" is forbidden: exceeded quota: small'
     policy = 'create Pod lab-0 failed: pods "lab-0" is forbidden: violates PodSecurity "restricted:latest"'
     scarce = diagnose(None, [event("FailedCreate", quota)])
     assert (scarce.error_category, scarce.cause, scarce.pod_name) == ("InsufficientResources", quota, "")
     unspecified = 'pods "lab-0" is forbidden: failed quota: small: must specify cpu for: lab'
-    unsaid = diagnose(None, [event("FailedCreate", unspecified)])
-    assert (unsaid.error_category, unsaid.remedy.split(":")[0]) == (
+    unset = diagnose(None, [event("FailedCreate", unspecified)])
+    assert (unset.error_category, unset.remedy.split(":")[0]) == (
         "InsufficientResources",
-        "Say how much CPU and memory it may use",
+        "Set requests and limits for CPU and memory",
     )
     late = diagnose(None, [event("FailedCreate", policy)])
     assert late.error_category is PodFailureCategory.TIMEOUT
-    assert late.cause == f"no pod has been made for it yet; {policy}"
-    assert diagnose(None, []).cause == "no pod has been made for it yet"
+    assert late.cause == f"its pod has not been created yet; {policy}"
+    assert diagnose(None, []).cause == "its pod has not been created yet"
 
 
-def test_events_are_in_order_of_time_shortened_and_redacted() -> None:
+def test_events_are_sorted_by_time_limited_and_redacted() -> None:
     events = [
         event("Late", "https://alice:s3cret@registry.example.com", time="2026-01-31T10:00:09Z"),
         event("Early", "a\nb"),
@@ -184,10 +184,10 @@ def test_events_are_in_order_of_time_shortened_and_redacted() -> None:
     ]
 
 
-def test_the_event_that_says_why_it_is_not_ready_is_part_of_the_cause() -> None:
+def test_the_last_warning_event_is_part_of_the_cause() -> None:
     events = [event("Unhealthy", "Readiness probe failed: connection refused"), event("Pulled", "there", "Normal")]
     assert diagnose(pod(running(ready=False)), events).cause == (
-        "container lab runs and is not ready; Readiness probe failed: connection refused"
+        "container lab is running but not ready; Readiness probe failed: connection refused"
     )
 
 
@@ -196,15 +196,15 @@ def test_secrets_and_control_characters_of_a_log_are_not_shown() -> None:
     assert diagnosis.logs == {"lab": "token=***\n\\x1b[2Jhello"}
 
 
-def test_a_restart_is_seen() -> None:
+def test_a_restart_is_detected() -> None:
     assert not has_restarted(pod(running()))
     assert has_restarted(pod(running() | {"restartCount": 1}))
     assert has_restarted(pod({"name": "lab", "state": ended(0)}))
 
 
-def test_a_pod_that_tells_nothing_waits_for_nothing_that_could_be_named() -> None:
+def test_without_a_status_it_is_unknown_what_the_pod_waits_for() -> None:
     assert waits_for({"metadata": {"name": "lab-0"}, "spec": {"containers": []}}) == ""
     assert (
         diagnose({"metadata": {"name": "lab-0"}, "spec": {"containers": []}}, []).cause
-        == "it did not get ready in time"
+        == "it did not become ready in time"
     )

@@ -1,4 +1,4 @@
-"""What is made to test an image: the whole object, for each of the two kinds."""
+"""The object of an image test, whole, for each of the two kinds."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def _configuration(**asked: Any) -> CustomImageTestConfiguration:
     )
 
 
-def test_a_plain_pod_waits_by_python_and_ends_by_itself() -> None:
+def test_a_plain_pod_sleeps_in_python_and_has_a_limited_lifetime() -> None:
     configuration = _configuration(as_notebook=False)
     assert resource_of(configuration) is PODS
     assert build_object(configuration, "abc", restricted=False, lifetime_seconds=900) == {
@@ -48,7 +48,7 @@ def test_a_plain_pod_waits_by_python_and_ends_by_itself() -> None:
     }
 
 
-def test_a_notebook_runs_what_its_image_says_and_has_the_annotations_of_its_sidecar() -> None:
+def test_a_notebook_runs_the_images_own_command_and_has_the_annotations_of_its_sidecar() -> None:
     annotations = {"notebooks.opendatahub.io/inject-auth": "true"}
     configuration = _configuration(auth_annotations=annotations, port=8888, cpu="1", memory="2Gi")
     assert resource_of(configuration) is NOTEBOOKS
@@ -89,19 +89,19 @@ def _container(*, restricted: bool = False, **asked: Any) -> dict[str, Any]:
     return container
 
 
-def test_no_root_is_asked_for_where_the_namespace_or_the_user_says_so() -> None:
+def test_a_restricted_namespace_or_a_user_other_than_root_sets_run_as_non_root() -> None:
     assert _container()["securityContext"] == SECURITY
     assert _container(restricted=True)["securityContext"] == {**SECURITY, "runAsNonRoot": True}
     assert _container(user=1000)["securityContext"] == {**SECURITY, "runAsNonRoot": True, "runAsUser": 1000}
     assert _container(user=0)["securityContext"] == {**SECURITY, "runAsUser": 0}
 
 
-def test_a_command_of_ones_own_takes_the_place_of_the_images() -> None:
+def test_a_command_replaces_that_of_the_image() -> None:
     assert "command" not in _container()
     assert _container(command=("sh", "-c", "exit 3"))["command"] == ["sh", "-c", "exit 3"]
 
 
-def test_a_restricted_namespace_is_known_by_its_label() -> None:
+def test_a_restricted_namespace_is_recognised_by_its_label() -> None:
     label = "pod-security.kubernetes.io/enforce"
     assert is_restricted({"metadata": {"labels": {label: "restricted"}}})
     assert not is_restricted({"metadata": {"labels": {label: "baseline"}}})

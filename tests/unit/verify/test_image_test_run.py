@@ -1,4 +1,4 @@
-"""One test of an image from start to end on a cluster in memory: the order of things, and that nothing stays behind."""
+"""A whole image test on an in-memory cluster: the order of the steps, and that everything is deleted."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ ASKED: dict[str, Any] = {
 
 
 class World(FakeCluster):
-    """A cluster whose pod gets one status after the other, the last of which stays; its clock runs by sleeping."""
+    """A cluster whose pod gets one status after the other and keeps the last; its clock advances by sleeping."""
 
     def __init__(self, *statuses: Object, namespace: bool = True) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class World(FakeCluster):
         self.statuses = list(statuses) or [READY]
         self.refuse: dict[str, KubeError] = {}
         self.finalizing = False
-        self.told: list[str] = []
+        self.reported: list[str] = []
         self.imported: list[tuple[str, str]] = []
         if namespace:
             self.put(NAMESPACES, {"metadata": dict(NAMESPACE["metadata"])})
@@ -130,7 +130,7 @@ def _test(
         cluster,
         CustomImageTestConfiguration(**ASKED | asked),
         verify=verify or import_all,
-        tell=world.told.append,
+        report=world.reported.append,
         create_namespace=create_namespace,
         keep=keep,
         monotonic=lambda: world.now,
@@ -146,16 +146,16 @@ def _status(*statuses: Object, **more: Any) -> Object:
 CRASHED = _status(waiting("CrashLoopBackOff", containerID="x"), phase="Running")
 
 
-async def test_a_pod_is_made_waited_for_asked_and_deleted() -> None:
+async def test_a_pod_is_created_imported_in_when_ready_and_deleted() -> None:
     world = World(_status(), _status(waiting("ContainerCreating")), READY)
     test = _test(world)
-    passed = await test.run()
+    result = await test.run()
     assert world.writes == [("create", "pods", "lab"), ("delete", "pods", "lab")]
     assert world.imported == [("lab", "lab")]
-    assert (list(passed.results), passed.resource.status) == (["json", "numpy"], NotebookStatus.READY)
+    assert (list(result.results), result.resource.status) == (["json", "numpy"], NotebookStatus.READY)
     assert (test.resource.status, world.left()) == (NotebookStatus.DELETED, ["namespaces"])
-    assert world.told == [
-        "Pod test-lab/lab is created from registry.example.com/lab:1",
+    assert world.reported == [
+        "created Pod test-lab/lab from registry.example.com/lab:1",
         "PodPending",
         "PodPending: container lab: ContainerCreating",
         "Ready: pod lab",
@@ -163,21 +163,21 @@ async def test_a_pod_is_made_waited_for_asked_and_deleted() -> None:
     ]
 
 
-async def test_a_notebook_is_found_by_its_label_and_its_pod_is_gone_in_the_end() -> None:
+async def test_a_notebooks_pod_is_found_by_its_label_and_is_gone_at_the_end() -> None:
     world = World()
-    passed = await _test(world, as_notebook=True).run()
-    assert (passed.resource.pod_name, world.imported) == ("lab-0", [("lab-0", "lab")])
+    result = await _test(world, as_notebook=True).run()
+    assert (result.resource.pod_name, world.imported) == ("lab-0", [("lab-0", "lab")])
     assert world.writes == [("create", "notebooks", "lab"), ("delete", "notebooks", "lab")]
     assert world.left() == ["namespaces"]
 
 
-async def test_the_pod_of_an_earlier_notebook_by_that_name_is_not_taken_for_ours() -> None:
+async def test_the_pod_of_an_earlier_notebook_of_the_same_name_is_ignored() -> None:
     world = World()
     old = {"name": "lab-9", "labels": {"notebook-name": "lab"}, "creationTimestamp": "2026-01-31T09:00:00Z"}
     world.put(PODS, {"metadata": old, "spec": {"containers": [{"name": "lab"}]}})
-    passed = await _test(world, as_notebook=True).run()
-    assert passed.resource.pod_name == "lab-0"
-    assert not any(line.startswith("left behind") for line in world.told)
+    result = await _test(world, as_notebook=True).run()
+    assert result.resource.pod_name == "lab-0"
+    assert not any(line.startswith("left behind") for line in world.reported)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ async def test_the_pod_of_an_earlier_notebook_by_that_name_is_not_taken_for_ours
         (_status(running(ready=False), phase="Running"), PodReadinessTimeout, PodFailureCategory.TIMEOUT),
     ],
 )  # fmt: skip
-async def test_a_failure_brings_events_and_logs_and_leaves_nothing(
+async def test_a_failure_has_events_and_logs_and_leaves_nothing_behind(
     status: Object, error: type[Exception], category: PodFailureCategory
 ) -> None:
     world = World(status)
@@ -202,17 +202,17 @@ async def test_a_failure_brings_events_and_logs_and_leaves_nothing(
     assert (world.left(), world.imported) == (["namespaces"], [])
 
 
-async def test_events_that_may_not_be_read_are_left_out_of_the_diagnosis() -> None:
+async def test_events_that_cannot_be_read_are_left_out_of_the_diagnosis() -> None:
     world = World(_status(waiting("ImagePullBackOff")))
     world.refuse["list events"] = Forbidden(403, "Forbidden", "events is forbidden")
     with pytest.raises(ImagePullError) as raised:
         await _test(world).run()
     assert raised.value.diagnostics.events == ()
-    assert "its events cannot be read: events is forbidden" in world.told
+    assert "the events cannot be read: events is forbidden" in world.reported
 
 
 @pytest.mark.parametrize("late", [0, 2])
-async def test_a_container_that_went_away_during_the_import_is_what_failed(late: int) -> None:
+async def test_a_container_that_ended_during_the_import_is_the_failure(late: int) -> None:
     gone = _status({"name": "lab", "restartCount": 1, "lastState": ended(1), "state": {}}, phase="Running")
     world = World(READY, *[READY] * late, gone)
 
@@ -224,20 +224,20 @@ async def test_a_container_that_went_away_during_the_import_is_what_failed(late:
     assert world.left() == ["namespaces"]
 
 
-async def test_an_import_that_fails_in_a_container_that_runs_on_is_a_result() -> None:
+async def test_an_import_that_fails_in_a_running_container_is_a_result() -> None:
     world = World()
 
     async def fail(*_: str) -> Mapping[str, PackageVerificationResult]:
         return {"json": _result("json"), "numpy": _result("numpy", "ModuleNotFoundError: No module named 'numpy'")}
 
-    passed = await _test(world, verify=fail).run()
-    assert [result.import_successful for result in passed.results.values()] == [True, False]
+    result = await _test(world, verify=fail).run()
+    assert [one.import_successful for one in result.results.values()] == [True, False]
 
 
 @pytest.mark.parametrize(
     "raised", [PodNotReadyError("pod test-lab/lab is Failed"), Unreachable(0, "Cut", "cut"), RuntimeError("ours")]
 )
-async def test_whatever_happens_during_the_import_nothing_is_left(raised: Exception) -> None:
+async def test_after_any_error_during_the_import_nothing_is_left_behind(raised: Exception) -> None:
     world = World()
 
     async def fail(*_: str) -> Mapping[str, PackageVerificationResult]:
@@ -248,7 +248,7 @@ async def test_whatever_happens_during_the_import_nothing_is_left(raised: Except
     assert world.left() == ["namespaces"]
 
 
-async def test_a_cancellation_is_raised_after_everything_is_deleted_however_often_it_comes() -> None:
+async def test_repeated_cancellations_are_raised_after_everything_is_deleted() -> None:
     importing, deleting = asyncio.Event(), asyncio.Event()
 
     async def hang(*_: str) -> Mapping[str, PackageVerificationResult]:
@@ -273,7 +273,7 @@ async def test_a_cancellation_is_raised_after_everything_is_deleted_however_ofte
     assert world.left() == ["namespaces"]
 
 
-async def test_a_cancellation_while_the_pod_is_being_created_leaves_none() -> None:
+async def test_a_cancellation_while_the_pod_is_being_created_leaves_no_pod_behind() -> None:
     asked, go_on = asyncio.Event(), asyncio.Event()
 
     class Slow(World):
@@ -293,7 +293,7 @@ async def test_a_cancellation_while_the_pod_is_being_created_leaves_none() -> No
     assert world.writes == [("create", "pods", "lab"), ("delete", "pods", "lab")]
 
 
-async def test_a_pod_whose_creation_got_no_answer_is_deleted_all_the_same() -> None:
+async def test_a_pod_whose_creation_got_no_response_is_deleted() -> None:
     world = World()
     world.refuse["create pods"] = Unreachable(0, "AnswerCut", "cut")
     with pytest.raises(Unreachable):
@@ -301,40 +301,42 @@ async def test_a_pod_whose_creation_got_no_answer_is_deleted_all_the_same() -> N
     assert world.left() == ["namespaces"]
 
 
-async def test_what_others_made_by_that_name_is_neither_used_nor_deleted() -> None:
+async def test_another_object_of_the_same_name_is_neither_used_nor_deleted() -> None:
     world = World()
     world.put(PODS, {"metadata": {"name": "lab", "uid": "uid-other"}, "spec": {"containers": []}})
-    with pytest.raises(UnusableInput, match="there is one of that name already"):
+    with pytest.raises(UnusableInput, match="this name is taken already"):
         await _test(world).run()
     assert world.writes == []
 
 
-async def test_what_cannot_be_deleted_is_told_with_what_to_type() -> None:
+async def test_an_object_that_cannot_be_deleted_is_reported_with_the_command_to_delete_it() -> None:
     world = World()
     world.refuse["delete pods"] = Forbidden(403, "Forbidden", "pods is forbidden")
     test = _test(world)
-    passed = await test.run()
-    assert list(passed.results) == ["json", "numpy"]
-    assert world.told[-1] == "left behind: Pod lab (pods is forbidden): kubectl -n test-lab delete pod lab"
+    result = await test.run()
+    assert list(result.results) == ["json", "numpy"]
+    assert world.reported[-1] == (
+        "left behind: Pod lab (pods is forbidden); delete it with: kubectl -n test-lab delete pod lab"
+    )
     assert test.resource.status is NotebookStatus.READY
 
 
-async def test_a_deletion_that_does_not_come_to_its_end_is_waited_for_only_so_long() -> None:
+async def test_waiting_for_a_deletion_has_a_limit() -> None:
     world = World()
     world.finalizing = True
     await _test(world).run()
-    assert world.told[-1].startswith("left behind: Pod lab (it is still being deleted)")
+    assert world.reported[-1].startswith("left behind: Pod lab (it is still being deleted)")
 
 
-async def test_what_is_to_be_kept_is_kept() -> None:
+async def test_with_keep_nothing_is_deleted() -> None:
     world = World(_status(waiting("ImagePullBackOff")))
     with pytest.raises(ImagePullError):
         await _test(world, keep=True).run()
     assert world.left() == ["namespaces", "pods"]
-    assert world.told[-1] == "kept; to remove it: kubectl -n test-lab delete pod lab"
+    assert world.reported[-1] == "kept; delete it with: kubectl -n test-lab delete pod lab"
 
 
-async def test_a_namespace_that_is_not_there_is_an_error_with_its_remedy() -> None:
+async def test_a_missing_namespace_is_an_error_with_its_remedy() -> None:
     world = World(namespace=False)
     with pytest.raises(UnusableInput, match="namespace test-lab: it does not exist"):
         await _test(world).run()
@@ -346,10 +348,10 @@ async def test_a_namespace_that_is_not_there_is_an_error_with_its_remedy() -> No
     [
         ('namespaces "test-lab" not found', False, "namespace test-lab: it does not exist"),
         ('namespaces "test-lab" not found', True, "namespace test-lab: it does not exist"),
-        ("the server could not find it", True, "the cluster knows no Notebook of kubeflow.org/v1"),
+        ("the server could not find it", True, "the cluster has no kind Notebook in kubeflow.org/v1"),
     ],
 )
-async def test_what_the_cluster_does_not_know_is_named(message: str, notebook: bool, complaint: str) -> None:
+async def test_a_missing_namespace_or_kind_is_named(message: str, notebook: bool, complaint: str) -> None:
     class Without(World):
         async def create(self, *_: Any, **__: Any) -> Object:
             raise NotFound(404, "NotFound", message)
@@ -360,7 +362,7 @@ async def test_what_the_cluster_does_not_know_is_named(message: str, notebook: b
         await _test(world, as_notebook=notebook).run()
 
 
-async def test_a_fault_in_one_deletion_does_not_keep_the_rest_from_being_deleted() -> None:
+async def test_an_error_in_one_deletion_does_not_stop_the_others() -> None:
     class Faulty(World):
         async def delete(self, resource: Resource, *arguments: Any, **more: Any) -> None:
             if resource is PODS:
@@ -369,11 +371,11 @@ async def test_a_fault_in_one_deletion_does_not_keep_the_rest_from_being_deleted
 
     world = Faulty(namespace=False)
     await _test(world, create_namespace=True).run()
-    assert world.told[-1] == "left behind: Pod lab (ours): kubectl -n test-lab delete pod lab"
+    assert world.reported[-1] == "left behind: Pod lab (ours); delete it with: kubectl -n test-lab delete pod lab"
     assert world.writes[-1] == ("delete", "namespaces", "test-lab")
 
 
-async def test_a_namespace_that_others_use_by_now_stays() -> None:
+async def test_a_namespace_that_others_use_now_is_kept() -> None:
     class Shared(World):
         async def list(self, *arguments: Any, **more: Any) -> Listing:
             return Listing(items=[{"metadata": {"name": "theirs"}}], resource_version="1")
@@ -381,10 +383,10 @@ async def test_a_namespace_that_others_use_by_now_stays() -> None:
     world = Shared(namespace=False)
     await _test(world, create_namespace=True).run()
     assert world.left() == ["namespaces"]
-    assert world.told[-1] == "namespace test-lab stays, since others have pods in it by now"
+    assert world.reported[-1] == "namespace test-lab is kept, because it has other pods now"
 
 
-async def test_a_namespace_is_made_when_told_and_goes_after_the_pod() -> None:
+async def test_a_namespace_is_created_on_request_and_deleted_after_the_pod() -> None:
     world = World(namespace=False)
     await _test(world, create_namespace=True).run()
     assert world.writes == [
@@ -395,19 +397,19 @@ async def test_a_namespace_is_made_when_told_and_goes_after_the_pod() -> None:
     ]
 
 
-async def test_a_namespace_that_was_there_stays() -> None:
+async def test_an_existing_namespace_is_kept() -> None:
     world = World()
     await _test(world, create_namespace=True).run()
     assert world.left() == ["namespaces"]
 
 
-async def test_who_may_not_read_namespaces_can_test_all_the_same() -> None:
+async def test_an_image_can_be_tested_without_the_permission_to_read_namespaces() -> None:
     world = World()
     world.refuse["get namespaces"] = Forbidden(403, "Forbidden", "no")
     assert list((await _test(world).run()).results) == ["json", "numpy"]
 
 
-async def test_a_cluster_that_gives_no_answer_for_long_is_gone() -> None:
+async def test_a_cluster_that_does_not_respond_for_long_is_unreachable() -> None:
     class Vanishing(World):
         async def create(self, *arguments: Any, **more: Any) -> Object:
             found = await super().create(*arguments, **more)
@@ -417,4 +419,4 @@ async def test_a_cluster_that_gives_no_answer_for_long_is_gone() -> None:
     world = Vanishing()
     with pytest.raises(Unreachable):
         await _test(world).run()
-    assert world.told[-1].startswith("left behind: Pod lab (refused)")
+    assert world.reported[-1].startswith("left behind: Pod lab (refused)")

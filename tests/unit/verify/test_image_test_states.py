@@ -1,4 +1,4 @@
-"""The states of the test of an image: where each leads, and what is seen in a pod."""
+"""The states of an image test: their transitions, and how they follow from a pod."""
 
 import itertools
 from typing import Any
@@ -38,11 +38,11 @@ def test_only_the_transitions_of_the_table_are_possible(start: NotebookStatus, e
     if (str(start), str(end)) in ALLOWED:
         assert _resource(start).move(end).status is end
     else:
-        with pytest.raises(ValueError, match=f"{start} is not followed by {end}"):
+        with pytest.raises(ValueError, match=f"{start} cannot change to {end}"):
             _resource(start).move(end)
 
 
-def test_every_state_leads_to_its_end() -> None:
+def test_every_state_can_change_to_deleted() -> None:
     assert set(TRANSITIONS) == set(NotebookStatus)
     assert all(NotebookStatus.DELETED in after for state, after in TRANSITIONS.items() if after)
 
@@ -60,11 +60,13 @@ def test_every_state_leads_to_its_end() -> None:
         (pod(running(), waiting("CrashLoopBackOff", name="kube-rbac-proxy"), phase="Running"), "Failed"),
     ],
 )
-def test_a_look_at_the_pod_passes_through_all_it_has_reached(found: dict[str, Any] | None, status: str) -> None:
+def test_reading_the_pod_advances_through_all_states_that_it_has_reached(
+    found: dict[str, Any] | None, status: str
+) -> None:
     assert _resource().observe(found).status == status
 
 
-def test_pod_and_container_are_read_from_the_pod_and_never_made_up() -> None:
+def test_the_names_of_pod_and_container_are_read_from_the_pod() -> None:
     found = pod(running("kube-rbac-proxy"), running("lab")) | {"metadata": {"name": "nb-x7f2k-0"}}
     seen = _resource().observe(found)
     assert (seen.pod_name, seen.container_name) == ("nb-x7f2k-0", "lab")
@@ -72,18 +74,18 @@ def test_pod_and_container_are_read_from_the_pod_and_never_made_up() -> None:
     assert (_resource().pod_name, _resource().container_name) == (None, None)
 
 
-def test_a_container_that_starts_again_takes_nothing_back() -> None:
+def test_a_container_that_restarts_does_not_change_the_state_back() -> None:
     seen = _resource().observe(pod(running(ready=False), phase="Running"))
     assert seen.observe(pod(waiting("ContainerCreating"))).status is NotebookStatus.POD_RUNNING
     assert seen.observe(pod(waiting("CrashLoopBackOff"))).status is NotebookStatus.FAILED
 
 
-def test_an_end_is_not_looked_at_again() -> None:
+def test_ready_and_final_states_do_not_change_with_the_pod() -> None:
     for status in (NotebookStatus.READY, NotebookStatus.FAILED, NotebookStatus.DELETED):
         assert _resource(status).observe(pod()) == _resource(status)
 
 
-def test_the_resource_is_what_the_configuration_asks_for() -> None:
+def test_the_resource_has_the_names_and_the_image_of_the_configuration() -> None:
     configuration = CustomImageTestConfiguration(
         namespace="test-lab",
         notebook_name="lab",
@@ -105,7 +107,7 @@ def test_the_resource_is_what_the_configuration_asks_for() -> None:
         (PodFailureCategory.UNKNOWN, False, PodFailure),
     ],
 )
-def test_each_failure_is_an_error_of_its_own_with_the_diagnostics(
+def test_each_kind_of_failure_has_its_error_with_the_diagnostics(
     category: PodFailureCategory, timed_out: bool, error: type[PodFailure]
 ) -> None:
     diagnostics = PodDiagnosticInfo(

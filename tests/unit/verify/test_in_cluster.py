@@ -1,4 +1,4 @@
-"""The verification contract over exec: nothing that was found out is lost, and no clock but our own runs out."""
+"""The verification contract over exec: no finished result is lost, and the deadlines are ours."""
 
 import asyncio
 import json
@@ -63,7 +63,7 @@ def not_imported(module: str, reason: str, error: str, logs: str | None = "last 
 
 @dataclass
 class Pods:
-    """Stands for our client: `exec` answers or raises, each other thing takes so many seconds."""
+    """Stands for our client: `exec` answers or raises, and the other calls take a number of seconds."""
 
     answer: ExecResult | KubeError | Callable[[float], Awaitable[ExecResult]] = field(
         default_factory=lambda: KubeError(0, "", "")
@@ -112,7 +112,7 @@ Verify = Callable[..., tuple[Results, float]]
 
 @pytest.fixture
 def verify(monkeypatch: pytest.MonkeyPatch) -> Verify:
-    """Verifies modules over a stand-in, and gives the results and how long that took."""
+    """Verify modules with a stand-in; return the results and the time taken."""
 
     def run(pods: Pods, *modules: str, timeout: float = 60, **more: Any) -> tuple[Results, float]:
         async def timed() -> tuple[Results, float]:
@@ -129,7 +129,7 @@ def ended(stdout: str, *, truncated: bool = False) -> ExecResult:
     return ExecResult(stdout=stdout, stderr="", exit_code=0, truncated=truncated)
 
 
-def test_each_module_gets_its_result_in_the_order_it_was_asked_for(verify: Verify) -> None:
+def test_each_module_gets_its_result_in_the_order_of_the_request(verify: Verify) -> None:
     broken = line(
         0, "b", ok=False, reason="ImportFailed", error="RuntimeError: no", stdout="out", stderr="Traceback", exitCode=1
     )
@@ -154,46 +154,46 @@ def test_each_module_gets_its_result_in_the_order_it_was_asked_for(verify: Verif
     assert results["b"].exception is None
 
 
-def test_a_cut_connection_costs_only_what_was_not_done_yet(verify: Verify) -> None:
+def test_a_broken_connection_loses_only_unfinished_results(verify: Verify) -> None:
     cut = ExecCut(0, "ExecCut", "the connection ended", stdout=line(0, "a") + line(2, "c") + line(1, "b")[:90])
     results, _ = verify(Pods(cut), "a", "b", "c")
-    error = "it was not tried to its end: the connection ended"
+    error = "the import was not completed: the connection ended"
     assert results == {"a": imported("a"), "b": not_imported("b", "ProbeFailed", error), "c": imported("c")}
 
 
-def test_an_answer_that_is_too_long_costs_only_what_was_cut(verify: Verify) -> None:
+def test_an_answer_that_is_too_long_loses_only_the_results_that_were_cut(verify: Verify) -> None:
     results, _ = verify(Pods(ended(line(0, "a") + line(1, "b")[:50], truncated=True)), "a", "b")
-    error = "it was not tried to its end: it printed more than 1 MiB, of which the rest was dropped."
+    error = "the import was not completed: it printed more than 1 MiB; the rest was dropped."
     assert results == {"a": imported("a"), "b": not_imported("b", "ProbeFailed", error)}
 
 
-def test_a_probe_that_was_killed_costs_only_what_was_not_done_yet(verify: Verify) -> None:
+def test_a_probe_that_was_killed_loses_only_unfinished_results(verify: Verify) -> None:
     killed = ExecResult(stdout=line(0, "a"), stderr="Killed", exit_code=137)
     results, _ = verify(Pods(killed), "a", "b")
-    error = "it was not tried to its end: python3 ended with exit code 137: Killed."
+    error = "the import was not completed: python3 ended with exit code 137: Killed."
     assert results == {"a": imported("a"), "b": not_imported("b", "ProbeFailed", error)}
 
 
 @pytest.mark.parametrize(
-    ("logs", "seconds", "told"),
+    ("logs", "seconds", "pod_logs"),
     [
         (
             Forbidden(403, "Forbidden", "pods/log is forbidden"),
             0,
             "the logs could not be fetched: pods/log is forbidden",
         ),
-        ("late", 1000, "the logs could not be fetched: they did not come in time"),
+        ("late", 1000, "the logs could not be fetched: it took too long"),
         ("x" * 70_000, 0, "[the first 6000 characters are left out]\n" + "x" * 64_000),
     ],
 )
-def test_logs_that_cannot_be_had_say_why_and_cost_no_result(
-    verify: Verify, logs: str | KubeError, seconds: float, told: str
+def test_if_the_logs_cannot_be_fetched_the_results_are_kept_and_say_why(
+    verify: Verify, logs: str | KubeError, seconds: float, pod_logs: str
 ) -> None:
     cut = ExecCut(0, "ExecCut", "cut", stdout=line(0, "a"))
     results, took = verify(Pods(cut, logs, logs_seconds=seconds), "a", "b", timeout=10)
     assert results == {
         "a": imported("a"),
-        "b": not_imported("b", "ProbeFailed", "it was not tried to its end: cut", told),
+        "b": not_imported("b", "ProbeFailed", "the import was not completed: cut", pod_logs),
     }
     assert took <= 2 * 10 + 5
 
@@ -204,7 +204,7 @@ def test_without_diagnostics_there_are_no_logs(verify: Verify) -> None:
     assert results["a"].pod_logs is None
 
 
-def test_a_success_that_came_late_is_a_failure(verify: Verify) -> None:
+def test_a_success_after_the_deadline_is_a_failure(verify: Verify) -> None:
     results, _ = verify(
         Pods(ended(line(0, "a", seconds=2.5) + line(1, "b", seconds=0.99) + last(2))), "a", "b", timeout=1
     )
@@ -218,7 +218,7 @@ def test_a_success_that_came_late_is_a_failure(verify: Verify) -> None:
 
 
 async def hang(seconds: float) -> ExecResult:
-    """As our client does it: what came until then is told."""
+    """Like our client: the exception has the output so far."""
     await asyncio.sleep(seconds)
     raise ExecTimeout(0, "ExecTimeout", "no answer", stdout=line(0, "a"))
 
@@ -236,22 +236,22 @@ def test_the_whole_call_ends_five_seconds_after_the_modules_deadlines(
     assert asked["totalSeconds"] == pytest.approx(max(0, min(2 * 10 + 2, seconds - 1.5)))
 
 
-def test_a_module_has_its_time_beside_others_that_hang(verify: Verify) -> None:
+def test_a_module_keeps_its_time_if_others_hang(verify: Verify) -> None:
     pods = Pods(hang, connect_seconds=0.5, status_seconds=1)
     verify(pods, "a", "b", "c", timeout=10)
     assert pods.asked[0]["totalSeconds"] >= 30
 
 
 @pytest.mark.parametrize(
-    ("pods", "told", "ends"),
+    ("pods", "message", "ends"),
     [
-        (Pods(status_seconds=1000), "the status of pod team/lab-0 did not come within 2 s", 2),
-        (Pods(connect_seconds=1000), "the credentials of the Kubernetes configuration did not come in time", 10 + 2),
+        (Pods(status_seconds=1000), "reading the status of pod team/lab-0 took longer than 2 s", 2),
+        (Pods(connect_seconds=1000), "getting the credentials of the Kubernetes configuration took too long", 10 + 2),
     ],
     ids=["status", "connect"],
 )
-def test_a_cluster_that_does_not_answer_is_told(
-    monkeypatch: pytest.MonkeyPatch, pods: Pods, told: str, ends: float
+def test_a_cluster_that_does_not_respond_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, pods: Pods, message: str, ends: float
 ) -> None:
     async def failed() -> tuple[str, float]:
         with pytest.raises(Unreachable) as raised:
@@ -259,11 +259,11 @@ def test_a_cluster_that_does_not_answer_is_told(
         return str(raised.value), asyncio.get_running_loop().time()
 
     monkeypatch.setattr(Cluster, "connect", pods.connect)
-    assert virtual_time.run(failed()) == (told, ends)
+    assert virtual_time.run(failed()) == (message, ends)
 
 
-def test_a_pod_that_went_away_and_a_right_that_is_missing_are_told(verify: Verify) -> None:
-    with pytest.raises(ResourceNotFoundError, match="pod team/lab-0 does not exist any more"):
+def test_a_deleted_pod_and_a_missing_permission_are_errors(verify: Verify) -> None:
+    with pytest.raises(ResourceNotFoundError, match="pod team/lab-0 no longer exists"):
         verify(Pods(NotFound(404, "NotFound", "gone")), "a")
     with pytest.raises(Forbidden, match="may not create pods/exec"):
         verify(Pods(Forbidden(403, "Forbidden", "our account may not create pods/exec there")), "a")
@@ -278,22 +278,22 @@ def test_a_pod_that_went_away_and_a_right_that_is_missing_are_told(verify: Verif
         line(0, "a", argv=[1]), '{"index": 1e999, "result": {}}\n', '{"index":' + "[" * 100_000 + "\n", '{"index": 0}\n',
     ],
 )  # fmt: skip
-def test_whatever_a_container_answers_the_keys_are_those_that_were_asked_for(verify: Verify, junk: str) -> None:
+def test_whatever_a_container_answers_the_keys_are_the_requested_modules(verify: Verify, junk: str) -> None:
     results, _ = verify(Pods(ended(junk + last(1))), "a")
-    error = "it was not tried to its end: the probe gave no result for it"
+    error = "the import was not completed: the probe returned no result for it"
     assert results == {"a": not_imported("a", "ProbeFailed", error)}
 
 
-def test_a_reason_that_nobody_knows_is_none_of_ours(verify: Verify) -> None:
+def test_an_unknown_reason_becomes_import_failed(verify: Verify) -> None:
     results, _ = verify(Pods(ended(line(0, "a", ok=False, reason="Surprise", error="x") + last(1))), "a")
     assert results["a"].reason == "ImportFailed"
 
 
-def test_a_stream_that_is_too_long_is_cut_and_says_so(verify: Verify) -> None:
+def test_a_stream_that_is_too_long_is_cut_with_a_note(verify: Verify) -> None:
     results, _ = verify(Pods(ended(line(0, "a", stdout="x" * 20_000) + last(1))), "a")
     assert results["a"].stdout == "[the first 3900 characters are left out]\n" + "x" * 16_100
 
 
-async def test_it_can_be_called_where_an_event_loop_is_running(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_can_be_called_inside_a_running_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Cluster, "connect", Pods(ended(line(0, "a") + last(1))).connect)
     assert verify_package_import(POD, "lab", ["a"]) == {"a": imported("a")}

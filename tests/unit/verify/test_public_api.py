@@ -14,7 +14,7 @@ from wheelwarden import parse_package_string, validate_package_name, validate_pa
 from wheelwarden.verify.results import FAILURE_REASONS
 
 
-def test_every_promised_name_is_there() -> None:
+def test_every_public_name_exists() -> None:
     assert {name: getattr(wheelwarden, name) is not None for name in wheelwarden.__all__} == dict.fromkeys(
         [
             "CommandTimeoutError",
@@ -51,7 +51,7 @@ def test_every_promised_name_is_there() -> None:
     assert set(wheelwarden.__all__) <= set(dir(wheelwarden))
 
 
-def test_the_states_and_values_have_the_names_that_people_write() -> None:
+def test_states_and_failure_categories_have_the_documented_names() -> None:
     states = wheelwarden.NotebookStatus
     assert {
         name: getattr(states, name) for name in ("Created", "PodPending", "PodRunning", "Ready", "Failed", "Deleted")
@@ -79,7 +79,7 @@ def test_the_states_and_values_have_the_names_that_people_write() -> None:
     }
 
 
-def test_the_exceptions_have_one_base_and_a_timeout_is_pythons_too() -> None:
+def test_the_exceptions_have_one_base_and_a_timeout_is_also_a_timeout_error() -> None:
     ours = [
         found for name in wheelwarden.__all__
         if isinstance(found := getattr(wheelwarden, name), type) and issubclass(found, Exception)
@@ -95,7 +95,7 @@ def test_the_reasons_of_a_failure_are_a_closed_set_that_the_guide_lists() -> Non
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == FAILURE_REASONS
 
 
-def test_a_result_can_still_be_made_as_before_the_new_fields() -> None:
+def test_a_result_can_be_created_without_the_optional_fields() -> None:
     result = wheelwarden.PackageVerificationResult(
         package_name="a", import_successful=True, error_message=None, command_executed="python -c 'import a'",
         execution_time_seconds=0.8,
@@ -109,7 +109,7 @@ def test_a_result_can_still_be_made_as_before_the_new_fields() -> None:
     )
 
 
-def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         wheelwarden.nonsense  # noqa: B018
 
@@ -143,11 +143,11 @@ def test_rules_and_check_load_neither_the_kubernetes_client_nor_a_server(stateme
         ("https://e.example.com/$(cmd${IFS})", False),
     ],
 )
-def test_package_names_are_judged_by_the_real_grammar(package: str, expected: bool) -> None:
+def test_package_names_are_validated_by_the_full_grammar(package: str, expected: bool) -> None:
     assert validate_package_name(package) is expected
 
 
-def test_a_spec_is_judged_with_every_error() -> None:
+def test_validating_a_spec_returns_every_error() -> None:
     assert validate_packages_spec({"packages": ["requests==2.31.0", "numpy"]}) == (True, [])
     assert validate_packages_spec({"packages": ["requests=1"], "installPolicy": {"timeout": 1}}) == (
         False,
@@ -165,14 +165,14 @@ def test_warnings_do_not_refuse_a_spec() -> None:
     assert validate_packages_spec({"packages": ["sklearn"]}) == (True, [])
 
 
-def test_what_is_no_spec_is_refused() -> None:
+def test_a_spec_that_is_not_a_mapping_is_refused() -> None:
     nonsense: Any
     for nonsense in (None, [], "requests", 5):
         valid, errors = validate_packages_spec(nonsense)
         assert (valid, len(errors)) == (False, 1)
 
 
-def test_a_package_is_taken_apart() -> None:
+def test_a_package_string_is_parsed() -> None:
     assert parse_package_string("Zope.Interface[test,docs] >= 5 ; python_version < '3.12'") == {
         "name": "Zope.Interface",
         "normalized_name": "zope-interface",
@@ -197,6 +197,6 @@ def test_a_package_is_taken_apart() -> None:
     assert parse_package_string("requests>=2,<3")["operator"] is None
 
 
-def test_a_package_that_cannot_be_taken_apart_is_a_value_error_with_the_reason() -> None:
+def test_an_invalid_package_string_is_a_value_error_with_the_reason() -> None:
     with pytest.raises(ValueError, match=r'^a single "=" compares nothing\. Did you mean requests==1\?$'):
         parse_package_string("requests=1")

@@ -1,4 +1,4 @@
-"""The reliability profile: what its answer means, how it is shown, and the pod that it is tried in."""
+"""The reliability profile: its answer, its report, its options, and the throwaway pod."""
 
 import json
 import xml.etree.ElementTree as ET
@@ -54,26 +54,26 @@ FOUND = Reliability(
 )  # fmt: skip
 
 
-def test_people_see_a_figure_or_a_fault_for_each_check_and_then_what_to_do() -> None:
+def test_people_see_a_measurement_or_an_error_for_each_check_and_then_the_remedies() -> None:
     assert reliability_report.text(FOUND) == [
         "CHECK      SUBJECT       RESULT",
         "paths      six           ok, /p/six.py, hides /q/six.py",
         "paths      space         ok, /p/space",
         "paths      os.path       ok, its own package",
-        "paths      gone          failed: it is on no entry of sys.path; the other checks of it were not tried",
+        "paths      gone          failed: it is on no entry of sys.path; its other checks were skipped",
         "time       six           ok, 12 ms",
-        "fresh      six           ok, 12 ms, 10 MiB at most",
+        "fresh      six           ok, 12 ms, peak memory 10 MiB",
         "cycles     six           ok, harmless cycles: a → b → a",
         "stress     six           ok, 500 imports, 0 failed",
-        "stress     numpy         ok, 500 imports, 1 failed, compiled: loaded once by each",
+        "stress     numpy         ok, 500 imports, 1 failed, compiled module: loaded once per interpreter",
         "order      7 more pairs  not tried: 20 pairs are tried",
         "memory     six           ok, +2 KiB",
-        "memory     numpy         ok, +0 KiB, compiled: loaded once",
+        "memory     numpy         ok, +0 KiB, compiled module: loaded once",
         "memory     odd           not measured: ImportError: no",
         "threads    six           failed: RuntimeError: half done",
         "processes  odd           failed: 3 of 5 interpreters failed",
         "",
-        "processes odd, the first failures:",
+        "processes odd, first failures:",
         "  round 1, worker 2, exit code 1: ValueError: one",
         "    | Traceback",
         "    |   in odd\\x1b[2J",
@@ -81,25 +81,25 @@ def test_people_see_a_figure_or_a_fault_for_each_check_and_then_what_to_do() -> 
         "  round 1, worker 2, import 7, exit code 1: ValueError: two",
         "  round 1, worker 4, exit code -9: it did not end within 60 s",
         "",
-        "12 of 15 checks hold in Python 3.11.2.",
+        "12 of 15 checks passed in Python 3.11.2.",
         (
-            "paths: Install the package that has it, or correct its name. Code outside of the search path is found by --path."
+            "paths: Install the package that provides it, or correct its name. For code outside the search path use --path."
         ),
         (
-            "threads: Something is set up during the import that other threads see half done. Import the module before threads "
+            "threads: The import sets up something that other threads see half initialized. Import the module before threads "
             "start."
         ),
         (
-            "processes: Importing changes something that processes share: a file, a port or a lock. Do it outside of the "
-            "import."
+            "processes: The import changes something that processes share: a file, a port or a lock. Make that change outside "
+            "the import."
         ),
     ]
 
 
-def test_programs_get_everything_and_ci_a_case_for_each() -> None:
+def test_the_record_has_everything_and_junit_has_a_case_for_each_check() -> None:
     document = json.loads(json.dumps(reliability_report.record(FOUND)))
     assert (document["holds"], len(document["checks"])) == (False, 15)
-    assert document["checks"][-2]["remedy"].startswith("Something is set up")
+    assert document["checks"][-2]["remedy"].startswith("The import sets up something")
     root = ET.fromstring(reliability_report.junit(FOUND, "team/pod"))
     assert [failure.get("message") for failure in root.iter("failure")] == [
         "it is on no entry of sys.path",
@@ -109,7 +109,7 @@ def test_programs_get_everything_and_ci_a_case_for_each() -> None:
 
 
 def answer(**changes: Any) -> str:
-    """What the payload prints, with one check that has these fields."""
+    """The output of the payload, with one check that has these fields."""
     one = {"check": "fresh", "subject": "six", "ok": True, "error": None, "measured": {}, **changes}
     return json.dumps({"version": 1, "python": "3.11.2\x1b[2J", "checks": [one]})
 
@@ -121,7 +121,7 @@ def answer(**changes: Any) -> str:
         answer(ok="yes"), answer(error=3), answer(measured=[]), answer(check=None), answer(subject=7),
     ],
 )  # fmt: skip
-def test_an_answer_that_is_none_is_said_to_be_none(stdout: str) -> None:
+def test_an_invalid_answer_is_unreadable(stdout: str) -> None:
     with pytest.raises(UnreadableAnswer):
         parse_reliability(stdout)
 
@@ -146,7 +146,7 @@ def test_whatever_a_pod_answers_is_shown_without_control_characters(
     assert found.holds is ok
 
 
-def test_the_payload_is_asked_for_every_check_once_and_each_module_once() -> None:
+def test_the_request_has_every_check_once_and_each_module_once() -> None:
     request = Profile(modules=("six", "json", "six")).as_request("/packages/site-packages")
     assert request["modules"] == ["six", "json"]
     assert {*request["checks"], "time", "identity"} == set(CHECKS)  # which come with fresh and order
@@ -178,11 +178,11 @@ def pod(uid: str = "u", ready: str = "True", since: str = "t0", restarts: int = 
     ],
     ids=["as before", "lost and back", "lost", "restarted", "recreated", "gone"],
 )
-def test_the_live_pod_has_to_stay_ready(after: Object | None, ok: bool) -> None:
+def test_the_live_pod_must_stay_ready(after: Object | None, ok: bool) -> None:
     assert readiness(pod(), after).ok is ok
 
 
-def test_a_pod_that_was_not_ready_before_loses_nothing() -> None:
+def test_a_pod_that_was_not_ready_before_cannot_fail_the_check() -> None:
     assert readiness(pod(ready="False"), pod(ready="True", since="t1")).ok
 
 
@@ -225,12 +225,12 @@ LIVE: Object = {
 }  # fmt: skip
 
 
-def test_the_throwaway_pod_has_the_files_and_nobodys_business() -> None:
-    made = build_throwaway(LIVE, "kaspr", "orders-app-0-try-1", "run-1", live_seconds=900)
-    assert made["metadata"] == {
+def test_the_throwaway_pod_has_the_files_of_the_original_and_is_no_part_of_the_workload() -> None:
+    throwaway = build_throwaway(LIVE, "kaspr", "orders-app-0-try-1", "run-1", lifetime_seconds=900)
+    assert throwaway["metadata"] == {
         "name": "orders-app-0-try-1", "namespace": "shop", "labels": {names.IMAGE_TEST_LABEL: "run-1"}
     }  # fmt: skip
-    spec = made["spec"]
+    spec = throwaway["spec"]
     [main] = spec["containers"]
     assert main["command"][:2] == ["python3", "-I"]
     assert set(main) == {"name", "image", "command", "env", "volumeMounts"}
@@ -248,10 +248,10 @@ def test_the_throwaway_pod_has_the_files_and_nobodys_business() -> None:
 
 def test_another_owners_installer_does_not_run_again() -> None:
     foreign = {**LIVE, "metadata": {**LIVE["metadata"], "annotations": {}}}
-    assert build_throwaway(foreign, "kaspr", "n", "r", live_seconds=1)["spec"]["initContainers"] == []
+    assert build_throwaway(foreign, "kaspr", "n", "r", lifetime_seconds=1)["spec"]["initContainers"] == []
 
 
-ONLY = "only with --profile reliability; add that, or leave it out"
+ONLY = "only with --profile reliability; add it, or leave this out"
 
 
 @pytest.mark.parametrize(
@@ -267,10 +267,10 @@ ONLY = "only with --profile reliability; add that, or leave it out"
         (["six", "--path", "/srv", "--path", "/opt"], f"--path: {ONLY}"),
         (["six", "--budget-ms", "100", "--growth-limit", "1024"], f"--budget-ms, --growth-limit: {ONLY}"),
         (["six", "--workers", "10", "--each", "50", "--rounds", "3"], f"--workers, --each, --rounds: {ONLY}"),
-        (["six", "-o", "junit"], "-o junit is for --profile reliability; `wheelwarden test-image` has it too"),
+        (["six", "-o", "junit"], "-o junit: only with --profile reliability; `wheelwarden test-image` also has it"),
     ],
 )
-def test_what_cannot_be_asked_is_said_before_anything_is_made(
+def test_invalid_options_are_reported_before_anything_is_created(
     words: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["verify", "pod-0", "-c", "main", *words]) == 2
@@ -304,7 +304,7 @@ def test_the_options_reach_the_profile(
 ) -> None:
     asked: list[Any] = []
 
-    async def run(pod: Any, container: str, profile: Profile, *, in_place: bool, tell: Any) -> Reliability:
+    async def run(pod: Any, container: str, profile: Profile, *, in_place: bool, report: Any) -> Reliability:
         asked.append((pod.name, container, profile, in_place))
         return FOUND
 

@@ -1,1 +1,1 @@
-"""`wheelwarden test-image`: starts an image, proves its imports, cleans up."""
+"""`wheelwarden test-image`: start an image, verify its imports, clean up."""

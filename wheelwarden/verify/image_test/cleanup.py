@@ -1,4 +1,4 @@
-"""What the test of an image has made on the cluster, and its removal: nothing else is ever deleted."""
+"""The objects that an image test creates, and their deletion. Nothing else is ever deleted."""
 
 import asyncio
 import contextlib
@@ -12,8 +12,8 @@ from wheelwarden.api.kinds import kind_of
 from wheelwarden.api.objects import Object
 from wheelwarden.kube import NAMESPACES, PODS, Cluster, Resource
 
-LOOK_SECONDS: Final = 0.5  # between two looks at what is being deleted
-REMOVAL_SECONDS: Final = 60.0  # for each object; then it is said to be left behind
+POLL_SECONDS: Final = 0.5  # between two checks of an object that is being deleted
+REMOVAL_SECONDS: Final = 60.0  # for each object; after this it is reported as left behind
 
 Answer = TypeVar("Answer")
 
@@ -26,21 +26,21 @@ class _Creation:
     answer: "asyncio.Task[Object]"
 
     @property
-    def removal(self) -> str:
-        """What a person types to remove it."""
+    def delete_command(self) -> str:
+        """The command with which a person deletes it."""
         where = f"-n {self.namespace} " if self.namespace else ""
         return f"kubectl {where}delete {self.resource.kind.lower()} {self.name}"
 
 
-class Made:
-    """Everything that one run makes.
+class CreatedObjects:
+    """The objects that one run creates.
 
     Args:
-        cluster: where.
-        run: the value of the label that everything made carries.
-        tell: gets a line where something is left behind.
+        cluster: the client.
+        run: the value of the label on every object.
+        report: called with a line for each object that is not deleted.
         monotonic: a clock in seconds.
-        sleep: waits that many seconds.
+        sleep: waits for a number of seconds.
     """
 
     def __init__(
@@ -48,33 +48,37 @@ class Made:
         cluster: Cluster,
         run: str,
         *,
-        tell: Callable[[str], None],
+        report: Callable[[str], None],
         monotonic: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self._cluster = cluster
         self._run = run
-        self._tell = tell
+        self._report = report
         self._monotonic = monotonic
         self._sleep = sleep
         self._creations: list[_Creation] = []
 
-    async def make(self, resource: Resource, body: Object, namespace: str | None) -> Object:
-        """Creates an object. The request is not broken off by an interrupt, which would leave unknown what became of it."""
+    async def create(self, resource: Resource, body: Object, namespace: str | None) -> Object:
+        """Create an object. An interrupt does not cancel the request, because then its outcome would be unknown."""
         answer = asyncio.ensure_future(self._cluster.create(resource, body, namespace))
         name = body["metadata"]["name"]
         self._creations.append(_Creation(resource=resource, name=name, namespace=namespace, answer=answer))
         return await asyncio.shield(answer)
 
-    def tell_kept(self) -> None:
-        """Says how to remove what is there."""
+    def report_kept(self) -> None:
+        """Report how to delete the objects."""
         for creation in reversed(self._creations):
             if creation.answer.done() and not creation.answer.exception():
-                self._tell(f"kept; to remove it: {creation.removal}")
+                self._report(f"kept; delete it with: {creation.delete_command}")
 
     async def remove(self) -> bool:
-        """Deletes everything, the last first, and waits until it is gone; what stays is told, never raised."""
-        everything = True
+        """Delete all objects, the last first, and wait until they are gone. Report what remains; raise no exception.
+
+        Returns:
+            Whether all objects are gone.
+        """
+        all_gone = True
         for creation in reversed(self._creations):
             deadline = self._monotonic() + REMOVAL_SECONDS
             cause = "it is still being deleted"
@@ -82,17 +86,18 @@ class Made:
                 try:
                     if await self._is_gone(creation):
                         break
-                except Exception as error:  # whatever it is, it must not keep the rest from being deleted
+                except Exception as error:  # no error may stop the deletion of the others
                     cause = str(error)
                 if self._monotonic() >= deadline:
-                    self._tell(f"left behind: {creation.resource.kind} {creation.name} ({cause}): {creation.removal}")
-                    everything = False
+                    what = f"{creation.resource.kind} {creation.name}"
+                    self._report(f"left behind: {what} ({cause}); delete it with: {creation.delete_command}")
+                    all_gone = False
                     break
-                await self._sleep(LOOK_SECONDS)
-        return everything
+                await self._sleep(POLL_SECONDS)
+        return all_gone
 
     async def _is_gone(self, creation: _Creation) -> bool:
-        """Looks, and deletes what is there: by its uid, so never another of the same name."""
+        """Check for an object and delete it if it exists: by its uid, so never another object of the same name."""
         if await _is_refused(creation.answer):
             return True
         try:
@@ -105,14 +110,14 @@ class Made:
         if metadata.get("deletionTimestamp"):
             return False
         if creation.resource is NAMESPACES and await self._is_used(creation.name):
-            self._tell(f"namespace {creation.name} stays, since others have pods in it by now")
+            self._report(f"namespace {creation.name} is kept, because it has other pods now")
             return True
-        with contextlib.suppress(NotFound, Conflict):  # the next look tells
+        with contextlib.suppress(NotFound, Conflict):  # the next check finds out
             await self._cluster.delete(creation.resource, creation.name, creation.namespace, uid=metadata["uid"])
         return False
 
     async def _pods_of(self, creation: _Creation) -> list[Object]:
-        """The pods that its controller made for an object of a guarded kind: they go after it."""
+        """The pods that its controller created for an object of a guarded kind; they are deleted after the object."""
         kind = kind_of(creation.resource.api_version, creation.resource.kind)
         if kind is None:
             return []
@@ -122,13 +127,13 @@ class Made:
         return [pod for pod in pods if pod["metadata"]["creationTimestamp"] >= since]
 
     async def _is_used(self, namespace: str) -> bool:
-        """Whether there are pods in a namespace that are not of this run."""
+        """Whether a namespace has pods that do not belong to this run."""
         labels = [pod["metadata"].get("labels") or {} for pod in (await self._cluster.list(PODS, namespace)).items]
         return any(label.get(names.IMAGE_TEST_LABEL) != self._run for label in labels)
 
 
 async def _is_refused(answer: "asyncio.Task[Object]") -> bool:
-    """Whether it is certain that nothing was made; where no answer came, the label tells."""
+    """Whether the object was certainly not created. Without a response it may exist, and its label decides."""
     try:
         await answer
     except Unreachable:
@@ -140,8 +145,8 @@ async def _is_refused(answer: "asyncio.Task[Object]") -> bool:
     return False
 
 
-async def unbroken(work: Coroutine[Any, Any, Answer]) -> Answer:
-    """Waits for the end of work that has to be done; a cancellation meanwhile is raised after it."""
+async def run_to_completion(work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Wait for work that must not be cancelled; a cancellation in the meantime is raised when the work is done."""
     task = asyncio.ensure_future(work)
     cancelled = False
     while not task.done():

@@ -1,4 +1,4 @@
-"""Why a pod did not get ready: decisions over the pod and its events, as the API server gives them. No I/O here."""
+"""Why a pod did not become ready, decided from the pod and its events. No I/O."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,17 +16,17 @@ _PULL_GIVEN_UP: Final = ("ImagePullBackOff", "ErrImageNeverPull")
 _PULL_FAILED: Final = (*_PULL_GIVEN_UP, "ErrImagePull", "ImageInspectError", "SignatureValidationFailed")
 _CRASHED_AGAIN: Final = ("CrashLoopBackOff",)
 _NOT_STARTED: Final = ("RunContainerError", "CreateContainerError", "PostStartHookError")
-# Reasons of failed pods: the node was full, or became so (kubelet/eviction, kubelet/lifecycle/predicate.go).
+# Reasons of failed pods whose node is short of resources (kubelet/eviction, kubelet/lifecycle/predicate.go).
 _EVICTED: Final = ("Evicted", "Preempting")
 _NODE_FULL_PREFIX: Final = "OutOf"
 _SCARCE: Final = ("Insufficient ", "Too many pods", "exceeded quota", "failed quota")
 _QUOTA_UNSPECIFIED: Final = "must specify"
-# In the kubelet's message, where it cannot be told that the image runs as another user than root.
+# In the kubelet's message if it cannot verify that the image runs as another user than root.
 _ROOT_REFUSED: Final = "runAsNonRoot"
 
 
 class PodFailureCategory(StrEnum):
-    """What kind of failure kept a pod from getting ready."""
+    """The kind of failure that kept a pod from becoming ready."""
 
     IMAGE_PULL_ERROR = "ImagePullBackOff"
     CRASH_LOOP = "CrashLoopBackOff"
@@ -48,17 +48,17 @@ class ContainerStatus:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PodDiagnosticInfo:
-    """What was found out about a pod that did not get ready; redacted, fit to be shown.
+    """The diagnosis of a pod that did not become ready; redacted, safe to show.
 
     Attributes:
-        pod_name: empty where no pod was made.
-        pod_phase: Pending, Running, Failed …; empty where no pod was made.
+        pod_name: empty if no pod was created.
+        pod_phase: Pending, Running, Failed …; empty if no pod was created.
         container_statuses: init containers first.
         error_category: the kind of failure.
-        logs: the last lines of each container by its name, empty where there are none.
+        logs: the last lines of each container by its name, empty if there are none.
         events: `TYPE REASON: MESSAGE`, oldest first.
-        cause: what decided, one line.
-        remedy: what to do, one sentence without a full stop.
+        cause: the cause of the failure, one line.
+        remedy: what to do, one sentence without the final full stop.
     """
 
     pod_name: str
@@ -79,9 +79,9 @@ class _Finding:
 
 
 def has_failed(pod: Mapping[str, Any]) -> bool:
-    """Whether waiting longer is of no use: the image cannot be had, a container crashes over and over, the pod has ended.
+    """Whether waiting longer is useless: the image cannot be pulled, a container is in a crash loop, or the pod has ended.
 
-    A pod that finds no node is not among them: a cluster may grow.
+    A pod that cannot be scheduled has not failed: the cluster may grow.
     """
     if _status(pod).get("phase") in ("Failed", "Succeeded"):
         return True
@@ -91,19 +91,19 @@ def has_failed(pod: Mapping[str, Any]) -> bool:
 
 
 def has_restarted(pod: Mapping[str, Any]) -> bool:
-    """Whether a container that is to run has ended at least once."""
+    """Whether a container (other than an init container) has ended at least once."""
     statuses = _status(pod).get("containerStatuses") or []
     return any(status.get("restartCount") or _state(status, "terminated") for status in statuses)
 
 
 def waits_for(pod: Mapping[str, Any] | None, events: Sequence[Mapping[str, Any]] = ()) -> str:
-    """What a pod that is not ready waits for, in one line; empty where it does not tell.
+    """What a pod that is not ready waits for, in one line; empty if unknown.
 
-    Where there is no pod (None), the last warning of what should make it tells.
+    If there is no pod (None), the line has the last warning event of the object that should create it.
     """
     if pod is None:
         warnings = [_text(event, "message") for event in sorted(events, key=_time_of) if event.get("type") == "Warning"]
-        return "; ".join(("no pod has been made for it yet", *(_one_line(text) for text in warnings[-1:])))
+        return "; ".join(("its pod has not been created yet", *(_one_line(text) for text in warnings[-1:])))
     unscheduled = _unscheduled(pod)
     if unscheduled:
         return unscheduled
@@ -111,17 +111,17 @@ def waits_for(pod: Mapping[str, Any] | None, events: Sequence[Mapping[str, Any]]
         if _state(status, "waiting").get("reason"):
             return _waiting_cause(status)
     unready = [status["name"] for status in _status(pod).get("containerStatuses") or [] if not status.get("ready")]
-    return f"container {unready[0]} runs and is not ready" if unready else ""
+    return f"container {unready[0]} is running but not ready" if unready else ""
 
 
 def diagnose(
     pod: Mapping[str, Any] | None, events: Sequence[Mapping[str, Any]], logs: Mapping[str, str] | None = None
 ) -> PodDiagnosticInfo:
-    """What is wrong with a pod that did not get ready; `None` stands for a pod that was never made.
+    """Diagnose a pod that did not become ready.
 
     Args:
-        pod: as the API server gives it.
-        events: those on the pod and on what makes it.
+        pod: the pod as read from the API server; None if it was never created.
+        events: the events of the pod and of the object that creates it.
         logs: the last lines of its containers, by name.
     """
     ordered = sorted(events, key=_time_of)[-EVENTS_KEPT:]
@@ -143,28 +143,28 @@ def diagnose(
 
 
 def events_since(events: Sequence[Mapping[str, Any]], created: str) -> list[Mapping[str, Any]]:
-    """The events that are no older than an object: an earlier one of the same name may have left some."""
+    """The events since an object was created. Older events may be from an earlier object with the same name."""
     return [event for event in events if _time_of(event)[:_TO_THE_SECOND] >= created[:_TO_THE_SECOND]]
 
 
 def _find(pod: Mapping[str, Any] | None, events: Sequence[Mapping[str, Any]]) -> _Finding:
-    """The first that explains it, the most certain ones first."""
+    """Return the first finding; the most certain ones come first."""
     candidates = [] if pod is None else [*_waiting_findings(pod), *_crash_findings(pod), *_end_findings(pod)]
     if candidates:
         return candidates[0]
     warnings = [_text(event, "message") for event in events if event.get("type") == "Warning"]
     hindrance = _unscheduled(pod) if pod else (warnings or [""])[-1]
     if any(sign in hindrance for sign in _SCARCE):
-        remedy = "Ask for less CPU or memory, or give the cluster or the namespace's quota more"
+        remedy = "Request less CPU or memory, or enlarge the cluster or the namespace's quota"
         if _QUOTA_UNSPECIFIED in hindrance:
-            remedy = "Say how much CPU and memory it may use: the namespace's quota wants it said"
+            remedy = "Set requests and limits for CPU and memory: the namespace's quota requires them"
         return _Finding(category=PodFailureCategory.RESOURCE_CONSTRAINTS, cause=_one_line(hindrance), remedy=remedy)
     waits = waits_for(pod)
     last = warnings[-1] if warnings and not _unscheduled(pod or {}) else ""
     return _Finding(
         category=PodFailureCategory.TIMEOUT,
-        cause=_one_line("; ".join(part for part in (waits, last) if part)) or "it did not get ready in time",
-        remedy="Give it more time, or see in its events and logs what it waits for",
+        cause=_one_line("; ".join(part for part in (waits, last) if part)) or "it did not become ready in time",
+        remedy="Allow more time, or look in its events and logs for what it waits for",
     )
 
 
@@ -175,7 +175,7 @@ def _waiting_findings(pod: Mapping[str, Any]) -> Iterator[_Finding]:
             yield _Finding(
                 category=PodFailureCategory.INVALID_IMAGE,
                 cause=_waiting_cause(by_reason[reason]),
-                remedy="Correct the image; it may have been changed after it was asked for, by an admission webhook say",
+                remedy="Correct the image's name; an admission webhook may have changed it",
             )
     for reason in _PULL_FAILED:
         if reason in by_reason:
@@ -198,25 +198,25 @@ def _crash_findings(pod: Mapping[str, Any]) -> Iterator[_Finding]:
             yield _Finding(
                 category=PodFailureCategory.UNKNOWN,
                 cause=_waiting_cause(status),
-                remedy="The namespace allows no root: name a numeric user other than 0 that the image can run as",
+                remedy="The namespace does not allow root: set a numeric user other than 0 that the image can run as",
             )
         crashed = waiting.get("reason") in (*_CRASHED_AGAIN, *_NOT_STARTED)
         ended = _state(status, "terminated") or (status.get("lastState") or {}).get("terminated") or {}
         unexpected = ended.get("exitCode") if status in init else ended
-        # One that runs again is not what the pod waits for, unless nothing else is.
+        # A container that runs again is the cause only if no container is unready.
         if not crashed and not (unexpected and (all_ready or not status.get("ready"))):
             continue
         if ended.get("reason") == "OOMKilled":
             cause = f"container {status['name']} was killed for using more memory than its limit"
-            remedy = "Give it more memory"
+            remedy = "Raise its memory limit"
         elif ended:
             message = ended.get("message") or ""
             cause = f"container {status['name']} ended with exit code {ended.get('exitCode')}"
             cause += f" ({ended['reason']})" if ended.get("reason") else ""
             cause += f": {message}" if message else ""
-            remedy = "Read its log: what it runs must keep running"
+            remedy = "Read its log: its command must keep running"
         else:
-            cause, remedy = _waiting_cause(status), "Mend what the container runs"
+            cause, remedy = _waiting_cause(status), "Fix the container's command"
         yield _Finding(category=PodFailureCategory.CRASH_LOOP, cause=_one_line(cause), remedy=remedy)
 
 
@@ -227,10 +227,10 @@ def _end_findings(pod: Mapping[str, Any]) -> Iterator[_Finding]:
         return
     cause = _one_line(f"the pod ended as {phase}{': ' + reason if reason else ''} {status.get('message') or ''}")
     if reason in _EVICTED or reason.startswith(_NODE_FULL_PREFIX):
-        remedy = "Ask for less, or give the cluster more CPU, memory or disk"
+        remedy = "Request less, or add CPU, memory or disk to the cluster"
         yield _Finding(category=PodFailureCategory.RESOURCE_CONSTRAINTS, cause=cause, remedy=remedy)
     else:
-        remedy = "See its events, and try again"
+        remedy = "Read its events, and try again"
         yield _Finding(category=PodFailureCategory.UNKNOWN, cause=cause, remedy=remedy)
 
 
@@ -269,7 +269,7 @@ def _state(container: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _time_of(event: Mapping[str, Any]) -> str:
-    """RFC 3339 in UTC throughout, so the text sorts as the time does, but for fractions of a second."""
+    """The time in RFC 3339 and UTC: texts sort like times, except for fractions of a second."""
     times = (event.get("lastTimestamp"), event.get("eventTime"), event["metadata"].get("creationTimestamp"))
     return next((time for time in times if time), "")
 

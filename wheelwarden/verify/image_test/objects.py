@@ -1,7 +1,7 @@
-"""The Pod or Notebook that is made to test an image. Pure: no I/O here.
+"""Builds the Pod or Notebook of an image test. Pure.
 
-What runs in it gets no token of the API server (but for the authentication sidecar's sake), no privileges, no capabilities,
-and no volume but an emptyDir.
+It gets no API token (except with an authentication sidecar, which needs one), no privileges, no capabilities, and an
+emptyDir as the only volume.
 """
 
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ from wheelwarden.verify.image_test.configuration import CustomImageTestConfigura
 
 WORKSPACE_PATH: Final = "/workspace"
 _WORKSPACE: Final = "workspace"
-# What the probe needs anyway, so it keeps out no image that could pass.
+# The probe needs Python anyway, so this excludes no image that could pass.
 _WAIT_FOREVER: Final = ("python3", "-I", "-c", "import signal; signal.pause()")
-_GRACE_SECONDS: Final = 1  # there is no work to save
+_GRACE_SECONDS: Final = 1  # there is nothing to save
 _PROBE_SECONDS: Final = 2
-# Labels of Pod Security Admission and of the Security Context Constraints of OpenShift, on a namespace.
+# Pod Security Admission's label on a namespace.
 _POD_SECURITY_LABEL: Final = "pod-security.kubernetes.io/enforce"
 _RESTRICTED: Final = "restricted"
 
@@ -28,21 +28,21 @@ def is_restricted(namespace: Mapping[str, Any]) -> bool:
 
 
 def resource_of(configuration: CustomImageTestConfiguration) -> Resource:
-    """What is made: a Notebook or a Pod."""
+    """The resource to create: Notebook or Pod."""
     return NOTEBOOKS if configuration.as_notebook else PODS
 
 
 def build_object(
     configuration: CustomImageTestConfiguration, run: str, *, restricted: bool, lifetime_seconds: int | None
 ) -> dict[str, Any]:
-    """The object of one run.
+    """Build the object of one run.
 
     Args:
-        configuration: what is asked for.
-        run: a value that no other run has, for the label.
-        restricted: whether to say that it must not run as root, as the level `restricted` wants it said. Else an image
-            that runs as root may: everything else the level asks for holds always.
-        lifetime_seconds: after which a Pod is ended even if nobody is left to delete it; None: it stays.
+        configuration: the parameters.
+        run: the unique label value of this run.
+        restricted: whether to set `runAsNonRoot`, which the level `restricted` requires. Otherwise images may run as
+            root; everything else that the level requires is always set.
+        lifetime_seconds: after this time a Pod ends even if nobody deletes it; None: no limit.
     """
     resource = resource_of(configuration)
     body: dict[str, Any] = {
@@ -64,7 +64,7 @@ def build_object(
 
 
 def _pod_spec(configuration: CustomImageTestConfiguration, *, restricted: bool) -> dict[str, Any]:
-    # In the container, not in the pod: a pod-level context would keep Kubeflow from setting its fsGroup.
+    # On the container, not on the pod: with a pod-level context Kubeflow would not set its fsGroup.
     security: dict[str, Any] = {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},

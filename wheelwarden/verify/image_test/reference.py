@@ -1,6 +1,6 @@
-"""Container image references, as container runtimes read them (github.com/distribution/reference, `reference.go`).
+"""Container image references, with the grammar of container runtimes (github.com/distribution/reference, `reference.go`).
 
-`registry.example.com/team/lab:1.2`, or with a digest in the tag's place or beside it.
+`registry.example.com/team/lab:1.2`, or with a digest instead of the tag or after it.
 """
 
 import re
@@ -16,14 +16,14 @@ _PATH_PART: Final = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*")
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}")
 _AT_DIGEST: Final = re.compile(r"@(?=sha(?:256|384|512):[0-9a-f])")
-# Stands for the "@" of a digest while the text around it is redacted; the end of a password looks the same.
+# Replaces the "@" of a digest during redaction, which would take the text before it for a password.
 _PLACEHOLDER: Final = "\N{SYMBOL FOR START OF HEADING}"
 
 
 def explain_image(reference: str) -> list[str]:
-    """Everything that keeps a reference from naming one image in one registry; empty where it does.
+    """Return all faults of a reference; empty if it names one image in one registry.
 
-    The registry must stand in it, since what an omitted one means differs from node to node; and so must a tag or digest.
+    The registry is required, because the default registry differs from node to node. A tag or a digest is required too.
     """
     if not reference:
         return ["it is empty"]
@@ -37,26 +37,26 @@ def explain_image(reference: str) -> list[str]:
     if not colon and not at:
         faults.append("it has neither a tag nor a digest")
     if colon and not _TAG.fullmatch(tag):
-        faults.append("its tag is not valid: up to 128 letters, digits and . _ -, no separator first")
+        faults.append("its tag is not valid: use up to 128 letters, digits and . _ -, and neither . nor - first")
     if at and not _DIGEST.fullmatch(digest):
-        faults.append("its digest is not valid: sha256: and 64 hexadecimal digits in lower case")
+        faults.append("its digest is not valid: use sha256: and 64 lower-case hexadecimal digits")
     return faults
 
 
 def _faults_of_repository(repository: str) -> list[str]:
-    """What is wrong with `REGISTRY/PATH`."""
+    """The faults of `REGISTRY/PATH`."""
     registry, slash, path = repository.partition("/")
     faults = []
     if not slash or not (registry == "localhost" or "." in registry or ":" in registry):
-        faults.append("it names no registry, which has a dot or a port in it")
+        faults.append("it has no registry (a host name with a dot or a port)")
         path = repository
     elif not _REGISTRY.fullmatch(registry):
-        faults.append("its registry is no host name with an optional port")
+        faults.append("its registry is not a host name with an optional port")
     if not path:
-        faults.append("it names no repository")
+        faults.append("it has no repository")
     elif not all(_PATH_PART.fullmatch(part) for part in path.split("/")):
         faults.append(
-            "its repository is not valid: lower-case letters, digits and single separators . _ - between slashes"
+            "its repository is not valid: use lower-case letters, digits and single separators . _ - between slashes"
         )
     if len(repository) > MAX_NAME_LENGTH:
         faults.append(f"registry and repository are longer than {MAX_NAME_LENGTH} characters")
@@ -64,9 +64,9 @@ def _faults_of_repository(repository: str) -> list[str]:
 
 
 def clean(text: str) -> str:
-    """Text that others wrote (events, logs, messages about images), redacted line by line, fit for a terminal.
+    """Return foreign text (events, logs, messages about images) redacted line by line and safe for a terminal.
 
-    An image's digest is kept: to `redact`, everything before its `@` could be a password.
+    Image digests are kept, although `redact` would take everything before their `@` for a possible password.
     """
     lines = (redact(_AT_DIGEST.sub(_PLACEHOLDER, line)).replace(_PLACEHOLDER, "@") for line in text.splitlines())
     return "\n".join(printable(line.replace("\t", "    ")) for line in lines)

@@ -1,9 +1,9 @@
-"""The states that the test of an image passes through, and how it fails (seed document 001). Pure: no I/O here.
+"""The states of an image test, and its failures. Pure.
 
     Created ──► PodPending ──► PodRunning ──► Ready ──► Deleted
        └────────────┴──────────────┴────────────┴► Failed ──► Deleted
 
-Modules are imported in `Ready` only; from every state the way to `Deleted` is open.
+Modules are imported in `Ready` only. Every other state can change to `Deleted`.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,15 +18,15 @@ from wheelwarden.verify.image_test.diagnosis import PodDiagnosticInfo, PodFailur
 
 
 class NotebookStatus(StrEnum):
-    """Where the test of an image stands."""
+    """The state of an image test."""
 
-    CREATED = "Created"  # the object is there, its pod is not
+    CREATED = "Created"  # the object exists, its pod does not
     POD_PENDING = "PodPending"
     POD_RUNNING = "PodRunning"  # all containers have started
-    READY = "Ready"  # and all are ready: modules can be imported
+    READY = "Ready"  # all containers are ready: modules can be imported
     FAILED = "Failed"
     DELETED = "Deleted"
-    # The same members by the names that the states have where people write about them.
+    # Aliases, spelled like the values.
     Created = CREATED
     PodPending = POD_PENDING
     PodRunning = POD_RUNNING
@@ -56,7 +56,7 @@ def _is_ready(pod: Mapping[str, Any]) -> bool:
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
-# From each state, in order: what must be seen in the pod, and the state that follows.
+# For each state, in order: a condition on the pod, and the state that follows.
 _STEPS: Final[Mapping[NotebookStatus, tuple[tuple[Callable[[Mapping[str, Any]], bool], NotebookStatus], ...]]] = {
     NotebookStatus.CREATED: ((lambda _: True, NotebookStatus.POD_PENDING),),
     NotebookStatus.POD_PENDING: ((has_failed, NotebookStatus.FAILED), (_all_started, NotebookStatus.POD_RUNNING)),
@@ -66,7 +66,7 @@ _STEPS: Final[Mapping[NotebookStatus, tuple[tuple[Callable[[Mapping[str, Any]], 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NotebookResource:
-    """The object that is tested, as far as it is known; `pod_name` and `container_name` are read from its pod."""
+    """The object under test; `pod_name` and `container_name` are read from its pod and None until then."""
 
     name: str
     namespace: str
@@ -77,7 +77,7 @@ class NotebookResource:
 
     @classmethod
     def of(cls, configuration: CustomImageTestConfiguration) -> "NotebookResource":
-        """What a configuration asks for, just created."""
+        """The resource for a configuration, in state `Created`."""
         return cls(
             name=configuration.notebook_name,
             namespace=configuration.namespace,
@@ -85,15 +85,15 @@ class NotebookResource:
         )
 
     def move(self, status: NotebookStatus) -> "NotebookResource":
-        """The resource in another state. Raises ValueError where no transition leads there."""
+        """The resource in another state. Raises ValueError if there is no such transition."""
         if status not in TRANSITIONS[self.status]:
-            raise ValueError(f"{self.status} is not followed by {status}")
+            raise ValueError(f"{self.status} cannot change to {status}")
         return replace(self, status=status)
 
     def observe(self, pod: Mapping[str, Any] | None) -> "NotebookResource":
-        """The resource after a look at its pod (None: there is none yet).
+        """The resource after its pod was read (None: there is no pod yet).
 
-        Passes through as many states as the pod has reached, and never back: a container that restarts stays started.
+        Advances through all states that the pod has reached, and never goes back: a restarted container stays started.
         """
         if pod is None or self.status not in _STEPS:
             return self
@@ -101,8 +101,8 @@ class NotebookResource:
         container = NOTEBOOK.main_container(self.name, pod["spec"]["containers"])
         found = replace(self, pod_name=name, container_name=container["name"] if container else None)
         while True:
-            for seen, status in _STEPS.get(found.status, ()):
-                if seen(pod):
+            for is_reached, status in _STEPS.get(found.status, ()):
+                if is_reached(pod):
                     found = found.move(status)
                     break
             else:
@@ -110,7 +110,7 @@ class NotebookResource:
 
 
 class PodFailure(WheelwardenError):  # noqa: N818 - named for what it says
-    """The pod of an image did not get ready, or did not stay so; `diagnostics` has what was found."""
+    """The pod of an image did not become ready or did not stay ready; `diagnostics` has the details."""
 
     def __init__(self, diagnostics: PodDiagnosticInfo) -> None:
         super().__init__(f"{diagnostics.error_category}: {diagnostics.cause}")
@@ -118,19 +118,19 @@ class PodFailure(WheelwardenError):  # noqa: N818 - named for what it says
 
 
 class ImagePullError(PodFailure):
-    """The image could not be pulled, or its name is not valid."""
+    """The image could not be pulled, or its name is invalid."""
 
 
 class ContainerCrashError(PodFailure):
-    """A container ended although it should run, or could not be started."""
+    """A container ended although it should keep running, or could not be started."""
 
 
 class PodReadinessTimeout(PodFailure):
-    """The time for getting ready was over."""
+    """The pod was not ready in time."""
 
 
 def failure_of(diagnostics: PodDiagnosticInfo, *, timed_out: bool) -> PodFailure:
-    """The error that tells of these diagnostics."""
+    """The error for these diagnostics."""
     if diagnostics.error_category in (PodFailureCategory.IMAGE_PULL_ERROR, PodFailureCategory.INVALID_IMAGE):
         return ImagePullError(diagnostics)
     if diagnostics.error_category is PodFailureCategory.CRASH_LOOP:
