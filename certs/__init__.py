@@ -1,1 +1,1 @@
-"""The webhook's certificates: made by ourselves, kept in a Secret, renewed with overlap."""
+"""The webhook's certificates: issued by our own CA, kept in a Secret, renewed with an overlap."""

@@ -1,7 +1,7 @@
-"""Looks after the certificates for as long as a server runs: at its start, then every few minutes.
+"""Keeps the certificates valid while a server runs: a round at its start, then one every few minutes.
 
-The order that keeps every request answered: the Secret, then what the registrations trust, then, when the API servers
-have had time to notice, what the server serves.
+This order loses no request: first the Secret, then the caBundle of the webhook configurations, and when the API servers
+have had time to notice, the certificate that the server uses.
 """
 
 import asyncio
@@ -16,20 +16,20 @@ from wheelwarden.api.errors import KubeError
 
 LOGGER = logging.getLogger(__name__)
 INTERVAL_SECONDS: Final = 120.0  # several rounds within certs.authority.OVERLAP
-JITTER: Final = 0.2  # a fifth more or less, so that replicas do not write at the same time
+JITTER: Final = 0.2  # up to a fifth more or less, so that replicas do not write at the same time
 FIRST_RETRY_SECONDS: Final = 1.0
-# An API server learns of a changed registration by its watch, mostly within milliseconds.
+# An API server gets a changed webhook configuration by its watch, mostly within milliseconds.
 SETTLE_SECONDS: Final = 10.0
 
 
 class Rotation:
-    """Repeats `CertificateStore.ensure` and hands on what is to be served.
+    """Repeats `CertificateStore.ensure` and passes the result to the server.
 
     Args:
         store: the certificates.
-        serve: takes what is to be served from now on; called for each round, also where nothing changed.
-        failed: told of each round that failed, for a metric.
-        sleep: as `asyncio.sleep`.
+        serve: called after each round with what to serve from now on, even if nothing changed.
+        failed: called for each round that failed, for a metric.
+        sleep: like `asyncio.sleep`.
     """
 
     def __init__(
@@ -47,23 +47,23 @@ class Rotation:
         self._serving: bytes | None = None
 
     async def run(self) -> None:
-        """Runs until cancelled. A round that fails is logged and repeated, at growing intervals."""
+        """Run until cancelled. A round that fails is logged and retried with exponential backoff."""
         attempt = 0
         while True:
             try:
                 ensured = await self.run_once()
             except KubeError as error:
                 self._failed()
-                LOGGER.error("certificates: %s", error)  # noqa: TRY400 - the API server's words say it all
+                LOGGER.error("certificates: %s", error)  # noqa: TRY400 - the message is enough, without a traceback
                 settled = False
             else:
-                # A registration that is not there yet is looked for again soon: helm makes it after us.
+                # Check soon again for a missing webhook configuration: helm creates it after this Deployment.
                 settled = not ensured.missing
             attempt = 0 if settled else attempt + 1
             await self._sleep(pause_seconds(attempt) * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 - no secret
 
     async def run_once(self) -> Ensured:
-        """One round. Raises KubeError."""
+        """Run one round. Raises KubeError."""
         ensured = await self._store.ensure()
         certificate = ensured.material.certificate
         if ensured.patched and self._serving not in (None, certificate):
@@ -74,12 +74,12 @@ class Rotation:
 
 
 def pause_seconds(attempt: int) -> float:
-    """How long to wait after the `attempt`-th round in a row that left something to do; 0: nothing was left."""
+    """The pause after `attempt` rounds in a row that left something to do; 0 if the last round left nothing."""
     if attempt == 0:
         return INTERVAL_SECONDS
     return float(min(FIRST_RETRY_SECONDS * 2 ** min(attempt - 1, 10), INTERVAL_SECONDS))
 
 
 def utc_now() -> datetime.datetime:
-    """The clock of the programs."""
+    """The current time, for the programs."""
     return datetime.datetime.now(datetime.UTC)

@@ -1,7 +1,7 @@
-"""Where the certificates are kept and made known: the Secret, and the caBundle of our two registrations.
+"""Stores the certificates in the Secret, and the CAs in the caBundle of our two webhook configurations.
 
-Several replicas do this at once. The Secret is replaced only if nobody changed it since it was read, so all agree on one
-authority; what a registration trusts is always the whole bundle of the Secret.
+Several replicas do this at the same time. The Secret is replaced only if it has not changed since it was read, so all
+replicas agree on one CA. A webhook configuration always gets the whole bundle of the Secret.
 """
 
 import base64
@@ -20,7 +20,7 @@ from wheelwarden.kube import MUTATING_WEBHOOKS, SECRETS, VALIDATING_WEBHOOKS, Cl
 
 LOGGER = logging.getLogger(__name__)
 ATTEMPTS: Final = 5
-# Keys of the Secret; the first three are those of cert-manager's and Kubernetes' own TLS Secrets.
+# Keys of the Secret; the first three are the same as in TLS Secrets of Kubernetes and cert-manager.
 CERTIFICATE_KEY: Final = "tls.crt"
 PRIVATE_KEY: Final = "tls.key"
 CA_KEY: Final = "ca.crt"
@@ -29,7 +29,7 @@ CA_PRIVATE_KEY: Final = "ca.key"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """Names in the cluster: the Secret with its namespace, and the registrations (both of one name)."""
+    """Names in the cluster: the Secret and its namespace, and both webhook configurations, which have the same name."""
 
     namespace: str
     secret: str
@@ -38,14 +38,14 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ensured:
-    """What one look after the certificates came to.
+    """The result of one round.
 
     Attributes:
-        material: what is to be served and trusted.
-        decision: what was done to the Secret.
-        reason: why.
-        patched: the kinds of the registrations whose caBundle was filled in.
-        missing: the kinds of the registrations that are not there.
+        material: the certificates and keys to use.
+        decision: what was done with the Secret.
+        reason: the reason for the decision.
+        patched: the kinds of the webhook configurations whose caBundle was filled in.
+        missing: the kinds of the webhook configurations that do not exist.
     """
 
     material: Material
@@ -56,12 +56,12 @@ class Ensured:
 
 
 class CertificateStore:
-    """Keeps the Secret fresh and the registrations trusting it.
+    """Renews the Secret and keeps the webhook configurations up to date with it.
 
     Args:
         cluster: the client.
-        place: what is where.
-        hosts: the names that the certificate is for.
+        place: the names of the objects.
+        hosts: the host names for the certificate.
         now: the clock, timezone-aware.
     """
 
@@ -75,10 +75,11 @@ class CertificateStore:
         self._last_bundle = b""
 
     async def ensure(self) -> Ensured:
-        """Renews what is due, then makes the bundle known, and returns what is to be served from now on.
+        """Renew what is due, then update the webhook configurations, and return what to serve from now on.
 
         Raises:
-            NotFound: the Secret is not there; the chart makes it, empty. KubeError: the API server refused.
+            NotFound: the Secret does not exist; the chart creates it, empty.
+            KubeError: the API server refused.
         """
         material, decision, reason = await self._ensure_secret()
         self._last_bundle = material.ca_bundle
@@ -101,7 +102,7 @@ class CertificateStore:
                 secret = await self._cluster.get(SECRETS, self._place.secret, self._place.namespace)
             except NotFound as error:
                 raise NotFound(
-                    404, error.reason, f"{where} is not there; the chart makes it: run helm upgrade again"
+                    404, error.reason, f"{where} does not exist; the chart creates it: run helm upgrade again"
                 ) from error
             material = read_material(secret)
             decision, reason = decide(material, self._hosts, self._now())
@@ -112,20 +113,20 @@ class CertificateStore:
             try:
                 await self._cluster.replace(SECRETS, secret, self._place.namespace)
             except Conflict:
-                continue  # another replica was faster: its material is as good
+                continue  # another replica was faster; use its certificates
             LOGGER.warning("%s: %s, because %s", where, decision, reason)
             return fresh, decision, reason
-        raise Conflict(409, "Conflict", f"{where} changed under each of {ATTEMPTS} attempts")
+        raise Conflict(409, "Conflict", f"{where} was changed by others during each of {ATTEMPTS} attempts")
 
     async def _ensure_registration(self, resource: Resource, material: Material) -> bool | None:
-        """Whether the registration was patched; None where it is not there."""
+        """Update one webhook configuration. Return whether it was patched, None if it does not exist."""
         name = self._place.registration
         bundle = base64.b64encode(material.ca_bundle).decode()
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 registration = await self._cluster.get(resource, name)
             except NotFound:
-                LOGGER.warning("%s %s is not there: the API server does not call us for it", resource.kind, name)
+                LOGGER.warning("%s %s does not exist: the API server does not call the webhook", resource.kind, name)
                 return None
             patch = bundle_patch(registration, bundle)
             if not patch:
@@ -135,7 +136,7 @@ class CertificateStore:
             except (Conflict, Invalid):
                 if attempt == ATTEMPTS:
                     raise
-                continue  # somebody changed the list of webhooks in between
+                continue  # somebody changed the list of webhooks since it was read
             except NotFound:
                 continue
             break
@@ -144,7 +145,7 @@ class CertificateStore:
 
 
 def bundle_patch(registration: Object, bundle: str) -> list[Object]:
-    """A JSON patch that sets the caBundle of every webhook of ours that lacks it, each guarded by a test of its name."""
+    """A JSON patch that sets the caBundle of each of our webhooks that lacks it, each with a test of the webhook's name."""
     operations: list[Object] = []
     for index, webhook in enumerate(registration.get("webhooks") or []):
         ours = webhook["name"].endswith(f".{names.DOMAIN}")
@@ -157,7 +158,7 @@ def bundle_patch(registration: Object, bundle: str) -> list[Object]:
 
 
 def read_material(secret: Object) -> Material:
-    """What a Secret holds; a value that is not there, or is no base64, is empty."""
+    """Parse a Secret. A value that is missing or not valid base64 is empty."""
     data = secret.get("data") or {}
     return Material(
         ca_bundle=_decoded(data.get(CA_KEY)),

@@ -303,7 +303,7 @@ async def test_an_admin_can_look_after_the_certificates_by_hand(installation: In
     code, lines, _ = await run("--secret", SECRET, "--registration", NAME)
     assert (code, lines[0], lines[3:]) == (
         0,
-        "done: renew the authority (there is none yet)",
+        "done: renew the CA (the Secret has no certificates yet)",
         ["caBundle filled in: ValidatingWebhookConfiguration", "caBundle filled in: MutatingWebhookConfiguration"],
     )
     code, lines, _ = await run()

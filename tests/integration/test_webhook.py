@@ -172,7 +172,7 @@ async def test_it_is_not_ready_without_its_secret_and_says_why(installation: Ins
     installation.api.kubectl("delete", "secret", "door-wheelwarden-certificate", "--namespace", installation.home)
     with installation.process(tmp_path) as process:
         async with asyncio.timeout(60):
-            while "is not there; the chart makes it" not in process.log:
+            while "does not exist; the chart creates it" not in process.log:
                 assert process.popen.poll() is None
                 await asyncio.sleep(0.05)
         assert process.get("/readyz") == (503, "not ready: no certificate has been made and announced yet\n")

@@ -1,4 +1,4 @@
-"""Certificates: what is renewed when, and that clients accept what comes of it at every step."""
+"""Certificates: what is renewed when, and that clients accept the result at every step."""
 
 import datetime
 import ssl
@@ -49,15 +49,15 @@ def is_accepted(material: Material, bundle: bytes, now: datetime.datetime) -> bo
     policy = PolicyBuilder().store(Store(x509.load_pem_x509_certificates(bundle))).time(now)
     leaf = x509.load_pem_x509_certificate(material.certificate)
     try:
-        for host in HOSTS[:-1]:  # the last has no dot, which this verifier takes for no host
+        for host in HOSTS[:-1]:  # the last has no dot, so this verifier does not accept it as a host
             policy.build_server_verifier(x509.DNSName(host)).verify(leaf, [])
     except VerificationError:
         return False
     return True
 
 
-def test_the_first_material_is_an_authority_and_a_leaf_for_the_service() -> None:
-    assert decide(Material(), HOSTS, NOW) == (Decision.RENEW_CA, "there is none yet")
+def test_the_first_material_is_a_ca_and_a_leaf_for_the_service() -> None:
+    assert decide(Material(), HOSTS, NOW) == (Decision.RENEW_CA, "the Secret has no certificates yet")
     material = fresh()
     assert HOSTS == ("guard.guarding.svc", "guard.guarding.svc.cluster.local", "guard.guarding", "guard")
     assert authority_expiry(material) == NOW + CA_VALID
@@ -66,13 +66,13 @@ def test_the_first_material_is_an_authority_and_a_leaf_for_the_service() -> None
     assert decide(material, HOSTS, NOW) == (Decision.KEEP, "valid until 2026-05-01")
 
 
-def test_two_authorities_trust_nothing_of_each_other() -> None:
+def test_two_cas_do_not_trust_each_other() -> None:
     one, other = fresh(), fresh()
     assert names_of(one.ca_bundle) != names_of(other.ca_bundle)
     assert not is_accepted(one, other.ca_bundle, NOW)
 
 
-def test_a_leaf_is_renewed_by_the_same_authority_before_it_ends() -> None:
+def test_a_leaf_is_renewed_by_the_same_ca_before_it_expires() -> None:
     material = fresh()
     due = expiry(material) - LEAF_RENEWED_BEFORE
     assert decide(material, HOSTS, due - SECOND)[0] is Decision.KEEP
@@ -84,12 +84,12 @@ def test_a_leaf_is_renewed_by_the_same_authority_before_it_ends() -> None:
     assert decide(renewed, HOSTS, due)[0] is Decision.KEEP
 
 
-def test_an_authority_is_renewed_with_overlap() -> None:
+def test_a_ca_is_renewed_with_an_overlap() -> None:
     first = fresh()
     due = authority_expiry(first) - CA_RENEWED_BEFORE
     old = renew(first, Decision.RENEW_LEAF, HOSTS, due - SECOND)
     assert decide(old, HOSTS, due - SECOND)[0] is Decision.KEEP
-    assert decide(old, HOSTS, due) == (Decision.RENEW_CA, "the authority is valid until 2036-01-29")
+    assert decide(old, HOSTS, due) == (Decision.RENEW_CA, "the CA is valid until 2036-01-29")
 
     overlapping = renew(old, Decision.RENEW_CA, HOSTS, due)
     assert (overlapping.certificate, overlapping.key) == (old.certificate, old.key)
@@ -98,11 +98,11 @@ def test_an_authority_is_renewed_with_overlap() -> None:
     assert is_accepted(overlapping, old.ca_bundle, due)
     assert decide(overlapping, HOSTS, due + OVERLAP - SECOND) == (
         Decision.KEEP,
-        "the new authority is being made known",
+        "clients are learning to trust the new CA",
     )
     assert decide(overlapping, HOSTS, due + OVERLAP) == (
         Decision.RENEW_LEAF,
-        "the certificate is of the older authority",
+        "the certificate is signed by the older CA",
     )
 
     switched = renew(overlapping, Decision.RENEW_LEAF, HOSTS, due + OVERLAP)
@@ -112,7 +112,7 @@ def test_an_authority_is_renewed_with_overlap() -> None:
     assert decide(switched, HOSTS, due + OVERLAP)[0] is Decision.KEEP
 
 
-def test_an_authority_that_ended_is_trusted_no_longer_and_its_leaf_replaced_at_once() -> None:
+def test_an_expired_ca_is_not_trusted_and_its_leaf_is_replaced_immediately() -> None:
     old = fresh()
     late = authority_expiry(old) + SECOND
     renewed = renew(old, *(Decision.RENEW_CA, HOSTS, late))
@@ -120,14 +120,14 @@ def test_an_authority_that_ended_is_trusted_no_longer_and_its_leaf_replaced_at_o
     assert is_accepted(renewed, renewed.ca_bundle, late)
 
 
-def test_a_bundle_does_not_grow_without_end() -> None:
+def test_the_size_of_a_bundle_is_limited() -> None:
     material = fresh()
     for _ in range(5):
         material = renew(material, Decision.RENEW_CA, HOSTS, NOW)
     assert len(names_of(material.ca_bundle)) == 3
 
 
-def test_what_clients_trust_already_stays_trusted_when_the_secret_was_lost() -> None:
+def test_trusted_cas_stay_trusted_if_the_secret_was_lost() -> None:
     lost = fresh()
     material = renew(Material(), Decision.RENEW_CA, HOSTS, NOW, trusted=lost.ca_bundle)
     assert names_of(material.ca_bundle)[1:] == names_of(lost.ca_bundle)
@@ -151,17 +151,17 @@ def rsa_key() -> bytes:
 @pytest.mark.parametrize(
     ("field", "junk", "decision", "reason"),
     [
-        ("ca_bundle", b"", Decision.RENEW_CA, "ca.crt holds no certificate that can be read"),
+        ("ca_bundle", b"", Decision.RENEW_CA, "ca.crt contains no readable certificate"),
         (
             "ca_bundle",
             b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
             Decision.RENEW_CA,
-            "ca.crt holds no certificate that can be read",
+            "ca.crt contains no readable certificate",
         ),
         ("ca_key", b"junk", Decision.RENEW_CA, "ca.key is not the key of the first certificate in ca.crt"),
         ("ca_key", other_key(), Decision.RENEW_CA, "ca.key is not the key of the first certificate in ca.crt"),
         ("ca_key", rsa_key(), Decision.RENEW_CA, "ca.key is not the key of the first certificate in ca.crt"),
-        ("certificate", b"\x00junk", Decision.RENEW_LEAF, "tls.crt holds no certificate that can be read"),
+        ("certificate", b"\x00junk", Decision.RENEW_LEAF, "tls.crt contains no readable certificate"),
         (
             "certificate",
             fresh().certificate,
@@ -172,29 +172,29 @@ def rsa_key() -> bytes:
         ("key", other_key(), Decision.RENEW_LEAF, "tls.key is not the key of the certificate in tls.crt"),
     ],
 )
-def test_what_somebody_broke_by_hand_is_made_anew(field: str, junk: bytes, decision: Decision, reason: str) -> None:
+def test_invalid_contents_of_the_secret_are_renewed(field: str, junk: bytes, decision: Decision, reason: str) -> None:
     broken = replace(fresh(), **{field: junk})
     assert decide(broken, HOSTS, NOW) == (decision, reason)
-    mended = renew(broken, decision, HOSTS, NOW)
-    assert decide(mended, HOSTS, NOW)[0] is Decision.KEEP
-    assert is_accepted(mended, mended.ca_bundle, NOW)
+    renewed = renew(broken, decision, HOSTS, NOW)
+    assert decide(renewed, HOSTS, NOW)[0] is Decision.KEEP
+    assert is_accepted(renewed, renewed.ca_bundle, NOW)
 
 
-def test_a_leaf_of_a_stranger_is_replaced_at_once() -> None:
-    stranger = fresh()
-    material = replace(fresh(), certificate=stranger.certificate, key=stranger.key)
+def test_a_leaf_of_another_ca_is_replaced_immediately() -> None:
+    other = fresh()
+    material = replace(fresh(), certificate=other.certificate, key=other.key)
     assert decide(material, HOSTS, NOW) == (
         Decision.RENEW_LEAF,
-        "the certificate is of an authority that nobody trusts",
+        "the certificate is signed by a CA that is not in ca.crt or has expired",
     )
 
 
-def test_a_leaf_for_other_names_is_replaced_at_once() -> None:
+def test_a_leaf_for_other_hosts_is_replaced_immediately() -> None:
     material = renew(Material(), Decision.RENEW_CA, ["other.example.com"], NOW)
     assert decide(material, HOSTS, NOW) == (Decision.RENEW_LEAF, "the certificate is for other.example.com")
 
 
-def test_a_leaf_that_ended_is_replaced_at_once() -> None:
+def test_an_expired_leaf_is_replaced_immediately() -> None:
     material = fresh()
     assert decide(material, HOSTS, NOW + LEAF_VALID) == (
         Decision.RENEW_LEAF,
@@ -202,7 +202,7 @@ def test_a_leaf_that_ended_is_replaced_at_once() -> None:
     )
 
 
-def test_a_clock_that_went_back_makes_a_new_authority() -> None:
+def test_a_clock_that_was_set_back_causes_a_new_ca() -> None:
     assert decide(fresh(), HOSTS, NOW - datetime.timedelta(days=1))[0] is Decision.RENEW_CA
 
 
@@ -212,7 +212,7 @@ def test_a_service_with_the_longest_names_gets_a_certificate() -> None:
     assert decide(material, hosts, NOW)[0] is Decision.KEEP
 
 
-def test_keys_are_elliptic_and_are_shown_nowhere() -> None:
+def test_keys_are_elliptic_and_are_not_in_the_repr() -> None:
     material = fresh()
     for key in (material.ca_key, material.key):
         assert isinstance(serialization.load_pem_private_key(key, None), ec.EllipticCurvePrivateKey)

@@ -1,4 +1,4 @@
-"""The Secret and the registrations: several replicas agree, strangers' webhooks stay as they are, nothing leaks."""
+"""The Secret and the webhook configurations: replicas agree, other owners' webhooks are unchanged, no key leaks."""
 
 import asyncio
 import base64
@@ -29,7 +29,7 @@ def webhook(name: str, bundle: str | None = None) -> Object:
 
 
 class FakeCluster(Cluster):
-    """An API server with optimistic locking; lets others run between a read and its answer."""
+    """An API server with optimistic locking; other tasks can run before a read returns."""
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], Object] = {
@@ -112,7 +112,7 @@ def store(cluster: FakeCluster, clock: Clock | None = None) -> CertificateStore:
     return CertificateStore(cluster, PLACE, HOSTS, clock or Clock())
 
 
-async def test_an_empty_secret_is_filled_and_only_our_webhooks_are_told() -> None:
+async def test_an_empty_secret_is_filled_and_only_our_webhooks_get_the_bundle() -> None:
     cluster = FakeCluster()
     ensured = await store(cluster).ensure()
     bundle = base64.b64encode(ensured.material.ca_bundle).decode()
@@ -121,13 +121,13 @@ async def test_an_empty_secret_is_filled_and_only_our_webhooks_are_told() -> Non
     assert cluster.bundles() == [bundle, "bXk=", bundle]
     assert (ensured.decision, ensured.reason, ensured.patched, ensured.missing) == (
         Decision.RENEW_CA,
-        "there is none yet",
+        "the Secret has no certificates yet",
         ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"),
         (),
     )
 
 
-async def test_what_is_in_order_is_not_written_again() -> None:
+async def test_valid_objects_are_not_written_again() -> None:
     cluster = FakeCluster()
     first = await store(cluster).ensure()
     cluster.writes.clear()
@@ -138,32 +138,32 @@ async def test_what_is_in_order_is_not_written_again() -> None:
     )
 
 
-async def test_replicas_that_start_together_agree_on_one_authority() -> None:
+async def test_replicas_that_start_together_agree_on_one_ca() -> None:
     cluster = FakeCluster()
     ensured = await asyncio.gather(*(store(cluster).ensure() for _ in range(4)))
     assert {one.material for one in ensured} == {read_material(cluster.objects["Secret", "guard-certificate"])}
     assert cluster.writes.count("Secret") == 1
 
 
-async def test_a_secret_that_changes_all_the_time_is_given_up_with_a_reason() -> None:
+async def test_a_secret_that_others_change_all_the_time_is_an_error() -> None:
     class Busy(FakeCluster):
         async def replace(self, *_: Any, **__: Any) -> Object:
             raise Conflict(409, "Conflict", "the object has been modified")
 
-    with pytest.raises(Conflict, match="Secret guarding/guard-certificate changed under each of 5 attempts"):
+    with pytest.raises(Conflict, match="Secret guarding/guard-certificate was changed by others during each of 5"):
         await store(Busy()).ensure()
 
 
-async def test_junk_in_the_secret_is_replaced_and_said() -> None:
+async def test_invalid_data_in_the_secret_is_replaced_and_reported() -> None:
     cluster = FakeCluster()
     cluster.objects["Secret", "guard-certificate"]["data"] = {"tls.crt": "%%%", "ca.crt": "anVuaw==", "more": "eA=="}
     ensured = await store(cluster).ensure()
-    assert ensured.reason == "ca.crt holds no certificate that can be read"
+    assert ensured.reason == "ca.crt contains no readable certificate"
     assert decide(ensured.material, HOSTS, NOW)[0] is Decision.KEEP
     assert cluster.secret()["more"] == "eA=="
 
 
-async def test_a_lost_secret_is_made_anew_and_what_others_still_serve_stays_trusted() -> None:
+async def test_lost_data_is_renewed_and_the_previous_ca_stays_trusted() -> None:
     cluster = FakeCluster()
     certificates = store(cluster)
     before = await certificates.ensure()
@@ -173,23 +173,25 @@ async def test_a_lost_secret_is_made_anew_and_what_others_still_serve_stays_trus
     assert after.material.certificate != before.material.certificate
 
 
-async def test_a_missing_secret_says_who_makes_it() -> None:
+async def test_the_error_for_a_missing_secret_says_what_creates_it() -> None:
     cluster = FakeCluster()
     del cluster.objects["Secret", "guard-certificate"]
-    with pytest.raises(NotFound, match="Secret guarding/guard-certificate is not there; the chart makes it"):
+    with pytest.raises(NotFound, match="Secret guarding/guard-certificate does not exist; the chart creates it"):
         await store(cluster).ensure()
 
 
-async def test_a_missing_registration_is_logged_and_the_other_one_told(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_missing_webhook_configuration_is_logged_and_the_other_one_patched(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     cluster = FakeCluster()
     del cluster.objects["ValidatingWebhookConfiguration", "guard"]
     ensured = await store(cluster).ensure()
     assert ensured.missing == ("ValidatingWebhookConfiguration",)
     assert ensured.patched == ("MutatingWebhookConfiguration",)
-    assert "ValidatingWebhookConfiguration guard is not there" in caplog.text
+    assert "ValidatingWebhookConfiguration guard does not exist" in caplog.text
 
 
-async def test_a_registration_that_changes_meanwhile_is_read_again() -> None:
+async def test_a_webhook_configuration_that_changes_meanwhile_is_read_again() -> None:
     cluster = FakeCluster()
     read = cluster.get
     hooks = cluster.objects["MutatingWebhookConfiguration", "guard"]["webhooks"]
@@ -206,7 +208,7 @@ async def test_a_registration_that_changes_meanwhile_is_read_again() -> None:
     assert cluster.bundles() == [bundle, None, "bXk=", bundle]
 
 
-def test_a_patch_is_guarded_by_the_name_of_each_webhook() -> None:
+def test_a_patch_tests_the_name_of_each_webhook() -> None:
     registration = {"webhooks": [webhook("a.wheelwarden.dev", "new"), webhook("b.wheelwarden.dev", "old")]}
     assert bundle_patch(registration, "new") == [
         {"op": "test", "path": "/webhooks/1/name", "value": "b.wheelwarden.dev"},
@@ -220,23 +222,23 @@ async def test_no_key_is_logged_or_printed(caplog: pytest.LogCaptureFixture) -> 
     ensured = await store(FakeCluster()).ensure()
     text = caplog.text + repr(ensured) + "\n".join(describe(ensured))
     assert "PRIVATE" not in text
-    assert "Secret guarding/guard-certificate: renew the authority, because there is none yet" in text
+    assert "Secret guarding/guard-certificate: renew the CA, because the Secret has no certificates yet" in text
 
 
-async def test_what_was_done_is_told_in_lines() -> None:
+async def test_the_command_reports_each_result_in_a_line() -> None:
     cluster = FakeCluster()
     del cluster.objects["MutatingWebhookConfiguration", "guard"]
     assert describe(await store(cluster).ensure()) == [
-        "done: renew the authority (there is none yet)",
+        "done: renew the CA (the Secret has no certificates yet)",
         "certificate valid until 2026-05-01 10:30 UTC",
-        "authority valid until 2036-01-29 10:30 UTC",
+        "CA valid until 2036-01-29 10:30 UTC",
         "caBundle filled in: ValidatingWebhookConfiguration",
-        "not there: MutatingWebhookConfiguration",
+        "not found: MutatingWebhookConfiguration",
     ]
 
 
 class Pauses:
-    """A sleep that notes what it is asked for; after `rounds` pauses between rounds it ends the loop."""
+    """A sleep that records its arguments; after `rounds` pauses it ends the loop."""
 
     def __init__(self, rounds: int) -> None:
         self.rounds = rounds
@@ -248,8 +250,8 @@ class Pauses:
             raise asyncio.CancelledError
 
 
-class Probe:
-    """Takes what is to be served, and notes failures."""
+class Server:
+    """Records what is to be served, and failures."""
 
     def __init__(self) -> None:
         self.served: list[Ensured] = []
@@ -262,32 +264,32 @@ class Probe:
         self.failed += 1
 
 
-async def run(cluster: FakeCluster, pauses: Pauses) -> Probe:
-    probe = Probe()
-    rotation = Rotation(store(cluster), probe.serve, failed=probe.fail, sleep=pauses)
+async def run(cluster: FakeCluster, pauses: Pauses) -> Server:
+    server = Server()
+    rotation = Rotation(store(cluster), server.serve, failed=server.fail, sleep=pauses)
     with pytest.raises(asyncio.CancelledError):
         await rotation.run()
-    return probe
+    return server
 
 
 def is_about(seconds: float, wanted: float) -> bool:
     return wanted * 0.8 <= seconds <= wanted * 1.2
 
 
-async def test_rounds_that_fail_are_repeated_at_growing_intervals_until_one_succeeds() -> None:
+async def test_rounds_that_fail_are_retried_with_growing_pauses_until_one_succeeds() -> None:
     cluster, pauses = FakeCluster(), Pauses(4)
     cluster.failures = [Forbidden(403, "Forbidden", "secrets is forbidden") for _ in range(3)]
-    probe = await run(cluster, pauses)
-    assert (probe.failed, len(probe.served)) == (3, 1)
+    server = await run(cluster, pauses)
+    assert (server.failed, len(server.served)) == (3, 1)
     wanted = [1.0, 2.0, 4.0, INTERVAL_SECONDS]
     assert [is_about(*pair) for pair in zip(pauses.seconds, wanted, strict=True)] == [True] * 4
 
 
-async def test_a_registration_that_is_not_there_yet_is_looked_for_again_soon() -> None:
+async def test_after_a_missing_webhook_configuration_the_next_round_is_soon() -> None:
     cluster, pauses = FakeCluster(), Pauses(2)
     del cluster.objects["MutatingWebhookConfiguration", "guard"]
-    probe = await run(cluster, pauses)
-    assert (probe.failed, len(probe.served)) == (0, 2)
+    server = await run(cluster, pauses)
+    assert (server.failed, len(server.served)) == (0, 2)
     assert [is_about(*pair) for pair in zip(pauses.seconds, [1.0, 2.0], strict=True)] == [True] * 2
 
 
@@ -295,9 +297,9 @@ def test_pauses_grow_up_to_the_interval() -> None:
     assert [pause_seconds(attempt) for attempt in (0, 1, 2, 7, 8, 10_000)] == [120.0, 1.0, 2.0, 64.0, 120.0, 120.0]
 
 
-async def test_a_leaf_is_switched_only_after_the_api_servers_had_time_to_learn_of_a_new_bundle() -> None:
-    cluster, pauses, probe = FakeCluster(), Pauses(100), Probe()
-    rotation = Rotation(store(cluster), probe.serve, failed=probe.fail, sleep=pauses)
+async def test_a_new_leaf_is_served_only_after_the_api_servers_had_time_to_get_the_new_bundle() -> None:
+    cluster, pauses, server = FakeCluster(), Pauses(100), Server()
+    rotation = Rotation(store(cluster), server.serve, failed=server.fail, sleep=pauses)
     await rotation.run_once()
     assert pauses.seconds == []
     cluster.objects["Secret", "guard-certificate"]["data"] = {}
@@ -307,9 +309,9 @@ async def test_a_leaf_is_switched_only_after_the_api_servers_had_time_to_learn_o
     assert pauses.seconds == [SETTLE_SECONDS]
 
 
-async def test_an_authority_is_rotated_in_rounds_without_a_moment_in_which_the_leaf_is_not_trusted() -> None:
-    cluster, clock, probe = FakeCluster(), Clock(), Probe()
-    rotation = Rotation(store(cluster, clock), probe.serve, failed=probe.fail, sleep=Pauses(100))
+async def test_a_ca_is_rotated_in_rounds_and_the_leaf_is_trusted_at_any_time() -> None:
+    cluster, clock, server = FakeCluster(), Clock(), Server()
+    rotation = Rotation(store(cluster, clock), server.serve, failed=server.fail, sleep=Pauses(100))
     first = (await rotation.run_once()).material
     clock.now = authority_expiry(first) - CA_RENEWED_BEFORE - datetime.timedelta(minutes=1)
     renewed = (await rotation.run_once()).material
