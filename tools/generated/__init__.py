@@ -33,7 +33,7 @@ def render_values_schema() -> str:
     schema["properties"]["kinds"]["items"]["enum"] = [kind.name for kind in all_kinds()]
     for properties in (policy["properties"], policy["properties"]["overrides"]["items"]["properties"]):
         properties["rules"] = {"$ref": "#/$defs/rules"}
-    schema["properties"]["policy"] = {"description": "Rules of the house, see docs/policies.md.", **policy}
+    schema["properties"]["policy"] = {"description": "The cluster's policy, see docs/policies.md.", **policy}
     return json.dumps(schema, indent=2) + "\n"
 
 

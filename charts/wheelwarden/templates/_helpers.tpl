@@ -36,7 +36,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
 {{- define "wheelwarden.image" -}}
-{{- $repository := required "image.repository: say where you pushed the Wheelwarden image, as in --set image.repository=registry.example.com/wheelwarden" .Values.image.repository -}}
+{{- $repository := required "image.repository: set it to the repository of your Wheelwarden image, for example --set image.repository=registry.example.com/wheelwarden" .Values.image.repository -}}
 {{- $tag := default .Chart.AppVersion .Values.image.tag -}}
 {{- if hasPrefix "sha256:" $tag -}}
 {{- printf "%s@%s" $repository $tag -}}
@@ -57,7 +57,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- printf "%s-policy" (include "wheelwarden.fullname" .) -}}
 {{- end -}}
 
-{{/* Environment that both programs read. */}}
+{{/* Environment variables of both programs. */}}
 {{- define "wheelwarden.environment" -}}
 - name: WHEELWARDEN_LOG_LEVEL
   value: {{ .Values.log.level | quote }}
@@ -75,7 +75,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   value: /etc/wheelwarden/policy.yaml
 {{- end -}}
 
-{{/* Both containers, and the test pod, meet the restricted Pod Security level. The image names a numeric user. */}}
+{{/* Both containers and the test pod meet the Pod Security level restricted. The image sets a numeric user. */}}
 {{- define "wheelwarden.containerSecurityContext" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
@@ -96,7 +96,7 @@ matchExpressions:
 {{- end -}}
 
 {{- define "wheelwarden.clientConfig" -}}
-# No caBundle: the webhook makes its certificate itself and fills it in; an upgrade leaves it as it is.
+# No caBundle: the webhook creates its certificate and fills in the caBundle; an upgrade does not change it.
 service:
   name: {{ include "wheelwarden.fullname" .root }}
   namespace: {{ .root.Release.Namespace }}
@@ -104,7 +104,7 @@ service:
   port: 443
 {{- end -}}
 
-{{/* What files/kinds.yaml tells of the kinds that are guarded: {kinds: [...]}. */}}
+{{/* The guarded kinds from files/kinds.yaml: {kinds: [...]}. */}}
 {{- define "wheelwarden.kinds" -}}
 {{- $guarded := .Values.kinds -}}
 {{- $found := list -}}
@@ -127,7 +127,7 @@ service:
 {{- end }}
 {{- end -}}
 
-{{/* Which changes are worth judging. */}}
+{{/* Which changes the webhook has to judge. */}}
 {{- define "wheelwarden.matchConditions" -}}
 - name: is-not-being-deleted
   expression: '!has(object.metadata.deletionTimestamp)'
@@ -148,7 +148,7 @@ service:
     object.metadata.?annotations[?key] != oldObject.metadata.?annotations[?key])
 {{- end -}}
 
-{{/* What follows from a missing Secret, empty where nobody looks; off without quotes is false in YAML. */}}
+{{/* The action for a missing Secret, empty if Secrets are not checked. Note that off without quotes is false in YAML. */}}
 {{- define "wheelwarden.secretVerify" -}}
 {{- if has (toString .Values.secretRef.verify) (list "warn" "deny") -}}
 {{- .Values.secretRef.verify -}}
