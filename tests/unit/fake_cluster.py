@@ -1,4 +1,4 @@
-"""A stand-in for our own client wrapper: objects in memory, with resource versions, and a list of what was written."""
+"""A stand-in for our own client wrapper: objects in memory, with resource versions, and a list of all writes."""
 
 import copy
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ Object = dict[str, Any]
 
 
 class FakeCluster:
-    """`writes` holds (verb, plural, name) of everything but events: `events` has (kind, reason), `messages` their text."""
+    """`writes` has (verb, plural, name) of all writes except events. `events` has (kind, reason), `messages` the texts."""
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], Object] = {}
@@ -19,14 +19,14 @@ class FakeCluster:
         self.events: list[tuple[str, str]] = []
         self.messages: list[str] = []
         self.blocked = False
-        self.unreadable: set[str] = set()  # plurals that the API server lets nobody read
+        self.unreadable: set[str] = set()  # plurals whose reads the API server forbids
         self.refused: set[str] = set()  # plurals whose patches the API server forbids
-        self.claim_uids: list[str] = []  # that patches of claims named
+        self.claim_uids: list[str] = []  # the uids in patches of claims
         self.lists: list[str] = []  # plurals that were listed
         self._version = 0
 
     def put(self, resource: Resource, obj: Object) -> Object:
-        """Sets an object, as somebody else would."""
+        """Set an object, without recording a write."""
         self._version += 1
         obj["metadata"]["resourceVersion"] = str(self._version)
         self.objects[resource.plural, obj["metadata"]["name"]] = obj

@@ -1,4 +1,4 @@
-"""An event loop whose clock jumps to the next timer as soon as nothing else is to be done: hours pass at once."""
+"""An event loop whose clock jumps to the next timer as soon as no task is ready: hours pass immediately."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -16,7 +16,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return self._now
 
     def _run_once(self) -> None:
-        ready, timers = self._ready, self._scheduled  # type: ignore[attr-defined] # asyncio's own, without a public way
+        ready, timers = self._ready, self._scheduled  # type: ignore[attr-defined] # private attributes of asyncio
         if not ready:
             self._now = max(
                 [self._now, *([min(timer.when() for timer in timers if not timer.cancelled())] if timers else [])]
@@ -25,6 +25,6 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 
 def run(work: Coroutine[Any, Any, Answer]) -> Answer:
-    """What a coroutine returns or raises, in virtual time that begins at 0."""
+    """Run a coroutine in virtual time that starts at 0; return its result or raise its exception."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(work)

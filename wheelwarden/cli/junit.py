@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-# What XML 1.0 cannot hold, not even as a reference (section 2.2), and the other control characters.
+# Characters that XML 1.0 cannot contain, not even as a reference (section 2.2), and all other control characters.
 _NOT_IN_XML: Final = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -30,7 +30,7 @@ class JunitCase:
 
 
 def junit_document(suite_name: str, class_name: str, cases: Sequence[JunitCase]) -> str:
-    """The document."""
+    """Return the document."""
     totals = {
         "tests": len(cases),
         "failures": sum(case.failure is not None for case in cases),

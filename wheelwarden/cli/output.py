@@ -16,8 +16,10 @@ def say(text: str, end: str = "\n") -> None:
 
 
 def say_json(document: Any) -> None:
-    """Prints a result for programs, without control characters."""
-    say(json.dumps(document, indent=2).replace("\x7f", "\\u007f"))  # the one that JSON leaves as it is
+    """Print a result for programs, without control characters."""
+    say(
+        json.dumps(document, indent=2).replace("\x7f", "\\u007f")
+    )  # the only control character that JSON does not escape
 
 
 def complain(text: str) -> None:

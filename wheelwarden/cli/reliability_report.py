@@ -8,8 +8,8 @@ from wheelwarden.api.redaction import printable
 from wheelwarden.cli.junit import JunitCase, junit_document
 from wheelwarden.verify.reliability import Check, Reliability
 
-SHOWN_LINES: Final = 5  # of what an interpreter printed
-# What comes of figures of other types: whatever runs in the pod can answer anything.
+SHOWN_LINES: Final = 5  # last lines of an interpreter's stderr
+# Raised for measurements of other types: a pod can answer anything.
 UNREADABLE: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
@@ -62,14 +62,14 @@ def _failures(check: Check) -> Sequence[str]:
 
 
 def measured(check: Check) -> str:
-    """The figure of a check that holds, in words; no figure where the pod's is none."""
+    """The measurement of a check that passed, as text; just "ok" if the pod's measurement is not valid."""
     try:
-        return _figure(check)
+        return _measurement(check)
     except UNREADABLE:
         return "ok"
 
 
-def _figure(check: Check) -> str:
+def _measurement(check: Check) -> str:
     found = check.measured
     if check.check in ("time", "fresh") and "seconds" in found:
         peak = f", peak memory {found['peakBytes'] >> 20} MiB" if "peakBytes" in found else ""

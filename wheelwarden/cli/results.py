@@ -101,7 +101,7 @@ def read_pod_results(pod: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_result(value: Any) -> bool:
-    """Whether an entry of the annotation is a module's result: whoever may write to the pod may write nonsense there."""
+    """Whether an entry of the annotation is a valid result of a module: others may write anything to the pod."""
     if not isinstance(value, dict) or not isinstance(value.get("module"), str):
         return False
     return isinstance(value.get("ok"), bool) and isinstance(value.get("seconds"), int | float)

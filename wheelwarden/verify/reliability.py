@@ -145,23 +145,23 @@ def parse_reliability(stdout: str) -> Reliability:
     try:
         answer = json.loads(lines[-1] if lines else "")
         if answer["version"] != 1:
-            raise UnreadableAnswer(f"the payload answered in version {answer['version']}, this is version 1")
+            raise UnreadableAnswer(f"the payload's answer has version {answer['version']}, expected version 1")
         return Reliability(python=_text(answer["python"]), checks=tuple(_read_check(one) for one in answer["checks"]))
     except (ValueError, KeyError, TypeError) as error:
-        raise UnreadableAnswer(f"the answer cannot be read ({type(error).__name__}: {error})") from error
+        raise UnreadableAnswer(f"the payload's answer cannot be read ({type(error).__name__}: {error})") from error
 
 
 def _read_check(one: Mapping[str, Any]) -> Check:
     ok, error, measured = one["ok"], one["error"], one["measured"]
     if not isinstance(ok, bool) or not isinstance(error, str | None) or not isinstance(measured, dict):
-        raise TypeError("a check has a value of another type")
+        raise TypeError("a check has a value of a wrong type")
     return Check(check=_text(one["check"]), subject=_text(one["subject"]), ok=ok, error=error, measured=measured)
 
 
 def _text(value: Any) -> str:
-    """Printable: what runs in the pod can answer anything."""
+    """A string, made printable: a pod can answer anything."""
     if not isinstance(value, str):
-        raise TypeError(f"{type(value).__name__} in the place of a text")
+        raise TypeError(f"{type(value).__name__} instead of a string")
     return printable(value)
 
 

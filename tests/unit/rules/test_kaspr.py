@@ -45,7 +45,7 @@ def test_a_name_that_no_statefulset_can_have_is_refused() -> None:
     app["metadata"]["name"] = name = "a" * 49
     assert [one.message for one in judge(app)] == [
         (
-            f'metadata.name "{name}": it has 49 characters: it does not fit the StatefulSet that is named after it, so no pod'
-            " is ever made. Choose a name of at most 48 characters. [name-too-long]"
+            f'metadata.name "{name}": it has 49 characters: it is too long for the name of its StatefulSet, so no pod'
+            " is ever created. Choose a name of at most 48 characters. [name-too-long]"
         )
     ]

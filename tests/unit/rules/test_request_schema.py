@@ -68,14 +68,14 @@ def test_it_tells_defaults_limits_and_meanings() -> None:
     properties = json_schema()["properties"]
     assert properties["installPolicy"]["properties"] == {
         "retries": {
-            "description": "Attempts in all; 0 means one.",
+            "description": "Number of attempts in total; 0 means one.",
             "type": "integer",
             "default": 3,
             "minimum": 0,
             "maximum": 20,
         },
         "timeout": {
-            "description": "Seconds for one attempt.",
+            "description": "Time limit for one attempt, in seconds.",
             "type": "integer",
             "default": 600,
             "minimum": 30,
