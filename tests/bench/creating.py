@@ -39,7 +39,10 @@ def measure(work: Path) -> tuple[list[Figure], list[str]]:
     """The figures, and notes with the milliseconds behind them."""
     with running_api_server(work / "api") as server:
         place = admission.prepare(work / "creating")
-        with running_hook(place, work / "hook") as port, admission.running(place, work / "ours.log", None):
+        with (
+            running_hook(place, work / "hook") as port,
+            admission.running(admission.server_argv(place), work / "ours.log", None),
+        ):
             set_up(server, place, port)
             times = take_turns(Clients(server.kubeconfig))
     figures, notes = [], []

@@ -22,7 +22,7 @@ _READ_BYTES = 65536
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Load:
-    """What to send where: `pid` is the server's, `core` the one to run on, `new` as in `make_review`."""
+    """What to send where: `pid` is the server's, `core` the one to run on, `kind` and `new` as in `make_review`."""
 
     port: int
     host: str
@@ -32,6 +32,7 @@ class Load:
     connections: int
     warm_seconds: float
     seconds: float
+    kind: str
     new: bool
 
 
@@ -59,7 +60,7 @@ class Client:
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = context.wrap_socket(raw, server_hostname=load.host)
         self.socket.setblocking(False)
-        body = make_review(new=load.new)
+        body = make_review(kind=load.kind, new=load.new)
         self._message = _HEAD.format(load.host, len(body)).encode() + body
         self._uid = b""
         self._answer = b""
