@@ -19,7 +19,7 @@ Object = dict[str, Any]
 Found = TypeVar("Found")
 
 
-class KubectlFailed(Exception):  # noqa: N818 - named for what it says
+class KubectlFailed(Exception):
     """kubectl refused; the text is what it said."""
 
 

@@ -10,7 +10,7 @@ class WheelwardenError(Exception):
     """Base class of Wheelwarden's exceptions; the text is safe to show to users."""
 
 
-class MalformedRequest(WheelwardenError):  # noqa: N818 - named for what it says
+class MalformedRequest(WheelwardenError):
     """An HTTP request without a usable AdmissionReview; `status` is the HTTP status of the response."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -18,7 +18,7 @@ class MalformedRequest(WheelwardenError):  # noqa: N818 - named for what it says
         self.status = status
 
 
-class UnusableInput(WheelwardenError):  # noqa: N818 - named for what it says
+class UnusableInput(WheelwardenError):
     """A file, argument or setting from a person that cannot be read or is not valid."""
 
 
@@ -38,35 +38,35 @@ class KubeError(WheelwardenError):
         self.message = message
 
 
-class NotFound(KubeError):  # noqa: N818 - the API's own word
+class NotFound(KubeError):
     """404: the object, its kind or its namespace does not exist."""
 
 
-class AlreadyExists(KubeError):  # noqa: N818 - the API's own word
+class AlreadyExists(KubeError):
     """409 on create: an object with that name exists."""
 
 
-class Conflict(KubeError):  # noqa: N818 - the API's own word
+class Conflict(KubeError):
     """409: the object changed since it was read, or a precondition did not hold."""
 
 
-class Forbidden(KubeError):  # noqa: N818 - the API's own word
+class Forbidden(KubeError):
     """401 or 403: our account lacks the permission."""
 
 
-class Gone(KubeError):  # noqa: N818 - the API's own word
+class Gone(KubeError):
     """410: the resource version is too old; list again."""
 
 
-class Invalid(KubeError):  # noqa: N818 - the API's own word
+class Invalid(KubeError):
     """400 or 422: the API server rejected the object, or an admission webhook denied it."""
 
 
-class Blocked(KubeError):  # noqa: N818 - named for what it says
+class Blocked(KubeError):
     """429 on an eviction: a PodDisruptionBudget does not allow it now."""
 
 
-class Unreachable(KubeError):  # noqa: N818 - named for what it says
+class Unreachable(KubeError):
     """No usable response: the connection was refused, timed out or broke."""
 
 
@@ -78,11 +78,11 @@ class _NoExitStatusError(KubeError):
         self.stdout = stdout
 
 
-class ExecTimeout(_NoExitStatusError):  # noqa: N818 - named for what it says
+class ExecTimeout(_NoExitStatusError):
     """A command in a pod returned no exit status in time."""
 
 
-class ExecCut(_NoExitStatusError, Unreachable):  # noqa: N818 - named for what it says
+class ExecCut(_NoExitStatusError, Unreachable):
     """The connection to a command in a pod broke before its exit status arrived."""
 
 

@@ -11,7 +11,7 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Answer = TypeVar("Answer")
 
 
-class Interrupted(Exception):  # noqa: N818 - named for what it says
+class Interrupted(Exception):
     """A signal ended the work, and the work has cleaned up."""
 
     def __init__(self, number: int) -> None:

@@ -37,7 +37,7 @@ _FLOAT: Final = re.compile(
 )
 
 
-class UnreadableDocument(ValueError):  # noqa: N818 - named for what it says
+class UnreadableDocument(ValueError):
     """A text that is neither YAML nor JSON, or is so beyond the limits.
 
     Args:

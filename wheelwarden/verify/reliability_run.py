@@ -22,7 +22,7 @@ START_SECONDS: Final = 300.0  # for the throwaway pod to start; it may have to i
 SPARE_SECONDS: Final = 120  # the throwaway pod ends by itself this long after its limits, in case nobody deletes it
 
 
-class ProfileNotRun(WheelwardenError):  # noqa: N818 - named for what it says
+class ProfileNotRun(WheelwardenError):
     """The profile could not run; the text says why and what to do."""
 
 

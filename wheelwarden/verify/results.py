@@ -26,7 +26,7 @@ PATH_LIMIT: Final = 4096  # characters; PATH_MAX on Linux
 STDERR_KEPT: Final = 1000  # characters of a failed import's stderr
 
 
-class UnreadableAnswer(WheelwardenError):  # noqa: N818 - named for what it says
+class UnreadableAnswer(WheelwardenError):
     """The output of the probe is not a valid answer; the text says what is wrong."""
 
 

@@ -109,7 +109,7 @@ class NotebookResource:
                 return found
 
 
-class PodFailure(WheelwardenError):  # noqa: N818 - named for what it says
+class PodFailure(WheelwardenError):
     """The pod of an image did not become ready or did not stay ready; `diagnostics` has the details."""
 
     def __init__(self, diagnostics: PodDiagnosticInfo) -> None:
