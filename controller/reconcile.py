@@ -34,7 +34,8 @@ from wheelwarden.api.request import Request
 from wheelwarden.api.violations import Action
 from wheelwarden.kube import PODS, Cluster, resource_for
 from wheelwarden.kube.events import Recorder
-from wheelwarden.rules import judge
+from wheelwarden.parsing.request import locate_request_of
+from wheelwarden.rules import judge_object
 from wheelwarden.rules.policy import Policy, request_under
 
 
@@ -84,9 +85,9 @@ class Reconciler:
         if obj is None:
             self._forget(key)
             return
-        request = request_under(self._policy(), obj)
-        if request is None or "deletionTimestamp" in obj["metadata"]:
+        if "deletionTimestamp" in obj["metadata"]:
             return
+        request = request_under(self._policy(), locate_request_of(kind_named(key.kind), obj))
         pods = await self._read_pods(key, request)
         if not _concerns_us(request, obj, pods):
             await self._leave(key, request, obj, pods)
@@ -185,7 +186,7 @@ class Reconciler:
         self._metrics.forget(key.name, key.namespace)
 
     def _invalid(self, obj: Object) -> str:
-        for violation in judge(obj, policy=self._policy()):
+        for violation in judge_object(obj, policy=self._policy()):
             if violation.action is Action.DENY:
                 return violation.message
         return ""

@@ -18,6 +18,7 @@ from wheelwarden.api.redaction import shown
 from wheelwarden.api.request import Request
 from wheelwarden.api.violations import Action
 from wheelwarden.kube import CLAIMS, LIMIT_RANGES, PODS, Listing, Resource, resource_for
+from wheelwarden.parsing.request import locate_request_of
 from wheelwarden.rules import judge
 from wheelwarden.rules.policy import Policy, request_under
 
@@ -65,8 +66,8 @@ class Validation:
         """The answer to one review; the same for a dry run."""
         policy = self._policy()
         lookup = Lookup()
-        if review.obj is not None and is_judged(review, self._kinds):
-            lookup = await look_up_secret(self._objects, review.obj, review.namespace, policy)
+        if review.located is not None and is_judged(review, self._kinds):
+            lookup = await look_up_secret(self._objects, review.located, review.namespace, policy)
         violations = find_violations(review, policy, self._kinds, lookup.secret)
         notes = [lookup.warning] if lookup.warning else []
         if not violations:
@@ -126,10 +127,10 @@ class Injection:
                 f"{kind.name} {shown(name)} could not be read, so the pod starts without its Python packages; "
                 "Wheelwarden's controller looks after it",
             )
-        request = request_under(self._policy(), obj)
-        if request is None or request.packages is None:
+        located, policy = locate_request_of(kind, obj), self._policy()
+        if located.reading is None or not located.reading.spec.packages:
             return self._skip(review, "no packages are asked for")
-        denials = [violation for violation in judge(obj, policy=self._policy()) if violation.action is Action.DENY]
+        denials = [violation for violation in judge(located, policy=policy) if violation.action is Action.DENY]
         if denials:
             more = f" (and {len(denials) - 1} more)" if len(denials) > 1 else ""
             return self._warn(
@@ -137,13 +138,14 @@ class Injection:
                 f"{kind.name} {shown(name)} asks for packages that are not allowed, so none are installed into the "
                 f"pod: {denials[0].message}{more}",
             )
-        injection = plan_injection(pod, request, self._tools, await self._look_around(request))
-        if injection.patch:
-            LOGGER.info("%s %s/%s: %s", kind.name, review.namespace, name, injection.reason)
-            return Answer(document=allow(review, patch=injection.patch), outcome="injected")
-        if injection.warning:
-            return self._warn(review, injection.warning)
-        return self._skip(review, injection.reason)
+        request = request_under(policy, located)
+        planned = plan_injection(pod, request, self._tools, await self._look_around(request))
+        if planned.patch:
+            LOGGER.info("%s %s/%s: %s", kind.name, review.namespace, name, planned.reason)
+            return Answer(document=allow(review, patch=planned.patch), outcome="injected")
+        if planned.warning:
+            return self._warn(review, planned.warning)
+        return self._skip(review, planned.reason)
 
     def excuse(self, review: Review, fault: str) -> Object | None:
         """The answer where we failed ourselves: the pod passes, and its maker is told."""

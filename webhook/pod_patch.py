@@ -38,7 +38,7 @@ OUR_PATHS: Final = (names.STORE_PATH, names.VIEW_PATH, names.TOOLS_PATH)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Injection:
+class PodPatch:
     """What comes of a pod.
 
     Attributes:
@@ -72,7 +72,7 @@ NOTHING_KNOWN: Final = Surroundings()
 
 def plan_injection(  # noqa: C901 - one list of what stands in the way, in the order in which it is looked for
     pod: Mapping[str, Any], request: Request, tools: Tools, surroundings: Surroundings = NOTHING_KNOWN
-) -> Injection:
+) -> PodPatch:
     """Decides on one pod at its creation.
 
     Args:
@@ -83,15 +83,15 @@ def plan_injection(  # noqa: C901 - one list of what stands in the way, in the o
     """
     packages = request.packages
     if packages is None:
-        return Injection(reason="no packages are asked for")
+        return PodPatch(reason="no packages are asked for")
     # The owner wants to be watched only.
     if request.install == "observe":
-        return Injection(reason="its packages are only observed, as asked for")
+        return PodPatch(reason="its packages are only observed, as asked for")
     spec = mapping_in(pod, "spec")
     containers: list[Mapping[str, Any]] = list(spec.get("containers") or [])
     main = request.kind.main_container(request.name, containers)
     if main is None:
-        return Injection(reason="the pod has no container")
+        return PodPatch(reason="the pod has no container")
     main_path = f"/spec/containers/{containers.index(main)}"
     init_containers: list[Mapping[str, Any]] = list(spec.get("initContainers") or [])
     installer = _position(init_containers, names.INSTALL_CONTAINER)
@@ -99,7 +99,7 @@ def plan_injection(  # noqa: C901 - one list of what stands in the way, in the o
     # We were here: the API server asks again after others changed the pod (reinvocationPolicy).
     if injected_hash == request.packages_hash and installer is not None:
         patch = _follow(init_containers[installer], f"/spec/initContainers/{installer}", main)
-        return Injection(patch=patch, reason="the pod is injected already")
+        return PodPatch(patch=patch, reason="the pod is injected already")
     # A copy of an older pod, made by hand.
     if injected_hash is not None:
         return _refuse(request, f"the pod already carries the annotation {names.POD_HASH_ANNOTATION}", "Remove it")
@@ -107,11 +107,11 @@ def plan_injection(  # noqa: C901 - one list of what stands in the way, in the o
     if installer is not None:
         reason = f"the pod comes with an {names.INSTALL_CONTAINER} of its own, which is left as it is"
         if request.install != "managed":
-            return Injection(reason=reason)
+            return PodPatch(reason=reason)
         replaced = find_installer(main, init_containers)
         if replaced is None:
             text = f"{reason}: it cannot be told which of its volumes holds the packages"
-            return Injection(reason=text, warning=f"{request.kind.name} {request.name}: {text}")
+            return PodPatch(reason=text, warning=f"{request.kind.name} {request.name}: {text}")
     if mapping_in(spec, "os").get("name") == "windows":
         return _refuse(request, "the pod is for Windows", f"Remove the packages from the {request.kind.name}")
     others = [one for one in init_containers if one.get("name") != names.INSTALL_CONTAINER or replaced is None]
@@ -132,7 +132,7 @@ def plan_injection(  # noqa: C901 - one list of what stands in the way, in the o
         names.POD_HASH_ANNOTATION: request.packages_hash,
         names.POD_WORKLOAD_ANNOTATION: f"{request.kind.name}/{request.name}",
     }
-    return Injection(
+    return PodPatch(
         patch=(
             *_annotate(pod, marks),
             *_append("/spec/volumes", spec.get("volumes"), _volumes(work, surroundings.claim)),
@@ -186,12 +186,12 @@ def python_path(value: str | None, replaced: ForeignInstaller | None = None) -> 
     return f"{names.SITE_PACKAGES_PATH}:{value}" if value else names.SITE_PACKAGES_PATH
 
 
-def _refuse(request: Request, reason: str, remedy: str) -> Injection:
+def _refuse(request: Request, reason: str, remedy: str) -> PodPatch:
     warning = (
         f"{request.kind.name} {request.name}: its Python packages are not installed into this pod, because {reason}. "
         f"{remedy}, then delete the pod."
     )
-    return Injection(reason=reason, warning=warning)
+    return PodPatch(reason=reason, warning=warning)
 
 
 def _find_collision(

@@ -7,6 +7,7 @@ import base64
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from wheelwarden.api.errors import MalformedRequest
@@ -14,7 +15,8 @@ from wheelwarden.api.kinds import WorkloadKind, kind_of, kind_of_unknown_version
 from wheelwarden.api.objects import Object, mapping_in
 from wheelwarden.api.redaction import shown
 from wheelwarden.api.violations import Action, Violation
-from wheelwarden.rules import KnownSecret, judge
+from wheelwarden.parsing.request import LocatedRequest, locate_request_of
+from wheelwarden.rules import KnownSecret, judge, judge_version
 from wheelwarden.rules.policy import Policy
 
 API_VERSION: Final = "admission.k8s.io/v1"
@@ -28,7 +30,7 @@ WARNINGS_TOTAL: Final = 4096
 WARNING_LENGTH: Final = 256
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Review:
     """What the API server asks about.
 
@@ -58,6 +60,12 @@ class Review:
     def guarded_kind(self) -> WorkloadKind | None:
         """The guarded kind of the object, None where it is not ours."""
         return kind_of(f"{self.group}/{self.version}", self.kind)
+
+    @cached_property
+    def located(self) -> LocatedRequest | None:
+        """What the object asks of us, read once; None where there is no object of a guarded kind."""
+        kind = self.guarded_kind
+        return None if self.obj is None or kind is None else locate_request_of(kind, self.obj)
 
 
 def read_review(body: bytes) -> Review:
@@ -117,14 +125,15 @@ def find_violations(
     review: Review, policy: Policy, kinds: Collection[WorkloadKind], secret: KnownSecret | None = None
 ) -> list[Violation]:
     """Everything that is wrong with the object; nothing for what is not ours to judge."""
-    if review.obj is None or not (is_judged(review, kinds) or _is_unknown(review, kinds)):
-        return []
-    return judge(review.obj, policy=policy, old=review.old, secret=secret)
+    if review.located is not None and is_judged(review, kinds):
+        old = None if review.old is None else locate_request_of(review.located.kind, review.old)
+        return judge(review.located, policy=policy, old=old, secret=secret)
+    return judge_version(review.obj, policy) if review.obj is not None and _is_unknown(review, kinds) else []
 
 
 def is_judged(review: Review, kinds: Collection[WorkloadKind]) -> bool:
     """Whether it is a creation or an update of a guarded object, and not of a part like its status."""
-    return _is_whole(review) and review.guarded_kind in kinds
+    return _is_whole(review) and review.located is not None and review.located.kind in kinds
 
 
 def _is_unknown(review: Review, kinds: Collection[WorkloadKind]) -> bool:
@@ -176,7 +185,10 @@ def allow(review: Review, *, patch: Sequence[Object] = (), warnings: Sequence[st
 def fit_warnings(warnings: Sequence[str]) -> list[str]:
     """Warnings as the API server passes them on: on one line each, all whole, or each cut at 256 characters."""
     # One with a control character would be dropped (k8s.io/apimachinery/pkg/util/net.NewWarningHeader).
-    lines = ["".join(letter if letter.isprintable() else " " for letter in warning) for warning in warnings]
+    lines = [
+        one if one.isprintable() else "".join(letter if letter.isprintable() else " " for letter in one)
+        for one in warnings
+    ]
     if sum(map(len, lines)) <= WARNINGS_TOTAL:
         return lines
     cut = [line if len(line) <= WARNING_LENGTH else f"{line[: WARNING_LENGTH - 1]}…" for line in lines]

@@ -6,7 +6,6 @@ here: values are dropped at once, and only the names of the keys are handed on.
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -15,7 +14,7 @@ from wheelwarden.api.objects import mapping_in
 from wheelwarden.api.redaction import shown
 from wheelwarden.api.violations import Action
 from wheelwarden.kube import SECRETS, Resource
-from wheelwarden.parsing.request import read_request
+from wheelwarden.parsing.request import LocatedRequest
 from wheelwarden.rules import KnownSecret
 from wheelwarden.rules.policy import Policy
 from wheelwarden.rules.secrets import SECRET_MISSING
@@ -40,17 +39,17 @@ class Lookup:
     warning: str = ""
 
 
-async def look_up_secret(objects: SecretReader, obj: Mapping[str, Any], namespace: str, policy: Policy) -> Lookup:
-    """Looks at the Secret that an object's credentials name, where the policy's rule `secret-missing` is on.
+async def look_up_secret(objects: SecretReader, located: LocatedRequest, namespace: str, policy: Policy) -> Lookup:
+    """Looks at the Secret that the credentials of a request name, where the policy's rule `secret-missing` is on.
 
     A Secret that cannot be seen is no reason to refuse anything: its absence is not known.
     """
     if not policy.may_be_on(SECRET_MISSING):
         return Lookup()
-    if policy.applied_to(obj).actions.get(SECRET_MISSING, Action.OFF) is Action.OFF:
+    if policy.applied_to(located.obj).actions.get(SECRET_MISSING, Action.OFF) is Action.OFF:
         return Lookup()
-    request, _ = read_request(obj)
-    named = request.packages.credentials if request is not None and request.packages is not None else None
+    spec = located.reading.spec if located.reading is not None else None
+    named = spec.credentials if spec is not None and spec.packages else None
     if named is None:
         return Lookup()
     try:

@@ -21,7 +21,8 @@ from wheelwarden.api import names
 from wheelwarden.api.kinds import KASPR_APP, NOTEBOOK, WorkloadKind
 from wheelwarden.api.violations import key_path
 from wheelwarden.parsing.request import ANNOTATIONS_PATH, packages_path
-from wheelwarden.rules.policy import Policy, parse_policy
+from wheelwarden.rules.policy import Policy
+from wheelwarden.rules.policy_file import parse_policy
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,7 +12,7 @@ from tests.chart.helm import Helm, HelmError, Rendered
 from tools.generated import ROOT
 from wheelwarden.api.kinds import KINDS
 from wheelwarden.api.violations import Action
-from wheelwarden.rules.policy import load_policy
+from wheelwarden.rules.policy_file import load_policy
 
 NAME = "guard-wheelwarden"
 CHANGE_ALL = ["get", "list", "watch", "create", "update", "patch", "delete"]

@@ -20,7 +20,7 @@ from webhook.review import answer_violations, find_violations, read_review
 from wheelwarden.api.kinds import KINDS
 from wheelwarden.api.violations import Action
 from wheelwarden.parsing.request import read_request
-from wheelwarden.rules import RULES_BY_ID, judge
+from wheelwarden.rules import RULES_BY_ID, judge_object
 from wheelwarden.rules.policy import DEFAULT
 
 MAX_MESSAGE: Final = 1500
@@ -109,7 +109,7 @@ def mutate_text(random: Random, text: str) -> str:
 
 def check(obj: dict[str, Any]) -> None:
     """Raises FoundError where something does not hold for an input; whatever else comes out is found too."""
-    violations = judge(obj)
+    violations = judge_object(obj)
     for violation in violations:
         if violation.rule not in RULES_BY_ID:
             raise FoundError(f"no such rule: {violation.rule}")
@@ -117,7 +117,7 @@ def check(obj: dict[str, Any]) -> None:
             raise FoundError(f"no bounded, printable line: {violation.message!r}")
         if SECRET in violation.message:
             raise FoundError(f"a password is shown: {violation.message}")
-    if [one.message for one in judge(obj)] != [one.message for one in violations]:
+    if [one.message for one in judge_object(obj)] != [one.message for one in violations]:
         raise FoundError("the second time it says something else")
     check_review(obj, [one.message for one in violations])
     deleted = isinstance(obj.get("metadata"), dict) and obj["metadata"].get("deletionTimestamp") is not None

@@ -18,7 +18,7 @@ from wheelwarden.api.kinds import KASPR_APP
 from wheelwarden.api.objects import Object
 from wheelwarden.api.violations import Action
 from wheelwarden.kube import KASPRAPPS, NAMESPACES, NOTEBOOKS, Cluster, Resource
-from wheelwarden.rules import RULES_BY_ID, judge
+from wheelwarden.rules import RULES_BY_ID, judge_object
 from wheelwarden.rules.cel import ANNOTATION_EXPRESSIONS, PACKAGES_EXPRESSIONS, Expression
 
 GROUP = "admissionregistration.k8s.io"
@@ -128,7 +128,7 @@ def is_for_a_cluster(case: Case) -> bool:
         and isinstance(annotations, dict)
         and all(isinstance(value, str) for value in annotations.values())
         and "deletionTimestamp" not in metadata
-        and not (case.old and any(one.action is Action.DENY for one in judge(case.old)))
+        and not (case.old and any(one.action is Action.DENY for one in judge_object(case.old)))
     )
 
 

@@ -22,8 +22,9 @@ from wheelwarden.api.objects import Object
 from wheelwarden.api.violations import Action
 from wheelwarden.kube import KASPRAPPS, NOTEBOOKS, Cluster
 from wheelwarden.kube.transport import MESSAGE_LIMIT
-from wheelwarden.rules import judge
-from wheelwarden.rules.policy import DEFAULT, Policy, parse_policy
+from wheelwarden.rules import judge_object
+from wheelwarden.rules.policy import DEFAULT, Policy
+from wheelwarden.rules.policy_file import parse_policy
 from wheelwarden.rules.policy_watcher import PolicyFile
 
 # What the CRDs' own schemas say before anybody else, or drop without a word.
@@ -110,7 +111,7 @@ async def test_the_webhook_says_over_tls_what_the_rules_say(door: Door) -> None:
             for case in cases:
                 async with session.post(door.url, json=review_of(case)) as answer:
                     response = (await answer.json())["response"]
-                violations = judge(case.obj, policy=policy, old=case.old)
+                violations = judge_object(case.obj, policy=policy, old=case.old)
                 lines = response.get("status", {}).get("message", "").splitlines()[1:]
                 said = [re.sub(r"^  [0-9]+\. ", "", line) for line in lines] + response.get("warnings", [])
                 expected = [
@@ -130,7 +131,7 @@ def fits_an_api_server(case: Case) -> bool:
         and isinstance(annotations, dict)
         and all(isinstance(value, str) for value in annotations.values())
         and "deletionTimestamp" not in metadata
-        and not (case.old and any(one.action is Action.DENY for one in judge(case.old, policy=case.policy)))
+        and not (case.old and any(one.action is Action.DENY for one in judge_object(case.old, policy=case.policy)))
     )
 
 

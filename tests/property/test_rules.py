@@ -16,7 +16,7 @@ from wheelwarden.parsing.documents import UnreadableDocument, read_documents, re
 from wheelwarden.parsing.packages_spec import SPEC_FIELDS, read_annotation, read_packages
 from wheelwarden.parsing.request import read_request
 from wheelwarden.parsing.requirement import Package, parse_package_string, read_package
-from wheelwarden.rules import RULES_BY_ID, judge
+from wheelwarden.rules import RULES_BY_ID, judge_object
 
 TEXTS = st.text(max_size=40)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS
@@ -72,7 +72,7 @@ REQUIREMENTS = st.builds(
 
 @given(OBJECTS, st.none() | OBJECTS)
 def test_no_object_makes_judging_raise(obj: dict[str, Any], old: dict[str, Any] | None) -> None:
-    for violation in judge(obj, old=old):
+    for violation in judge_object(obj, old=old):
         assert violation.rule in RULES_BY_ID
         assert violation.message.isprintable()
         assert len(violation.message) < 1500
@@ -84,8 +84,8 @@ def test_both_kinds_are_judged_alike(packages: Any) -> None:
     assume(packages is not None)
     text = json.dumps(packages)
     assume("NaN" not in text and "Infinity" not in text and "\\ud" not in text)
-    app = [(one.rule, one.value, one.reason) for one in judge(kaspr_app(json.loads(text)))]
-    book = [(one.rule, one.value, one.reason) for one in judge(notebook(text))]
+    app = [(one.rule, one.value, one.reason) for one in judge_object(kaspr_app(json.loads(text)))]
+    book = [(one.rule, one.value, one.reason) for one in judge_object(notebook(text))]
     assert sorted(app, key=repr) == sorted(book, key=repr)
 
 
@@ -192,7 +192,11 @@ def test_no_message_holds_the_password_of_a_url(form: str, user: str, password: 
     }
     app = kaspr_app(packages)
     app["metadata"]["annotations"] = dict.fromkeys(names.USER_ANNOTATIONS, url) | {f"wheelwarden.dev/{url}": url}
-    for violation in [*judge(app), *judge(notebook(packages)), *judge(notebook(f"packages: {url}"))]:
+    for violation in [
+        *judge_object(app),
+        *judge_object(notebook(packages)),
+        *judge_object(notebook(f"packages: {url}")),
+    ]:
         for text in (violation.message, violation.path, violation.value or "", violation.reason, violation.remedy):
             for part in ("pA5", "wOrd"):
                 assert part not in text

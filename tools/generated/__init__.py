@@ -12,7 +12,7 @@ from wheelwarden.api.violations import Action
 from wheelwarden.cli.rules import render_markdown
 from wheelwarden.rules import RULES, RULES_BY_ID
 from wheelwarden.rules.cel import ANNOTATION_EXPRESSIONS, PACKAGES_EXPRESSIONS, VARIABLES, Expression
-from wheelwarden.rules.policy import SCHEMA
+from wheelwarden.rules.policy_file import SCHEMA
 from wheelwarden.rules.public_hosts import DATA, host_digest
 
 ROOT: Final = Path(__file__).parents[2]

@@ -15,8 +15,9 @@ from wheelwarden.cli.manifests import Manifest, ReadSummary, read_manifests
 from wheelwarden.cli.output import complain, say
 from wheelwarden.cli.sarif import sarif_log
 from wheelwarden.parsing.request import kind_of_object
-from wheelwarden.rules import judge
-from wheelwarden.rules.policy import DEFAULT, load_policy
+from wheelwarden.rules import judge_object
+from wheelwarden.rules.policy import DEFAULT
+from wheelwarden.rules.policy_file import load_policy
 from wheelwarden.rules.shape import UNKNOWN_VERSION
 
 HELP = "check manifests against the webhook's rules, without a cluster"
@@ -69,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     judgements = []
     other_kinds = 0
     for manifest in read_manifests(arguments.paths, summary):
-        violations = judge(_in_namespace(manifest.obj, arguments.namespace), policy=policy)
+        violations = judge_object(_in_namespace(manifest.obj, arguments.namespace), policy=policy)
         if kind_of_object(manifest.obj) is None and not violations:
             other_kinds += not isinstance(manifest.obj.get("items"), list)
             continue

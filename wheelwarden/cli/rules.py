@@ -7,7 +7,8 @@ from pathlib import Path
 from wheelwarden.cli import exits
 from wheelwarden.cli.output import say
 from wheelwarden.rules import RULES
-from wheelwarden.rules.policy import DEFAULT, Policy, load_policy
+from wheelwarden.rules.policy import DEFAULT, Policy
+from wheelwarden.rules.policy_file import load_policy
 
 HELP = "list all rules"
 DESCRIPTION = (

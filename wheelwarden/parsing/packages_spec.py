@@ -4,6 +4,7 @@ Only shapes are judged here: types, unknown fields, missing ones. What a value m
 `wheelwarden.rules`. Null means left out, as everywhere in Kubernetes.
 """
 
+import marshal
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,8 @@ from wheelwarden.parsing.suggestions import nearest
 
 # Kubernetes keeps at most this much in all annotations of an object together (apimachinery, TotalAnnotationSizeLimitB).
 MAX_ANNOTATION_CHARACTERS: Final = 256 * 1024
-_REMEMBERED_CHARACTERS: Final = 16 * 1024
+_REMEMBERED_LENGTH: Final = 4096  # characters, or bytes of plain data: a hundred requirements and more
+_MARSHAL_VERSION: Final = 2  # the last one that writes equal data alike
 # Looking for what was meant costs some 50 µs a field: enough for people, not enough to keep the webhook busy.
 _UNKNOWN_NAMED: Final = 20
 
@@ -55,6 +57,29 @@ class Reading:
     violations: tuple[Violation, ...] = ()
     positions: Mapping[str, Sequence[int]] = field(default_factory=lambda: MappingProxyType({}))
 
+    def lost(self, base: str, *fields: str) -> bool:
+        """Whether one of the fields may have been meant and could not be read: nothing is said of what is not there.
+
+        Args:
+            base: where the packages stand.
+            fields: paths below it, such as `indexUrl` or `cache.gcs`.
+        """
+        return bool(self.violations) and any(self._lost(f"{base}.{name}") for name in fields)
+
+    def _lost(self, path: str) -> bool:
+        parent, _, name = path.rpartition(".")
+        for violation in self.violations:
+            if violation.rule == "shape-unknown-field":
+                # A misspelt name of it.
+                if violation.path.startswith(parent) and nearest(violation.path[len(parent) :].strip(".[]"), (name,)):
+                    return True
+            elif violation.rule in ("shape-syntax", "shape-type") and (
+                # Of the field itself, of something in it, or of something around it.
+                f"{violation.path}.".startswith((f"{path}.", f"{path}[")) or path.startswith(f"{violation.path}.")
+            ):
+                return True
+        return False
+
 
 def read_packages(data: object, path: str) -> Reading:
     """Reads plain data, as from `spec.pythonPackages`.
@@ -68,14 +93,34 @@ def read_packages(data: object, path: str) -> Reading:
     return Reading(spec=spec, violations=tuple(reader.violations), positions=reader.positions)
 
 
+Content = str | bytes
+
+
+def content_of_annotation(text: str) -> Content | None:
+    """What the reading of an annotation is remembered by; None where it is too long for that."""
+    return text if len(text) <= _REMEMBERED_LENGTH else None
+
+
+def content_of_data(data: Any) -> Content | None:
+    """What the reading of plain data is remembered by; None where it is too long for that, or no plain data."""
+    try:
+        packed = marshal.dumps(data, _MARSHAL_VERSION)
+    except ValueError:
+        return None
+    return packed if len(packed) <= _REMEMBERED_LENGTH else None
+
+
+# An admission controller sees the same packages again and again: at dry run, at creation, at every update.
+@lru_cache(maxsize=256)
+def read_content(content: Content, path: str) -> Reading:
+    """Reads an annotation or plain data by its content, as `read_annotation` and `read_packages` do."""
+    if isinstance(content, str):
+        return read_annotation(content, path)
+    return read_packages(marshal.loads(content), path)  # noqa: S302 - written by this process
+
+
 def read_annotation(text: str, path: str) -> Reading:
     """Reads the YAML or JSON text of the annotation `wheelwarden.dev/python-packages`; nothing makes it raise."""
-    if len(text) > _REMEMBERED_CHARACTERS:
-        return _read_annotation(text, path)
-    return _read_annotation_remembered(text, path)
-
-
-def _read_annotation(text: str, path: str) -> Reading:
     if len(text) > MAX_ANNOTATION_CHARACTERS:
         problem = f"it has {len(text)} characters, more than the {MAX_ANNOTATION_CHARACTERS} that Kubernetes keeps"
         return Reading(spec=PackagesSpec(), violations=(_unreadable(path, problem),))
@@ -84,10 +129,6 @@ def _read_annotation(text: str, path: str) -> Reading:
     except UnreadableDocument as error:
         return Reading(spec=PackagesSpec(), violations=(_unreadable(path, f"it is not YAML or JSON: {error}"),))
     return read_packages({} if data is None else data, path)
-
-
-# An admission controller sees the same text again and again: at dry run, at creation, at every update.
-_read_annotation_remembered = lru_cache(maxsize=256)(_read_annotation)
 
 
 def _unreadable(path: str, problem: str) -> Violation:

@@ -1,7 +1,8 @@
 """What one Notebook or KasprApp asks of us: read once, for rules, webhook, controller and CLI alike."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from wheelwarden.api import names
@@ -11,7 +12,15 @@ from wheelwarden.api.redaction import shown
 from wheelwarden.api.request import INSTALLS, ROLLOUTS, Request
 from wheelwarden.api.violations import Action, Violation, key_path
 from wheelwarden.parsing.packages_hash import compute_packages_hash
-from wheelwarden.parsing.packages_spec import Reading, read_annotation, read_packages
+from wheelwarden.parsing.packages_spec import (
+    Content,
+    Reading,
+    content_of_annotation,
+    content_of_data,
+    read_annotation,
+    read_content,
+    read_packages,
+)
 
 ANNOTATIONS_PATH: Final = "metadata.annotations"
 
@@ -26,65 +35,120 @@ _OWN_WRITING: Final = frozenset(
         names.LAST_RESULT_ANNOTATION,
     }
 )
-_USER_ANNOTATIONS: Final = frozenset(names.USER_ANNOTATIONS)
 _OUR_PREFIXES: Final = (f"{names.DOMAIN}/", f"notebooks.{names.DOMAIN}/")
 _SEPARATORS: Final = re.compile(r"[,\n]")
 
 
-def read_request(obj: Mapping[str, Any]) -> tuple[Request | None, list[Violation]]:
-    """Reads one object, and says what is wrong with the shape of its request.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LocatedRequest:
+    """What one object asks of us, read, with the places where it stands.
+
+    Attributes:
+        obj: the whole object.
+        kind: Notebook or KasprApp.
+        annotations: all of the object; offline, a value may be no string.
+        own_keys: those of them that are under our domain and that a user wrote, known or not.
+        base: where packages stand in objects of this kind.
+        content: what the packages are remembered by; None where there are none, or too many.
+        reading: the packages; None where none are asked for.
+        modules: the entries of `verify-imports`, as written.
+        wrong_annotations: violations of shape outside of the packages.
+    """
+
+    obj: Mapping[str, Any]
+    kind: WorkloadKind
+    annotations: Mapping[str, Any]
+    own_keys: tuple[str, ...]
+    base: str
+    content: Content | None
+    reading: Reading | None
+    modules: tuple[str, ...]
+    wrong_annotations: tuple[Violation, ...]
+
+    @property
+    def asks(self) -> bool:
+        """Whether the object asks anything of us, rightly or wrongly."""
+        return bool(self.own_keys) or mapping_in(self.obj, "spec").get("pythonPackages") is not None
+
+    @property
+    def violations(self) -> list[Violation]:
+        """What is wrong with its shape; `wheelwarden.rules.judge` gives these and all others."""
+        return [*(self.reading.violations if self.reading else ()), *self.wrong_annotations]
+
+    def own_part(self) -> tuple[Any, dict[str, Any]]:
+        """The part of the object that is for us, as it is written, to compare two versions of it."""
+        packages = mapping_in(self.obj, "spec").get("pythonPackages")
+        return packages, {key: self.annotations[key] for key in self.own_keys}
+
+    def request(self) -> Request:
+        """What is asked for, without the places; what has the wrong shape is left out of it."""
+        metadata = mapping_in(self.obj, "metadata")
+        generation = metadata.get("generation")
+        packages = self.reading.spec if self.reading is not None and self.reading.spec.packages else None
+        rollout = _text(self.annotations, names.ROLLOUT_ANNOTATION).strip()
+        install = _text(self.annotations, names.INSTALL_ANNOTATION).strip()
+        return Request(
+            kind=self.kind,
+            namespace=_text(metadata, "namespace"),
+            name=_text(metadata, "name"),
+            uid=_text(metadata, "uid"),
+            generation=generation if isinstance(generation, int) else None,
+            packages=packages,
+            packages_hash="" if packages is None else compute_packages_hash(packages),
+            verify_imports=self.modules,
+            rollout=rollout if rollout in ROLLOUTS else self.kind.default_rollout,
+            install=install if install in INSTALLS else None,
+            verify_now=_text(self.annotations, names.VERIFY_NOW_ANNOTATION),
+        )
+
+
+def locate_request(obj: Mapping[str, Any]) -> LocatedRequest | None:
+    """Reads one object, once for rules, webhook and controller; None where its kind is not ours. Nothing makes it raise.
 
     Args:
         obj: a whole object as the API server or a file gives it, apiVersion and kind included.
-
-    Returns:
-        The request, None where the kind is not ours; what has the wrong shape is left out of it. And the violations of
-        shape; `wheelwarden.rules.judge` gives these and all others.
     """
     kind = kind_of_object(obj)
-    if kind is None:
-        return None, []
-    reading = read_packages_of(obj, kind)
-    metadata = mapping_in(obj, "metadata")
+    return None if kind is None else locate_request_of(kind, obj)
+
+
+def locate_request_of(kind: WorkloadKind, obj: Mapping[str, Any]) -> LocatedRequest:
+    """Reads one object of which it is known that it is of that kind; see `locate_request`."""
     annotations = annotations_of(obj)
-    generation = metadata.get("generation")
-    packages = reading.spec if reading is not None and reading.spec.packages else None
-    rollout = _text(annotations, names.ROLLOUT_ANNOTATION).strip()
-    install = _text(annotations, names.INSTALL_ANNOTATION).strip()
-    request = Request(
+    keys = our_keys(annotations)
+    base = packages_path(kind)
+    content, reading = _read_packages_of(obj, kind, annotations, base)
+    return LocatedRequest(
+        obj=obj,
         kind=kind,
-        namespace=_text(metadata, "namespace"),
-        name=_text(metadata, "name"),
-        uid=_text(metadata, "uid"),
-        generation=generation if isinstance(generation, int) else None,
-        packages=packages,
-        packages_hash="" if packages is None else compute_packages_hash(packages),
-        verify_imports=split_modules(_text(annotations, names.VERIFY_IMPORTS_ANNOTATION)),
-        rollout=rollout if rollout in ROLLOUTS else kind.default_rollout,
-        install=install if install in INSTALLS else None,
-        verify_now=_text(annotations, names.VERIFY_NOW_ANNOTATION),
-    )
-    return request, [*(reading.violations if reading else ()), *wrong_annotations(annotations)]
-
-
-def asks_anything(obj: Mapping[str, Any]) -> bool:
-    """Whether the object carries `spec.pythonPackages` or an annotation that users write for us."""
-    return mapping_in(obj, "spec").get("pythonPackages") is not None or not _USER_ANNOTATIONS.isdisjoint(
-        annotations_of(obj)
+        annotations=annotations,
+        own_keys=keys,
+        base=base,
+        content=content,
+        reading=reading,
+        modules=split_modules(_text(annotations, names.VERIFY_IMPORTS_ANNOTATION)),
+        wrong_annotations=_wrong_annotations(annotations, keys),
     )
 
 
-def own_part(obj: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The part of an object that is for us, to compare two versions of it: `pythonPackages` and our annotations."""
-    annotations = annotations_of(obj)
-    return mapping_in(obj, "spec").get("pythonPackages"), {key: annotations[key] for key in our_keys(annotations)}
+def read_request(obj: Mapping[str, Any]) -> tuple[Request | None, list[Violation]]:
+    """The request of one object, and what is wrong with its shape; None where the kind is not ours.
+
+    For those who hold an object and need no places; see `locate_request`.
+    """
+    located = locate_request(obj)
+    return (None, []) if located is None else (located.request(), located.violations)
 
 
-def our_keys(annotations: Mapping[str, Any]) -> list[str]:
+def our_keys(annotations: Mapping[str, Any]) -> tuple[str, ...]:
     """The keys under our domain that a user wrote, known or not."""
-    return [
-        key for key in annotations if isinstance(key, str) and key.startswith(_OUR_PREFIXES) and key not in _OWN_WRITING
-    ]
+    return tuple(
+        [
+            key
+            for key in annotations
+            if isinstance(key, str) and key.startswith(_OUR_PREFIXES) and key not in _OWN_WRITING
+        ]
+    )
 
 
 def kind_of_object(obj: Mapping[str, Any]) -> WorkloadKind | None:
@@ -98,19 +162,27 @@ def packages_path(kind: WorkloadKind) -> str:
     return PACKAGES_FIELD if kind.packages_field else key_path(ANNOTATIONS_PATH, names.PACKAGES_ANNOTATION)
 
 
-def read_packages_of(obj: Mapping[str, Any], kind: WorkloadKind) -> Reading | None:
-    """The packages that an object asks for, None where it asks for none."""
+def _read_packages_of(
+    obj: Mapping[str, Any], kind: WorkloadKind, annotations: Mapping[str, Any], base: str
+) -> tuple[Content | None, Reading | None]:
+    """The packages that an object asks for, None where it asks for none; and what they are remembered by."""
     if kind.packages_field:
         data = mapping_in(obj, "spec").get("pythonPackages")
-        return None if data is None else read_packages(data, PACKAGES_FIELD)
-    text = annotations_of(obj).get(names.PACKAGES_ANNOTATION)
-    return read_annotation(text, packages_path(kind)) if isinstance(text, str) else None
+        if data is None:
+            return None, None
+        content = content_of_data(data)
+        return content, read_packages(data, base) if content is None else read_content(content, base)
+    text = annotations.get(names.PACKAGES_ANNOTATION)
+    if not isinstance(text, str):
+        return None, None
+    content = content_of_annotation(text)
+    return content, read_annotation(text, base) if content is None else read_content(content, base)
 
 
-def wrong_annotations(annotations: Mapping[str, Any]) -> list[Violation]:
+def _wrong_annotations(annotations: Mapping[str, Any], keys: Iterable[str]) -> tuple[Violation, ...]:
     """Values of our annotations that are no strings, as only a file can have them: the API server refuses these."""
     violations = []
-    for key in our_keys(annotations):
+    for key in keys:
         value = annotations[key]
         if not isinstance(value, str):
             packages = key == names.PACKAGES_ANNOTATION and isinstance(value, Mapping | list)
@@ -124,7 +196,7 @@ def wrong_annotations(annotations: Mapping[str, Any]) -> list[Violation]:
                     remedy='Begin it with "|" and indent the lines below it' if packages else "Write it in quotes",
                 )
             )
-    return violations
+    return tuple(violations)
 
 
 def split_modules(text: str) -> tuple[str, ...]:

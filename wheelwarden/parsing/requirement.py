@@ -139,7 +139,7 @@ def _read(text: str) -> Package | Fault:  # noqa: C901 - one list of mistakes, i
         return Fault(rule="requirement-empty", reason="it is empty", remedy="Drop it, or write a package")
     odd = _NOT_PLAIN.search(entry)
     if odd:
-        return explain_character(entry, odd.group())
+        return explain_character(odd.group())
     if _OPTION.search(entry.partition(";")[0]) or re.search(r"\s--[a-z]", entry):
         return Fault(
             rule="requirement-option",

@@ -28,7 +28,7 @@ _NAMES_FOR: Final = {
 }  # fmt: skip
 
 
-def explain_character(entry: str, character: str) -> Fault:
+def explain_character(character: str) -> Fault:
     """A character that no requirement has: a control character, a typographic quote, a letter outside ASCII."""
     if character == "\n":
         reason, remedy = "there is a line break in it", "Write each package as an entry of its own"

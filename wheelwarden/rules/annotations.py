@@ -10,7 +10,7 @@ from wheelwarden.api.redaction import HIDDEN, shown
 from wheelwarden.api.request import INSTALLS, ROLLOUTS
 from wheelwarden.api.violations import Action, item_path, key_path
 from wheelwarden.parsing.import_names import IMPORT_OF_DISTRIBUTION, explain_module
-from wheelwarden.parsing.request import ANNOTATIONS_PATH, our_keys
+from wheelwarden.parsing.request import ANNOTATIONS_PATH
 from wheelwarden.parsing.suggestions import nearest
 from wheelwarden.rules.rule import Finding, Rule, Subject
 
@@ -110,7 +110,7 @@ def _install(subject: Subject) -> Iterable[Finding]:
 
 
 def _unknown(subject: Subject) -> Iterable[Finding]:
-    for key in our_keys(subject.annotations):
+    for key in subject.located.own_keys:
         if key in names.USER_ANNOTATIONS:
             continue
         prefix, _, name = key.partition("/")

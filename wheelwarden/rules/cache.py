@@ -12,7 +12,7 @@ from wheelwarden.api.violations import Action
 from wheelwarden.parsing.hosts import is_subdomain
 from wheelwarden.parsing.suggestions import nearest
 from wheelwarden.rules.installation import is_secret_key, secret_key_finding, secret_name_finding
-from wheelwarden.rules.rule import Finding, Rule, Subject
+from wheelwarden.rules.rule import Finding, Packages, Rule, Subject
 
 TYPES: Final = ("pvc", "gcs")
 ACCESS_MODES: Final = ("ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
@@ -21,13 +21,13 @@ _SHORT_ACCESS_MODES: Final = {"RWX": "ReadWriteMany", "RWO": "ReadWriteOnce", "R
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
 
-def _cache(subject: Subject) -> Iterator[Cache]:
+def _cache(subject: Packages | Subject) -> Iterator[Cache]:
     """The cache, where there is one to judge."""
     if subject.spec is not None:
         yield subject.spec.cache
 
 
-def _type(subject: Subject) -> Iterable[Finding]:
+def _type(subject: Packages) -> Iterable[Finding]:
     for cache in _cache(subject):
         if cache.type not in TYPES:
             yield Finding(
@@ -38,7 +38,7 @@ def _type(subject: Subject) -> Iterable[Finding]:
             )
 
 
-def _gcs(subject: Subject) -> Iterable[Finding]:
+def _gcs(subject: Packages) -> Iterable[Finding]:
     for cache in _cache(subject):
         path = f"{subject.base}.cache.gcs"
         if cache.type == "gcs" and cache.gcs is None and not subject.lost("cache.gcs"):
@@ -64,7 +64,7 @@ def _gcs(subject: Subject) -> Iterable[Finding]:
         yield from _size_findings(f"{path}.maxArchiveSize", cache.gcs.max_archive_size)
 
 
-def _size(subject: Subject) -> Iterable[Finding]:
+def _size(subject: Packages) -> Iterable[Finding]:
     for cache in _cache(subject):
         yield from _size_findings(f"{subject.base}.cache.size", cache.size)
 
@@ -86,7 +86,7 @@ def _size_findings(path: str, text: str) -> Iterator[Finding]:
         )
 
 
-def _access_mode(subject: Subject) -> Iterable[Finding]:
+def _access_mode(subject: Packages) -> Iterable[Finding]:
     for cache in _cache(subject):
         mode = cache.access_mode
         if mode in ACCESS_MODES:
@@ -115,7 +115,7 @@ def _single_node(subject: Subject) -> Iterable[Finding]:
             )
 
 
-def _storage_class(subject: Subject) -> Iterable[Finding]:
+def _storage_class(subject: Packages) -> Iterable[Finding]:
     for cache in _cache(subject):
         # The empty name is Kubernetes' way to say: no class, a volume made by hand.
         if cache.storage_class and not is_subdomain(cache.storage_class):
@@ -172,7 +172,7 @@ RULES: Final = (
         summary="cache.type is pvc or gcs",
         bad="{packages: [requests], cache: {type: nfs}}",
         good="{packages: [requests], cache: {enabled: true, type: pvc}}",
-        check=_type,
+        check_packages=_type,
     ),
     Rule(
         id="cache-gcs",
@@ -180,7 +180,7 @@ RULES: Final = (
         summary="cache.type gcs comes with gcs: a bucket and a Secret with names that are possible",
         bad="{packages: [requests], cache: {type: gcs}}",
         good="{packages: [requests], cache: {type: gcs, gcs: {bucket: packages, secretRef: {name: packages}}}}",
-        check=_gcs,
+        check_packages=_gcs,
     ),
     Rule(
         id="cache-size",
@@ -188,7 +188,7 @@ RULES: Final = (
         summary="cache.size is a Kubernetes quantity of one byte or more",
         bad="{packages: [requests], cache: {enabled: true, size: 10 GB}}",
         good="{packages: [requests], cache: {enabled: true, size: 10Gi}}",
-        check=_size,
+        check_packages=_size,
     ),
     Rule(
         id="cache-access-mode",
@@ -196,7 +196,7 @@ RULES: Final = (
         summary=f"cache.accessMode is one of {', '.join(ACCESS_MODES)}",
         bad="{packages: [requests], cache: {enabled: true, accessMode: RWX}}",
         good="{packages: [requests], cache: {enabled: true, accessMode: ReadWriteMany}}",
-        check=_access_mode,
+        check_packages=_access_mode,
     ),
     Rule(
         id="cache-single-node",
@@ -222,6 +222,6 @@ RULES: Final = (
         summary="cache.storageClass is a name that a storage class can have (DNS-1123 subdomain)",
         bad="{packages: [requests], cache: {enabled: true, storageClass: Fast_NFS}}",
         good="{packages: [requests], cache: {enabled: true, storageClass: fast-nfs}}",
-        check=_storage_class,
+        check_packages=_storage_class,
     ),
 )

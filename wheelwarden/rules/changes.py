@@ -8,7 +8,6 @@ from wheelwarden.api.quantities import parse_quantity
 from wheelwarden.api.redaction import shown
 from wheelwarden.api.types import Cache, PackagesSpec
 from wheelwarden.api.violations import Action
-from wheelwarden.parsing.request import read_packages_of
 from wheelwarden.rules.rule import Finding, Rule, Subject
 
 
@@ -16,7 +15,7 @@ def _caches(subject: Subject) -> tuple[Cache, Cache] | None:
     """The cache before and after an update, where both mean the same claim."""
     if subject.old is None or subject.spec is None:
         return None
-    reading = read_packages_of(subject.old, subject.kind)
+    reading = subject.old.reading
     if reading is None or not _has_claim(reading.spec) or not _has_claim(subject.spec):
         return None
     return reading.spec.cache, subject.spec.cache

@@ -9,7 +9,7 @@ from wheelwarden.api.redaction import shown
 from wheelwarden.api.violations import Action
 from wheelwarden.parsing.hosts import matches
 from wheelwarden.parsing.requirement import Package
-from wheelwarden.rules.rule import Finding, Located, Rule, Subject
+from wheelwarden.rules.rule import Finding, Located, Packages, Rule
 
 # Where clouds keep the credentials of a machine, by name and outside of the link-local ranges.
 _METADATA_NAMES: Final = ("metadata", "metadata.google.internal", "metadata.goog", "instance-data")
@@ -61,7 +61,7 @@ def _loose_ipv4(host: str) -> ipaddress.IPv4Address | None:
     return ipaddress.IPv4Address(number)
 
 
-def _hosts(subject: Subject) -> Iterator[tuple[Located[Package] | None, str, str, str]]:
+def _hosts(subject: Packages) -> Iterator[tuple[Located[Package] | None, str, str, str]]:
     """Every host: the entry where it is a package's, the path, the text and the host."""
     for index in subject.indexes:
         yield None, index.path, index.text, index.value.host
@@ -70,7 +70,7 @@ def _hosts(subject: Subject) -> Iterator[tuple[Located[Package] | None, str, str
             yield package, package.path, package.text, package.value.host
 
 
-def _metadata(subject: Subject) -> Iterable[Finding]:
+def _metadata(subject: Packages) -> Iterable[Finding]:
     for _, path, text, host in _hosts(subject):
         if is_metadata_host(host):
             yield Finding(
@@ -81,9 +81,9 @@ def _metadata(subject: Subject) -> Iterable[Finding]:
             )
 
 
-def _not_allowed(subject: Subject) -> Iterable[Finding]:
+def _not_allowed(subject: Packages) -> Iterable[Finding]:
     allowed = subject.policy.allowed_index_hosts
-    if not allowed or subject.spec is None:
+    if not allowed:
         return
     remedy = f"Use one of {', '.join(shown(host) for host in allowed[:10])}"
     for index in subject.indexes:
@@ -121,7 +121,7 @@ RULES: Final = (
         summary="No host is link-local or a cloud's metadata service",
         bad="{packages: [requests], indexUrl: 'https://169.254.169.254/simple'}",
         good="{packages: [requests], indexUrl: 'https://packages.example.com/simple'}",
-        check=_metadata,
+        check_packages=_metadata,
     ),
     Rule(
         id="host-not-allowed",
@@ -129,7 +129,7 @@ RULES: Final = (
         summary="Packages come from hosts that the policy allows, where it names any",
         bad="{packages: [requests], indexUrl: 'https://index.example.org/simple'}",
         good="{packages: [requests], indexUrl: 'https://packages.example.com/simple'}",
-        check=_not_allowed,
+        check_packages=_not_allowed,
         policy="allowedIndexHosts: [packages.example.com]",
     ),
 )

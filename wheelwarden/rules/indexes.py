@@ -12,30 +12,30 @@ from wheelwarden.parsing.index_url import HTTPS_PORT, Index
 from wheelwarden.parsing.requirement import Package
 from wheelwarden.rules.packages import is_pinned
 from wheelwarden.rules.public_hosts import is_public
-from wheelwarden.rules.rule import Finding, Located, Reported, Rule, Subject
+from wheelwarden.rules.rule import Finding, Located, Packages, Rule
 
 _USE_HTTPS: Final = "Use https://"
 
 
-def _plain_http(subject: Subject, *, trusted: bool) -> Iterator[Located[Index]]:
+def _plain_http(subject: Packages, *, trusted: bool) -> Iterator[Located[Index]]:
     """The http indexes whose host is, or is not, in `trustedHosts`."""
     for index in subject.indexes:
         if index.value.scheme == "http" and trusted == _trusts(subject, index.value.host, index.value.port):
             yield index
 
 
-def _trusts(subject: Subject, host: str, port: int) -> bool:
+def _trusts(subject: Packages, host: str, port: int) -> bool:
     return any(entry.value.covers(host, port) for entry in subject.trusted_hosts)
 
 
-def _http_trusted(subject: Subject) -> Iterable[Finding]:
-    if subject.spec is not None and subject.spec.credentials is not None:
+def _http_trusted(subject: Packages) -> Iterable[Finding]:
+    if subject.spec.credentials is not None:
         return  # denied by index-http-credentials
     for index in _plain_http(subject, trusted=True):
         yield _at(index, "packages that come over http can be changed on their way", _USE_HTTPS)
 
 
-def _http_untrusted(subject: Subject) -> Iterable[Finding]:
+def _http_untrusted(subject: Packages) -> Iterable[Finding]:
     for index in _plain_http(subject, trusted=False):
         yield _at(
             index,
@@ -44,8 +44,8 @@ def _http_untrusted(subject: Subject) -> Iterable[Finding]:
         )
 
 
-def _http_credentials(subject: Subject) -> Iterable[Finding]:
-    if subject.spec is None or subject.spec.credentials is None:
+def _http_credentials(subject: Packages) -> Iterable[Finding]:
+    if subject.spec.credentials is None:
         return
     for index in subject.indexes:
         if index.value.scheme == "http":
@@ -54,7 +54,7 @@ def _http_credentials(subject: Subject) -> Iterable[Finding]:
             )
 
 
-def _duplicates(subject: Subject) -> Iterable[Finding]:
+def _duplicates(subject: Packages) -> Iterable[Finding]:
     seen: dict[str, str] = {}
     for index in subject.indexes:
         first = seen.setdefault(index.value.normal, index.path)
@@ -64,9 +64,9 @@ def _duplicates(subject: Subject) -> Iterable[Finding]:
             )
 
 
-def _default_first(subject: Subject) -> Iterable[Finding]:
+def _default_first(subject: Packages) -> Iterable[Finding]:
     spec = subject.spec
-    if spec is not None and spec.extra_index_urls and spec.index_url is None and not subject.lost("indexUrl"):
+    if spec.extra_index_urls and spec.index_url is None and not subject.lost("indexUrl"):
         yield Finding(
             path=f"{subject.base}.extraIndexUrls",
             value=None,
@@ -76,7 +76,7 @@ def _default_first(subject: Subject) -> Iterable[Finding]:
         )
 
 
-def _public_first(subject: Subject) -> Iterable[Finding]:
+def _public_first(subject: Packages) -> Iterable[Finding]:
     for index in _too_early(subject):
         yield _at(
             index,
@@ -86,7 +86,7 @@ def _public_first(subject: Subject) -> Iterable[Finding]:
         )
 
 
-def _too_early(subject: Subject) -> list[Located[Index]]:
+def _too_early(subject: Packages) -> list[Located[Index]]:
     """The public indexes that are asked before a private one."""
     if len(subject.indexes) < 2:
         return []
@@ -94,7 +94,7 @@ def _too_early(subject: Subject) -> list[Located[Index]]:
     return [index for position, index in enumerate(subject.indexes) if public[position] and not all(public[position:])]
 
 
-def _confusion(subject: Subject) -> Iterable[Finding]:
+def _confusion(subject: Packages) -> Iterable[Finding]:
     if len({index.value.normal for index in subject.indexes}) < 2:
         return
     free = [entry for entry in subject.packages if not is_pinned(entry.value)]
@@ -116,8 +116,8 @@ def _some(entries: Sequence[Located[Package]]) -> str:
     return f"{', '.join(names)}{more} without an exact version"
 
 
-def _unused(subject: Subject) -> Iterable[Finding]:
-    unread = {"index-url", "index-credentials"} & subject.reported.keys()
+def _unused(subject: Packages) -> Iterable[Finding]:
+    unread = {"index-url", "index-credentials"} & subject.found.keys()
     if not subject.trusted_hosts or unread or subject.lost("indexUrl", "extraIndexUrls", "packages"):
         return  # what could not be read may be what is trusted
     used = [(index.value.host, index.value.port) for index in subject.indexes]
@@ -147,7 +147,6 @@ RULES: Final = (
         summary="An index is an absolute http or https URL with a host, without query, fragment and signs of a shell",
         bad="{packages: [requests], indexUrl: 'packages.example.com/simple'}",
         good="{packages: [requests], indexUrl: 'https://packages.example.com/simple'}",
-        check=Reported("index-url"),
     ),
     Rule(
         id="index-credentials",
@@ -156,7 +155,6 @@ RULES: Final = (
         bad="{packages: [requests], indexUrl: 'https://user:password@packages.example.com/simple'}",
         good="{packages: [requests], indexUrl: 'https://packages.example.com/simple',"
         " credentials: {secretRef: {name: packages}}}",
-        check=Reported("index-credentials"),
     ),
     Rule(
         id="index-http",
@@ -164,7 +162,7 @@ RULES: Final = (
         summary="An index is https, even where its host is trusted",
         bad=_HTTP_TRUSTED,
         good="{packages: [requests], indexUrl: 'https://packages.example.com/simple'}",
-        check=_http_trusted,
+        check_packages=_http_trusted,
     ),
     Rule(
         id="index-http-untrusted",
@@ -172,7 +170,7 @@ RULES: Final = (
         summary="An http index has its host in trustedHosts",
         bad="{packages: [requests], indexUrl: 'http://packages.example.com/simple'}",
         good=_HTTP_TRUSTED,
-        check=_http_untrusted,
+        check_packages=_http_untrusted,
     ),
     Rule(
         id="index-http-credentials",
@@ -182,7 +180,7 @@ RULES: Final = (
         " credentials: {secretRef: {name: packages}}}",
         good="{packages: [requests], indexUrl: 'https://packages.example.com/simple',"
         " credentials: {secretRef: {name: packages}}}",
-        check=_http_credentials,
+        check_packages=_http_credentials,
     ),
     Rule(
         id="index-duplicate",
@@ -191,7 +189,7 @@ RULES: Final = (
         bad="{packages: [requests], indexUrl: 'https://packages.example.com/simple',"
         " extraIndexUrls: ['https://packages.example.com:443/simple/']}",
         good="{packages: [requests], indexUrl: 'https://packages.example.com/simple'}",
-        check=_duplicates,
+        check_packages=_duplicates,
     ),
     Rule(
         id="index-default-first",
@@ -199,7 +197,7 @@ RULES: Final = (
         summary="extraIndexUrls come with an indexUrl, since the default index is asked first otherwise",
         bad="{packages: [requests], extraIndexUrls: ['https://packages.example.com/simple']}",
         good="{packages: [requests], indexUrl: 'https://packages.example.com/simple'}",
-        check=_default_first,
+        check_packages=_default_first,
     ),
     Rule(
         id="index-public-first",
@@ -209,7 +207,7 @@ RULES: Final = (
         " extraIndexUrls: ['https://packages.example.com/simple']}",
         good="{packages: [requests==2.32.3], indexUrl: 'https://packages.example.com/simple',"
         " extraIndexUrls: ['https://index.example.org/simple']}",
-        check=_public_first,
+        check_packages=_public_first,
         policy="publicIndexHosts: [index.example.org]",
     ),
     Rule(
@@ -219,7 +217,7 @@ RULES: Final = (
         bad="{packages: [mine], indexUrl: 'https://a.example.com/simple', extraIndexUrls: ['https://b.example.com/simple']}",
         good="{packages: [mine==1.0], indexUrl: 'https://a.example.com/simple',"
         " extraIndexUrls: ['https://b.example.com/simple']}",
-        check=_confusion,
+        check_packages=_confusion,
     ),
     Rule(
         id="trusted-host",
@@ -229,7 +227,6 @@ RULES: Final = (
         " trustedHosts: ['https://packages.example.com/']}",
         good="{packages: [requests], indexUrl: 'https://packages.example.com/simple',"
         " trustedHosts: [packages.example.com]}",
-        check=Reported("trusted-host"),
     ),
     Rule(
         id="trusted-host-unused",
@@ -238,6 +235,6 @@ RULES: Final = (
         bad="{packages: [requests], indexUrl: 'https://packages.example.com/simple', trustedHosts: [b.example.com]}",
         good="{packages: [requests], indexUrl: 'https://packages.example.com/simple',"
         " trustedHosts: [packages.example.com]}",
-        check=_unused,
+        check_packages=_unused,
     ),
 )

@@ -10,7 +10,7 @@ from wheelwarden.api.redaction import shown
 from wheelwarden.api.violations import Action, key_path
 from wheelwarden.parsing.hosts import is_subdomain
 from wheelwarden.parsing.suggestions import nearest
-from wheelwarden.rules.rule import Finding, Rule, Subject
+from wheelwarden.rules.rule import Finding, Packages, Rule, Subject
 
 MAX_RETRIES: Final = 20
 MIN_TIMEOUT_SECONDS: Final = 30
@@ -49,24 +49,24 @@ def secret_key_finding(path: str, key: str) -> Finding:
     )
 
 
-def _secret_name(subject: Subject) -> Iterable[Finding]:
-    secret = subject.spec.credentials if subject.spec else None
+def _secret_name(subject: Packages) -> Iterable[Finding]:
+    secret = subject.spec.credentials
     if secret is not None and not is_subdomain(secret.name):
         yield secret_name_finding(f"{subject.base}.credentials.secretRef.name", secret.name)
 
 
-def _secret_key(subject: Subject) -> Iterable[Finding]:
-    secret = subject.spec.credentials if subject.spec else None
+def _secret_key(subject: Packages) -> Iterable[Finding]:
+    secret = subject.spec.credentials
     if secret is not None:
         for name, key in (("usernameKey", secret.username_key), ("passwordKey", secret.password_key)):
             if not is_secret_key(key):
                 yield secret_key_finding(f"{subject.base}.credentials.secretRef.{name}", key)
 
 
-def _unbound(subject: Subject) -> Iterable[Finding]:
+def _unbound(subject: Packages) -> Iterable[Finding]:
     spec = subject.spec
     # A misspelt indexUrl is complaint enough.
-    if spec is not None and spec.credentials is not None and spec.index_url is None and not subject.lost("indexUrl"):
+    if spec.credentials is not None and spec.index_url is None and not subject.lost("indexUrl"):
         yield Finding(
             path=f"{subject.base}.credentials",
             value=None,
@@ -75,8 +75,8 @@ def _unbound(subject: Subject) -> Iterable[Finding]:
         )
 
 
-def _retries(subject: Subject) -> Iterable[Finding]:
-    retries = subject.spec.install_policy.retries if subject.spec else 0
+def _retries(subject: Packages) -> Iterable[Finding]:
+    retries = subject.spec.install_policy.retries
     if not 0 <= retries <= MAX_RETRIES:
         yield Finding(
             path=f"{subject.base}.installPolicy.retries",
@@ -86,8 +86,8 @@ def _retries(subject: Subject) -> Iterable[Finding]:
         )
 
 
-def _timeout(subject: Subject) -> Iterable[Finding]:
-    timeout = subject.spec.install_policy.timeout if subject.spec else MIN_TIMEOUT_SECONDS
+def _timeout(subject: Packages) -> Iterable[Finding]:
+    timeout = subject.spec.install_policy.timeout
     if not MIN_TIMEOUT_SECONDS <= timeout <= MAX_TIMEOUT_SECONDS:
         yield Finding(
             path=f"{subject.base}.installPolicy.timeout",
@@ -97,8 +97,8 @@ def _timeout(subject: Subject) -> Iterable[Finding]:
         )
 
 
-def _on_failure(subject: Subject) -> Iterable[Finding]:
-    on_failure = subject.spec.install_policy.on_failure if subject.spec else ON_FAILURE[0]
+def _on_failure(subject: Packages) -> Iterable[Finding]:
+    on_failure = subject.spec.install_policy.on_failure
     if on_failure not in ON_FAILURE:
         meant = nearest(on_failure, ON_FAILURE)
         yield Finding(
@@ -111,16 +111,16 @@ def _on_failure(subject: Subject) -> Iterable[Finding]:
         )
 
 
-def _amounts(subject: Subject) -> Iterator[tuple[str, str, str, str]]:
+def _amounts(subject: Packages) -> Iterator[tuple[str, str, str, str]]:
     """Every quantity of `resources`: its path, `requests` or `limits`, its resource and the text."""
-    resources = subject.spec.resources if subject.spec else None
+    resources = subject.spec.resources
     if resources is not None:
         for group, quantities in (("requests", resources.requests), ("limits", resources.limits)):
             for name, text in quantities.items():
                 yield key_path(f"{subject.base}.resources.{group}", name), group, name, text
 
 
-def _resource_names(subject: Subject) -> Iterable[Finding]:
+def _resource_names(subject: Packages) -> Iterable[Finding]:
     for path, _, name, _ in _amounts(subject):
         if name in _STANDARD_RESOURCES or name.startswith("hugepages-") or _EXTENDED_RESOURCE.fullmatch(name):
             continue
@@ -133,7 +133,7 @@ def _resource_names(subject: Subject) -> Iterable[Finding]:
         )
 
 
-def _resource_quantities(subject: Subject) -> Iterable[Finding]:
+def _resource_quantities(subject: Packages) -> Iterable[Finding]:
     for path, _, _, text in _amounts(subject):
         try:
             negative = parse_quantity(text) < 0
@@ -146,8 +146,8 @@ def _resource_quantities(subject: Subject) -> Iterable[Finding]:
                 yield Finding(path=path, value=shown(text), reason="it is negative", remedy="Write zero or more")
 
 
-def _resource_limits(subject: Subject) -> Iterable[Finding]:
-    resources = subject.spec.resources if subject.spec else None
+def _resource_limits(subject: Packages) -> Iterable[Finding]:
+    resources = subject.spec.resources
     if resources is None:
         return
     for name in resources.requests:
@@ -192,7 +192,7 @@ RULES: Final = (
         summary="credentials.secretRef.name is a name that a Secret can have (DNS-1123 subdomain)",
         bad=f"{{{_WITH_INDEX}, credentials: {{secretRef: {{name: My_Secret}}}}}}",
         good=f"{{{_WITH_INDEX}, credentials: {{secretRef: {{name: my-secret}}}}}}",
-        check=_secret_name,
+        check_packages=_secret_name,
     ),
     Rule(
         id="secret-key",
@@ -200,7 +200,7 @@ RULES: Final = (
         summary="usernameKey and passwordKey are keys that a Secret can have",
         bad=f"{{{_WITH_INDEX}, credentials: {{secretRef: {{name: packages, passwordKey: my password}}}}}}",
         good=f"{{{_WITH_INDEX}, credentials: {{secretRef: {{name: packages, passwordKey: password}}}}}}",
-        check=_secret_key,
+        check_packages=_secret_key,
     ),
     Rule(
         id="credentials-unbound",
@@ -208,7 +208,7 @@ RULES: Final = (
         summary="Credentials come with an indexUrl, the host that they are for",
         bad="{packages: [mine], credentials: {secretRef: {name: packages}}}",
         good=f"{{{_WITH_INDEX}, credentials: {{secretRef: {{name: packages}}}}}}",
-        check=_unbound,
+        check_packages=_unbound,
     ),
     Rule(
         id="install-retries",
@@ -216,7 +216,7 @@ RULES: Final = (
         summary=f"installPolicy.retries is between 0 and {MAX_RETRIES}",
         bad="{packages: [requests], installPolicy: {retries: 100}}",
         good="{packages: [requests], installPolicy: {retries: 5}}",
-        check=_retries,
+        check_packages=_retries,
     ),
     Rule(
         id="install-timeout",
@@ -224,7 +224,7 @@ RULES: Final = (
         summary=f"installPolicy.timeout is between {MIN_TIMEOUT_SECONDS} and {MAX_TIMEOUT_SECONDS} seconds",
         bad="{packages: [requests], installPolicy: {timeout: 5}}",
         good="{packages: [requests], installPolicy: {timeout: 900}}",
-        check=_timeout,
+        check_packages=_timeout,
     ),
     Rule(
         id="install-on-failure",
@@ -232,7 +232,7 @@ RULES: Final = (
         summary="installPolicy.onFailure is block or allow",
         bad="{packages: [requests], installPolicy: {onFailure: ignore}}",
         good="{packages: [requests], installPolicy: {onFailure: allow}}",
-        check=_on_failure,
+        check_packages=_on_failure,
     ),
     Rule(
         id="resources-name",
@@ -240,7 +240,7 @@ RULES: Final = (
         summary="resources name what Kubernetes knows: cpu, memory, ephemeral-storage, or a name with a domain",
         bad="{packages: [requests], resources: {limits: {mem: 1Gi}}}",
         good="{packages: [requests], resources: {limits: {memory: 1Gi}}}",
-        check=_resource_names,
+        check_packages=_resource_names,
     ),
     Rule(
         id="resources-quantity",
@@ -248,7 +248,7 @@ RULES: Final = (
         summary="resources are Kubernetes quantities, not negative",
         bad="{packages: [requests], resources: {limits: {memory: 1 GB}}}",
         good="{packages: [requests], resources: {limits: {memory: 1Gi}}}",
-        check=_resource_quantities,
+        check_packages=_resource_quantities,
     ),
     Rule(
         id="resources-limits",
@@ -256,7 +256,7 @@ RULES: Final = (
         summary="A request is not above its limit",
         bad="{packages: [requests], resources: {requests: {memory: 2Gi}, limits: {memory: 1Gi}}}",
         good="{packages: [requests], resources: {requests: {memory: 1Gi}, limits: {memory: 2Gi}}}",
-        check=_resource_limits,
+        check_packages=_resource_limits,
     ),
     Rule(
         id="image-and-packages",

@@ -14,7 +14,7 @@ from wheelwarden.parsing.import_names import DISTRIBUTION_OF_IMPORT
 from wheelwarden.parsing.markers import can_hold
 from wheelwarden.parsing.popular_packages import POPULAR, near_miss
 from wheelwarden.parsing.requirement import Package, read_package
-from wheelwarden.rules.rule import Finding, Located, Remarked, Rule, Subject
+from wheelwarden.rules.rule import Finding, Located, Packages, Rule
 
 _STANDARD_LIBRARY: Final = frozenset(
     canonicalize_name(name) for name in sys.stdlib_module_names if not name.startswith("_")
@@ -101,7 +101,7 @@ def _conflict(package: Package) -> Fault | None:
     return Fault(rule="requirement-conflict", reason=package.contradiction, remedy="Widen one of the comparisons")
 
 
-def _unpinned(subject: Subject) -> Iterable[Finding]:
+def _unpinned(subject: Packages) -> Iterable[Finding]:
     for entry in subject.packages:
         if not is_pinned(entry.value):
             yield _at(entry, "the policy asks for one exact version", f"Write {entry.value.name}==VERSION")
@@ -114,7 +114,7 @@ def is_pinned(package: Package) -> bool:
     )
 
 
-def _unhashed(subject: Subject) -> Iterable[Finding]:
+def _unhashed(subject: Packages) -> Iterable[Finding]:
     for entry in subject.packages:
         _, _, fragment = (entry.value.url or "").partition("#")
         if not any(part.startswith(_HASHES) for part in fragment.split("&")):
@@ -125,7 +125,7 @@ def _unhashed(subject: Subject) -> Iterable[Finding]:
             )
 
 
-def _direct(subject: Subject) -> Iterable[Finding]:
+def _direct(subject: Packages) -> Iterable[Finding]:
     for entry in subject.packages:
         if entry.value.url is not None:
             yield _at(
@@ -133,7 +133,7 @@ def _direct(subject: Subject) -> Iterable[Finding]:
             )
 
 
-def _denied(subject: Subject) -> Iterable[Finding]:
+def _denied(subject: Packages) -> Iterable[Finding]:
     allowed, denied = subject.policy.allowed_packages, subject.policy.denied_packages
     if not allowed and not denied:
         return
@@ -164,7 +164,6 @@ RULES: Final = (
         summary="An entry is no module of Python's own library",
         bad="{packages: [json, requests]}",
         good="{packages: [requests]}",
-        check=Remarked("requirement-standard-library"),
     ),
     Rule(
         id="requirement-near-miss",
@@ -172,7 +171,6 @@ RULES: Final = (
         summary="An entry is not one letter away from a very popular package",
         bad="{packages: [reqeusts]}",
         good="{packages: [requests]}",
-        check=Remarked("requirement-near-miss"),
     ),
     Rule(
         id="requirement-marker",
@@ -180,7 +178,6 @@ RULES: Final = (
         summary="A marker can hold in some pod: Linux, Python 3.8 or later",
         bad="{packages: ['pywin32; sys_platform == \"win32\"']}",
         good="{packages: ['tomli; python_version < \"3.11\"']}",
-        check=Remarked("requirement-marker"),
     ),
     Rule(
         id="requirement-unpinned",
@@ -188,7 +185,7 @@ RULES: Final = (
         summary="An entry names one exact version",
         bad="{packages: ['requests>=2']}",
         good="{packages: [requests==2.32.3]}",
-        check=_unpinned,
+        check_packages=_unpinned,
         policy="rules: {requirement-unpinned: deny}",
     ),
     Rule(
@@ -198,7 +195,7 @@ RULES: Final = (
         bad="{packages: [requests==2.32.3]}",
         good="{packages: ['mine @ https://files.example.com/mine-1.0-py3-none-any.whl#sha256="
         "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08']}",
-        check=_unhashed,
+        check_packages=_unhashed,
         policy="rules: {requirement-unhashed: deny}",
     ),
     Rule(
@@ -207,7 +204,7 @@ RULES: Final = (
         summary="Packages come from indexes, not by direct reference",
         bad="{packages: ['mine @ https://files.example.com/mine-1.0-py3-none-any.whl']}",
         good="{packages: [mine==1.0]}",
-        check=_direct,
+        check_packages=_direct,
         policy="rules: {direct-not-allowed: deny}",
     ),
     Rule(
@@ -216,7 +213,7 @@ RULES: Final = (
         summary="A package is one that the policy allows, where it names any, and none that it denies",
         bad="{packages: [pycrypto]}",
         good="{packages: [pycryptodome]}",
-        check=_denied,
+        check_packages=_denied,
         policy="deniedPackages: [pycrypto]",
     ),
 )

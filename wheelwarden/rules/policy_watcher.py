@@ -10,7 +10,8 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from wheelwarden.api.errors import UnusableInput
-from wheelwarden.rules.policy import DEFAULT, Policy, load_policy
+from wheelwarden.rules.policy import DEFAULT, Policy
+from wheelwarden.rules.policy_file import load_policy
 
 LOGGER = logging.getLogger(__name__)
 INTERVAL_SECONDS: Final = 5.0  # kubelet itself takes up to a minute

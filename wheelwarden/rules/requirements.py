@@ -8,7 +8,7 @@ from wheelwarden.api.violations import Action
 from wheelwarden.parsing.markers import held_together
 from wheelwarden.parsing.requirement import Package
 from wheelwarden.parsing.specifier_conflicts import contradiction
-from wheelwarden.rules.rule import Finding, Located, Remarked, Reported, Rule, Subject
+from wheelwarden.rules.rule import Finding, Located, Packages, Rule
 
 _Entry = Located[Package]
 # Of one distribution; people write two or three. What is beyond is installed or refused by the installer.
@@ -18,8 +18,7 @@ MAX_MARKERS: Final = 4
 MAX_MARKED_GROUPS: Final = 12
 
 
-def _variables(subject: Subject) -> Iterable[Finding]:
-    yield from subject.reported.get("requirement-variable", ())
+def _variables(subject: Packages) -> Iterable[Finding]:
     allowed = subject.policy.allowed_variables
     for entry in subject.packages:
         denied = [name for name in entry.value.variables if name not in allowed]
@@ -34,7 +33,7 @@ def _variables(subject: Subject) -> Iterable[Finding]:
             )
 
 
-def _duplicates(subject: Subject) -> Iterable[Finding]:
+def _duplicates(subject: Packages) -> Iterable[Finding]:
     found = _all_clashes(subject)
     for group, conflicts in zip(subject.repeated, found, strict=True):
         first_by_marker: dict[str | None, _Entry] = {}
@@ -51,8 +50,7 @@ def _duplicates(subject: Subject) -> Iterable[Finding]:
                 )
 
 
-def _conflicts(subject: Subject) -> Iterable[Finding]:
-    yield from subject.remarks.get("requirement-conflict", ())
+def _conflicts(subject: Packages) -> Iterable[Finding]:
     for conflicts in _all_clashes(subject):
         for other, reason in conflicts.values():
             yield Finding(
@@ -63,7 +61,7 @@ def _conflicts(subject: Subject) -> Iterable[Finding]:
             )
 
 
-def _all_clashes(subject: Subject) -> list[dict[str, tuple[_Entry, str]]]:
+def _all_clashes(subject: Packages) -> list[dict[str, tuple[_Entry, str]]]:
     """The clashes of each group of an object, within what judging one object may cost."""
     found, marked = [], 0
     for group in subject.repeated:
@@ -121,7 +119,6 @@ RULES: Final = (
         summary="No entry is empty",
         bad="{packages: [requests, '']}",
         good="{packages: [requests]}",
-        check=Reported("requirement-empty"),
     ),
     Rule(
         id="requirement-length",
@@ -129,7 +126,6 @@ RULES: Final = (
         summary="An entry has at most 512 characters",
         bad=f"{{packages: [requests>={'1' * 512}]}}",
         good="{packages: [requests]}",
-        check=Reported("requirement-length"),
     ),
     Rule(
         id="requirement-characters",
@@ -137,7 +133,6 @@ RULES: Final = (
         summary="An entry holds printable ASCII only: no line breaks, control characters or typographic quotes",
         bad='{packages: ["requests\\nnumpy"]}',
         good="{packages: [requests, numpy]}",
-        check=Reported("requirement-characters"),
     ),
     Rule(
         id="requirement-option",
@@ -145,7 +140,6 @@ RULES: Final = (
         summary="An entry is a package, not an option of pip",
         bad="{packages: ['--pre', requests]}",
         good="{packages: [requests]}",
-        check=Reported("requirement-option"),
     ),
     Rule(
         id="requirement-shell",
@@ -153,7 +147,6 @@ RULES: Final = (
         summary="An entry holds no text for a shell",
         bad="{packages: ['numpy; rm -rf /']}",
         good="{packages: [numpy]}",
-        check=Reported("requirement-shell"),
     ),
     Rule(
         id="requirement-local-path",
@@ -161,7 +154,6 @@ RULES: Final = (
         summary="An entry is no file of the pod or of the author",
         bad="{packages: [./mine.whl]}",
         good="{packages: ['mine @ https://files.example.com/mine-1.0-py3-none-any.whl']}",
-        check=Reported("requirement-local-path"),
     ),
     Rule(
         id="requirement-variable",
@@ -169,7 +161,7 @@ RULES: Final = (
         summary="${NAME} stands in direct references only, and only for names that the policy allows",
         bad="{packages: ['mine @ https://${TOKEN}@files.example.com/mine-1.0-py3-none-any.whl']}",
         good="{packages: ['mine @ https://files.example.com/mine-1.0-py3-none-any.whl']}",
-        check=_variables,
+        check_packages=_variables,
     ),
     Rule(
         id="requirement-syntax",
@@ -177,7 +169,6 @@ RULES: Final = (
         summary="An entry is a requirement as PEP 508 and PEP 440 have it",
         bad="{packages: [requests=2.31.0]}",
         good="{packages: [requests==2.31.0]}",
-        check=Reported("requirement-syntax"),
     ),
     Rule(
         id="requirement-duplicate",
@@ -185,7 +176,7 @@ RULES: Final = (
         summary="A package is asked for once",
         bad="{packages: [zope.interface, Zope_Interface]}",
         good="{packages: [zope.interface]}",
-        check=_duplicates,
+        check_packages=_duplicates,
     ),
     Rule(
         id="requirement-conflict",
@@ -193,7 +184,7 @@ RULES: Final = (
         summary="There can be a version that fits all that is asked for",
         bad="{packages: [requests==2.31.0, requests==2.32.0]}",
         good="{packages: [requests==2.32.0]}",
-        check=_conflicts,
+        check_packages=_conflicts,
     ),
     Rule(
         id="requirement-import-name",
@@ -201,7 +192,6 @@ RULES: Final = (
         summary="An entry names the package, not the module that it brings, where the two are known to differ",
         bad="{packages: [sklearn]}",
         good="{packages: [scikit-learn]}",
-        check=Remarked("requirement-import-name"),
     ),
     Rule(
         id="direct-url",
@@ -209,7 +199,6 @@ RULES: Final = (
         summary="A direct reference is a valid URL with a host and a path",
         bad="{packages: ['mine @ https:///mine.whl']}",
         good="{packages: ['mine @ https://files.example.com/mine.whl']}",
-        check=Reported("direct-url"),
     ),
     Rule(
         id="direct-scheme",
@@ -217,7 +206,6 @@ RULES: Final = (
         summary="A direct reference is https, git+https or git+ssh",
         bad="{packages: ['mine @ svn+ssh://code.example.com/mine']}",
         good="{packages: ['mine @ git+ssh://git@code.example.com/team/mine.git@v1']}",
-        check=Reported("direct-scheme"),
     ),
     Rule(
         id="direct-http",
@@ -225,7 +213,6 @@ RULES: Final = (
         summary="A direct reference comes over an encrypted connection",
         bad="{packages: ['mine @ http://files.example.com/mine.whl']}",
         good="{packages: ['mine @ https://files.example.com/mine.whl']}",
-        check=Reported("direct-http"),
     ),
     Rule(
         id="direct-credentials",
@@ -233,7 +220,6 @@ RULES: Final = (
         summary="A direct reference holds no password and no token",
         bad="{packages: ['mine @ https://user:password@files.example.com/mine.whl']}",
         good="{packages: ['mine @ https://files.example.com/mine.whl']}",
-        check=Reported("direct-credentials"),
     ),
     Rule(
         id="direct-unnamed",
@@ -241,6 +227,5 @@ RULES: Final = (
         summary="A direct reference says which package it is",
         bad="{packages: ['git+https://code.example.com/team/mine.git@v1']}",
         good="{packages: ['mine @ git+https://code.example.com/team/mine.git@v1']}",
-        check=Remarked("direct-unnamed"),
     ),
 )

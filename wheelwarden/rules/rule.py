@@ -7,10 +7,11 @@ from typing import Any, Generic, TypeVar
 from wheelwarden.api.kinds import WorkloadKind
 from wheelwarden.api.redaction import shown
 from wheelwarden.api.types import PackagesSpec
-from wheelwarden.api.violations import Action, Fault
+from wheelwarden.api.violations import Action, Fault, Violation
 from wheelwarden.parsing.index_url import Index, TrustedHost
+from wheelwarden.parsing.packages_spec import Reading
+from wheelwarden.parsing.request import LocatedRequest
 from wheelwarden.parsing.requirement import Package
-from wheelwarden.parsing.suggestions import nearest
 from wheelwarden.rules.policy import Policy
 
 Read = TypeVar("Read")
@@ -44,70 +45,103 @@ class KnownSecret:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Subject:
-    """One object, read: all that a rule may look at.
+class Packages:
+    """The packages that an object asks for: all that a rule on them may look at, whatever the object around them.
 
     Attributes:
-        obj: the whole object.
-        kind: Notebook or KasprApp.
         policy: what the admin allows.
-        annotations: the object's annotations whose values are strings.
-        spec: what packages are asked for; None where none are.
-        base: where `spec` stands.
-        package_count: entries of `packages`, more than `packages` holds where there are too many.
+        base: where they stand.
+        reading: as they were read.
         packages: the entries that can be read.
         repeated: those of `packages` that ask for the same distribution, where several do.
         indexes: `indexUrl` first, then `extraIndexUrls`, those that can be read.
         trusted_hosts: the entries that can be read.
-        modules: the entries of `verify-imports`, as written.
-        old: what the object was before an update; None at its creation, and offline.
-        secret: the Secret that credentials name; None where nobody looked.
-        reported: what was found while reading, by rule id.
-        remarks: what there is to say of single packages that can be read, by rule id.
+        found: what is wrong with single values, by rule id.
     """
 
-    obj: Mapping[str, Any]
-    kind: WorkloadKind
     policy: Policy
-    annotations: Mapping[str, str]
-    spec: PackagesSpec | None
     base: str
-    package_count: int
+    reading: Reading
     packages: tuple[Located[Package], ...]
     repeated: tuple[tuple[Located[Package], ...], ...]
     indexes: tuple[Located[Index], ...]
     trusted_hosts: tuple[Located[TrustedHost], ...]
-    modules: tuple[str, ...]
-    old: Mapping[str, Any] | None
-    secret: KnownSecret | None
-    reported: Mapping[str, Sequence[Finding]]
-    remarks: Mapping[str, Sequence[Finding]]
+    found: Mapping[str, Sequence[Finding]]
+
+    @property
+    def spec(self) -> PackagesSpec:
+        """All that could be read."""
+        return self.reading.spec
+
+    @property
+    def package_count(self) -> int:
+        """Entries of `packages`, also those that cannot be read, and those beyond the limit of the policy."""
+        return len(self.reading.spec.packages)
 
     def lost(self, *fields: str) -> bool:
-        """Whether one of the fields may have been meant and could not be read: nothing is said of what is not there.
+        """Whether one of the fields may have been meant and could not be read; see `Reading.lost`."""
+        return self.reading.lost(self.base, *fields)
 
-        Args:
-            fields: paths below `base`, such as `indexUrl` or `cache.gcs`.
-        """
-        return bool(self.reported) and any(self._lost(field) for field in fields)
 
-    def _lost(self, field: str) -> bool:
-        path = f"{self.base}.{field}"
-        for finding in (*self.reported.get("shape-syntax", ()), *self.reported.get("shape-type", ())):
-            # Of the field itself, of something in it, or of something around it.
-            if f"{finding.path}.".startswith((f"{path}.", f"{path}[")) or path.startswith(f"{finding.path}."):
-                return True
-        parent, _, name = path.rpartition(".")
-        # A misspelt name of it.
-        return any(
-            finding.path.startswith(parent) and nearest(finding.path[len(parent) :].strip(".[]"), (name,))
-            for finding in self.reported.get("shape-unknown-field", ())
-        )
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """One object, read: all that a rule may look at that judges more than the packages.
+
+    Attributes:
+        located: the object and what it asks for.
+        policy: what the admin allows.
+        old: what the object asked for before an update; None at its creation, and offline.
+        secret: the Secret that credentials name; None where nobody looked.
+    """
+
+    located: LocatedRequest
+    policy: Policy
+    old: LocatedRequest | None
+    secret: KnownSecret | None
+
+    @property
+    def obj(self) -> Mapping[str, Any]:
+        """The whole object."""
+        return self.located.obj
+
+    @property
+    def kind(self) -> WorkloadKind:
+        """Notebook or KasprApp."""
+        return self.located.kind
+
+    @property
+    def annotations(self) -> Mapping[str, Any]:
+        """Those of the object; offline, a value may be no string."""
+        return self.located.annotations
+
+    @property
+    def base(self) -> str:
+        """Where the packages stand."""
+        return self.located.base
+
+    @property
+    def spec(self) -> PackagesSpec | None:
+        """What packages are asked for; None where none are."""
+        return None if self.located.reading is None else self.located.reading.spec
+
+    @property
+    def package_count(self) -> int:
+        """Entries of `packages`."""
+        return 0 if self.spec is None else len(self.spec.packages)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The entries of `verify-imports`, as written."""
+        return self.located.modules
+
+    def lost(self, *fields: str) -> bool:
+        """Whether one of the fields may have been meant and could not be read; see `Reading.lost`."""
+        return self.located.reading is not None and self.located.reading.lost(self.base, *fields)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rule:
-    """One rule: one entry of the table.
+    """One rule: one entry of the table. One without a check is found while the packages are read.
 
     Attributes:
         id: what policies, messages and documentation call it.
@@ -118,7 +152,8 @@ class Rule:
         good: the same, mended.
         policy: the policy, as YAML, under which the bad example is one; empty where the default one will do.
         before: the object before an update, written as `bad` is; empty where the bad example is bad from the start.
-        check: finds every violation.
+        check_packages: finds every violation in the packages; what it finds is remembered with them.
+        check: finds every violation in the object.
     """
 
     id: str
@@ -126,33 +161,17 @@ class Rule:
     summary: str
     bad: str
     good: str
-    check: Callable[[Subject], Iterable[Finding]]
+    check_packages: Callable[[Packages], Iterable[Finding]] | None = None
+    check: Callable[[Subject], Iterable[Finding]] | None = None
     policy: str = ""
     before: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Reported:
-    """The check of a rule whose violations are found while the object is read."""
-
-    rule: str
-
-    def __call__(self, subject: Subject) -> Iterable[Finding]:
-        """What was found."""
-        return subject.reported.get(self.rule, ())
-
-
-@dataclass(frozen=True, slots=True)
-class Remarked:
-    """The check of a rule that looks at one package alone, so that its remark can be remembered with the package."""
-
-    rule: str
-
-    def __call__(self, subject: Subject) -> Iterable[Finding]:
-        """What there is to say."""
-        return subject.remarks.get(self.rule, ())
 
 
 def fault_finding(path: str, text: str, fault: Fault) -> Finding:
     """A fault of a value, with its place."""
     return Finding(path=path, value=shown(text), reason=fault.reason, remedy=fault.remedy)
+
+
+def violation_finding(violation: Violation) -> Finding:
+    """What was found wrong with a shape, for the policy to decide what follows from it."""
+    return Finding(path=violation.path, value=violation.value, reason=violation.reason, remedy=violation.remedy)

@@ -6,12 +6,12 @@ Whoever calls `judge` looks the Secret up and hands over the names of its keys, 
 from collections.abc import Iterable
 from typing import Final
 
+from wheelwarden.api.names import NETRC_KEY
 from wheelwarden.api.redaction import shown
 from wheelwarden.api.violations import Action
 from wheelwarden.rules.rule import Finding, Rule, Subject
 
 SECRET_MISSING: Final = "secret-missing"  # noqa: S105 - the id of a rule
-NETRC_KEY: Final = "netrc"
 
 
 def _missing(subject: Subject) -> Iterable[Finding]:

@@ -9,7 +9,7 @@ from wheelwarden.api.objects import mapping_in
 from wheelwarden.api.redaction import shown
 from wheelwarden.api.violations import Action, key_path
 from wheelwarden.parsing.request import ANNOTATIONS_PATH
-from wheelwarden.rules.rule import Finding, Reported, Rule, Subject
+from wheelwarden.rules.rule import Finding, Packages, Rule, Subject
 
 
 def _misplaced(subject: Subject) -> Iterable[Finding]:
@@ -30,8 +30,8 @@ def _misplaced(subject: Subject) -> Iterable[Finding]:
         )
 
 
-def _empty(subject: Subject) -> Iterable[Finding]:
-    if subject.spec is not None and not subject.package_count and not subject.lost("packages"):
+def _empty(subject: Packages) -> Iterable[Finding]:
+    if not subject.package_count and not subject.lost("packages"):
         yield Finding(
             path=f"{subject.base}.packages",
             value=None,
@@ -40,7 +40,7 @@ def _empty(subject: Subject) -> Iterable[Finding]:
         )
 
 
-def _limit(subject: Subject) -> Iterable[Finding]:
+def _limit(subject: Packages) -> Iterable[Finding]:
     limit = subject.policy.max_packages
     if subject.package_count > limit:
         yield Finding(
@@ -52,6 +52,7 @@ def _limit(subject: Subject) -> Iterable[Finding]:
         )
 
 
+# What has an unknown version is not read, so this rule has no check: `judge_object` asks `find_unknown_version`.
 UNKNOWN_VERSION: Final = "version-unknown"
 
 
@@ -72,10 +73,6 @@ def find_unknown_version(obj: Mapping[str, Any]) -> Finding | None:
     )
 
 
-def _never(_: Subject) -> Iterable[Finding]:
-    return ()  # what has an unknown version is not read; `judge` asks `find_unknown_version`
-
-
 _PLACES: Final = ", ".join(
     f"a {kind.name} in {PACKAGES_FIELD if kind.packages_field else 'the annotation'}" for kind in all_kinds()
 )
@@ -87,7 +84,6 @@ RULES: Final = (
         summary="The annotation is YAML or JSON, of one document, without duplicate keys, of bounded size and depth",
         bad="metadata: {annotations: {wheelwarden.dev/python-packages: 'packages: [requests'}}",
         good="metadata: {annotations: {wheelwarden.dev/python-packages: 'packages: [requests]'}}",
-        check=Reported("shape-syntax"),
     ),
     Rule(
         id="shape-type",
@@ -95,7 +91,6 @@ RULES: Final = (
         summary="Every field has the type that its schema says",
         bad="{packages: [requests], installPolicy: {retries: many}}",
         good="{packages: [requests], installPolicy: {retries: 2}}",
-        check=Reported("shape-type"),
     ),
     Rule(
         id="shape-missing",
@@ -104,7 +99,6 @@ RULES: Final = (
         bad="{packages: [requests], indexUrl: https://packages.example.com/simple, credentials: {secretRef: {}}}",
         good="{packages: [requests], indexUrl: https://packages.example.com/simple,"
         " credentials: {secretRef: {name: packages}}}",
-        check=Reported("shape-missing"),
     ),
     Rule(
         id="shape-unknown-field",
@@ -112,7 +106,6 @@ RULES: Final = (
         summary="There are no unknown fields: a misspelt one would be ignored, and other packages be installed",
         bad="{packages: [requests], indexURL: https://packages.example.com/simple}",
         good="{packages: [requests], indexUrl: https://packages.example.com/simple}",
-        check=Reported("shape-unknown-field"),
     ),
     Rule(
         id="packages-misplaced",
@@ -128,7 +121,7 @@ RULES: Final = (
         summary="packages names at least one package",
         bad="{packages: []}",
         good="{packages: [requests]}",
-        check=_empty,
+        check_packages=_empty,
     ),
     Rule(
         id="packages-limit",
@@ -136,7 +129,7 @@ RULES: Final = (
         summary="packages has no more entries than the policy allows (500)",
         bad="{packages: [requests, numpy, six]}",
         good="{packages: [requests, numpy]}",
-        check=_limit,
+        check_packages=_limit,
         policy="maxPackages: 2",
     ),
     Rule(
@@ -145,6 +138,5 @@ RULES: Final = (
         summary="An object has a version of its kind that Wheelwarden knows; others are not judged at all",
         bad="{apiVersion: kaspr.io/v1, kind: KasprApp, spec: {pythonPackages: {packages: [requests]}}}",
         good="{apiVersion: kaspr.io/v1alpha1, kind: KasprApp, spec: {pythonPackages: {packages: [requests]}}}",
-        check=_never,
     ),
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 from wheelwarden.api.kinds import PACKAGES_FIELD, kind_of_bare_spec
 from wheelwarden.api.violations import Action, Violation
-from wheelwarden.rules.engine import judge
+from wheelwarden.rules.engine import judge_object
 
 
 def validate_packages_spec(spec: Mapping[str, Any]) -> tuple[bool, list[str]]:
@@ -23,11 +23,11 @@ def validate_packages_spec(spec: Mapping[str, Any]) -> tuple[bool, list[str]]:
 
 
 def judge_spec(spec: Mapping[str, Any]) -> list[Violation]:
-    """All violations of one `pythonPackages`, as `judge` gives them; paths begin with `spec.pythonPackages`."""
+    """All violations of one `pythonPackages`, as `judge_object` gives them; paths begin with `spec.pythonPackages`."""
     # None is left out everywhere else; here it was handed over as the spec.
     data = [] if spec is None else spec
     kind = kind_of_bare_spec()
-    return judge({"apiVersion": kind.api_version, "kind": kind.name, "spec": {"pythonPackages": data}})
+    return judge_object({"apiVersion": kind.api_version, "kind": kind.name, "spec": {"pythonPackages": data}})
 
 
 def _line(violation: Violation) -> str:

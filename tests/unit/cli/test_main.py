@@ -57,7 +57,7 @@ def test_a_bug_is_reported_in_one_line_without_a_traceback(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("no such thing at https://user:password@packages.example.com")
 
-    monkeypatch.setattr("wheelwarden.cli.check.judge", fail)
+    monkeypatch.setattr("wheelwarden.cli.check.judge_object", fail)
     file = tmp_path / "file.yaml"
     file.write_text("apiVersion: kubeflow.org/v1\nkind: Notebook\n")
     assert main(["check", str(file)]) == 70

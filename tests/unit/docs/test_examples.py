@@ -19,7 +19,7 @@ from wheelwarden.api.request import INSTALLS, ROLLOUTS, Request
 from wheelwarden.api.types import PackagesSpec
 from wheelwarden.parsing.request import read_request
 from wheelwarden.payload.install.errors import ADVICE
-from wheelwarden.rules import judge
+from wheelwarden.rules import judge_object
 from wheelwarden.rules.cache import ACCESS_MODES, TYPES
 from wheelwarden.rules.installation import MAX_RETRIES, MAX_TIMEOUT_SECONDS, MIN_TIMEOUT_SECONDS, ON_FAILURE
 
@@ -64,7 +64,7 @@ def test_the_public_index_is_a_variable_that_the_readme_explains() -> None:
     assert set(re.findall(r"\$\{(\w+)\}", text)) == {"PUBLIC_INDEX_HOST"}
     assert "envsubst '$PUBLIC_INDEX_HOST' < examples/python-packages/public-index.yaml.in" in README
     filled = yaml.safe_load(text.replace("${PUBLIC_INDEX_HOST}", "mirror.example.com"))
-    assert judge(filled) == []
+    assert judge_object(filled) == []
     assert filled["spec"]["pythonPackages"]["extraIndexUrls"] == ["https://mirror.example.com/simple"]
 
 
@@ -82,7 +82,7 @@ def test_every_file_is_in_the_readme_and_nothing_else_is() -> None:
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda file: file.stem)
 def test_no_rule_has_anything_to_say_but_what_the_example_says_itself(file: Path) -> None:
-    found = [(violation.rule, violation.action) for violation in judge(load(file))]
+    found = [(violation.rule, violation.action) for violation in judge_object(load(file))]
     # It has the range of the seed, and explains the warning.
     assert found == ([("index-confusion", "warn")] if file.stem.startswith("enterprise-complete") else [])
 

@@ -7,8 +7,9 @@ import pytest
 from tests.cases import kaspr_app
 from tools.generated import ROOT
 from wheelwarden.api.violations import Action
-from wheelwarden.rules import judge
-from wheelwarden.rules.policy import DEFAULT, load_policy
+from wheelwarden.rules import judge_object
+from wheelwarden.rules.policy import DEFAULT
+from wheelwarden.rules.policy_file import load_policy
 
 FOLDER = ROOT / "examples" / "policies"
 INDEX = {"indexUrl": "https://packages.example.com/simple"}
@@ -18,7 +19,7 @@ HASH = "sha256=9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 def denied(policy: str, packages: dict[str, object], namespace: str = "shop") -> set[str]:
     obj = kaspr_app(packages)
     obj["metadata"]["namespace"] = namespace
-    found = judge(obj, policy=load_policy(FOLDER / f"{policy}.yaml"))
+    found = judge_object(obj, policy=load_policy(FOLDER / f"{policy}.yaml"))
     return {violation.rule for violation in found if violation.action is Action.DENY}
 
 

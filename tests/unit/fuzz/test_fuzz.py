@@ -4,7 +4,7 @@ import pytest
 
 from tests import fuzz
 from wheelwarden.api.violations import Violation
-from wheelwarden.rules import judge
+from wheelwarden.rules import judge_object
 
 
 def test_some_thousand_inputs_find_nothing() -> None:
@@ -19,9 +19,9 @@ def test_a_planted_fault_is_found_and_made_small(monkeypatch: pytest.MonkeyPatch
     def faulty(obj: dict[str, object]) -> list[Violation]:
         if "`" in repr(obj):
             raise RuntimeError("a backtick")
-        return judge(obj)
+        return judge_object(obj)
 
-    monkeypatch.setattr(fuzz, "judge", faulty)
+    monkeypatch.setattr(fuzz, "judge_object", faulty)
     found = next(obj for obj in fuzz.inputs(1, 5000) if fuzz.fails(obj))
     small = fuzz.shrink(found)
     assert fuzz.fails(small) == "RuntimeError: a backtick"

@@ -1,12 +1,14 @@
 """What one object asks of us."""
 
+from typing import Any
+
 from tests.cases import kaspr_app, notebook
 from wheelwarden import compute_packages_hash
 from wheelwarden.api import names
 from wheelwarden.api.kinds import KASPR_APP, NOTEBOOK
 from wheelwarden.api.request import Request
 from wheelwarden.api.types import PackagesSpec
-from wheelwarden.parsing.request import asks_anything, read_request
+from wheelwarden.parsing.request import locate_request, read_request
 
 
 def test_a_notebook_asks_by_its_annotations() -> None:
@@ -82,9 +84,15 @@ def test_what_cannot_be_read_is_left_out_and_said() -> None:
     assert [violation.rule for violation in violations] == ["shape-type"]
 
 
+def asks(obj: dict[str, Any]) -> bool:
+    located = locate_request({"apiVersion": "kaspr.io/v1alpha1", "kind": "KasprApp", **obj})
+    assert located is not None
+    return located.asks
+
+
 def test_asking_is_carrying_the_field_or_one_of_our_annotations() -> None:
-    assert asks_anything(kaspr_app({}))
-    assert not asks_anything(kaspr_app(None))
-    assert [asks_anything({"metadata": {"annotations": {key: ""}}}) for key in names.USER_ANNOTATIONS] == [True] * 5
-    assert not asks_anything({"metadata": {"annotations": {names.LAST_RESULT_ANNOTATION: "{}"}}})
-    assert not asks_anything({"metadata": None, "spec": []})
+    assert asks(kaspr_app({}))
+    assert not asks(kaspr_app(None))
+    assert [asks({"metadata": {"annotations": {key: ""}}}) for key in names.USER_ANNOTATIONS] == [True] * 5
+    assert not asks({"metadata": {"annotations": {names.LAST_RESULT_ANNOTATION: "{}"}}})
+    assert not asks({"metadata": None, "spec": []})

@@ -3,12 +3,12 @@
 import pytest
 
 from tests.cases import Case, load_cases
-from wheelwarden.rules import RULES, judge
+from wheelwarden.rules import RULES, judge_object
 
 
 @pytest.mark.parametrize("case", load_cases(), ids=lambda case: case.id)
 def test_every_violation_is_found_in_the_order_of_the_fields(case: Case) -> None:
-    violations = judge(case.obj, policy=case.policy, old=case.old)
+    violations = judge_object(case.obj, policy=case.policy, old=case.old)
     found = tuple((str(violation.action), violation.rule, violation.path) for violation in violations)
     assert found == case.expected
 

@@ -1,5 +1,6 @@
 """What judging promises beyond the case table: whole violations, the examples of the table, updates, limits."""
 
+import json
 from typing import Any
 
 import pytest
@@ -9,9 +10,12 @@ from tests.cases import kaspr_app, notebook
 from wheelwarden.api import names
 from wheelwarden.api.kinds import KASPR_APP, NOTEBOOK
 from wheelwarden.api.objects import mapping_in
+from wheelwarden.api.types import Cache, PackagesSpec
 from wheelwarden.api.violations import Action, Violation
-from wheelwarden.rules import RULES, RULES_BY_ID, KnownSecret, Rule, judge
-from wheelwarden.rules.policy import DEFAULT, Policy, parse_policy
+from wheelwarden.parsing.request import locate_request
+from wheelwarden.rules import RULES, RULES_BY_ID, KnownSecret, Rule, judge, judge_object
+from wheelwarden.rules.policy import DEFAULT, Policy
+from wheelwarden.rules.policy_file import parse_policy
 
 
 def _example(text: str) -> dict[str, Any]:
@@ -31,7 +35,7 @@ def _violations(rule: Rule, example: str) -> list[Violation]:
         else {}
     )
     keys = frozenset({"username", "password"}) if named.get("name") == "packages" else None
-    return judge(
+    return judge_object(
         obj,
         policy=parse_policy(yaml.safe_load(rule.policy)) if rule.policy else DEFAULT,
         old=_example(rule.before) if rule.before else None,
@@ -58,7 +62,7 @@ def test_every_rule_has_an_id_of_its_own_and_one_line_of_documentation() -> None
 
 def test_a_violation_says_what_where_why_and_what_to_do() -> None:
     base = "metadata.annotations[wheelwarden.dev/python-packages]"
-    violations = judge(
+    violations = judge_object(
         notebook(
             {
                 "packages": ["requests=2.31.0"],
@@ -100,7 +104,7 @@ def test_a_violation_says_what_where_why_and_what_to_do() -> None:
 
 
 def test_the_message_of_a_broken_annotation_names_line_and_column() -> None:
-    assert judge(notebook("packages:\n  - requests\n  indexUrl: x\n")) == [
+    assert judge_object(notebook("packages:\n  - requests\n  indexUrl: x\n")) == [
         Violation(
             rule="shape-syntax",
             action=Action.DENY,
@@ -117,24 +121,24 @@ def test_an_update_that_changes_nothing_of_ours_is_admitted() -> None:
     new = notebook({"packages": ["requests=1"]})
     new["metadata"]["annotations"] |= {"kubeflow-resource-stopped": "now", names.LAST_RESULT_ANNOTATION: "{}"}
     new["spec"] = {}
-    assert judge(new, old=old) == []
+    assert judge_object(new, old=old) == []
 
 
 def test_an_update_that_changes_one_of_our_annotations_is_judged_whole() -> None:
     old = notebook({"packages": ["requests=1"]})
     new = notebook({"packages": ["requests=1"]})
     new["metadata"]["annotations"][names.ROLLOUT_ANNOTATION] = "auto"
-    assert [violation.rule for violation in judge(new, old=old)] == ["requirement-syntax"]
+    assert [violation.rule for violation in judge_object(new, old=old)] == ["requirement-syntax"]
 
 
 def test_an_update_that_takes_the_packages_away_is_admitted() -> None:
     old = kaspr_app({"packages": ["requests=1"]})
     new = kaspr_app(None)
-    assert judge(new, old=old) == []
+    assert judge_object(new, old=old) == []
 
 
 def test_an_entry_that_is_too_long_is_refused_without_being_read() -> None:
-    (violation,) = judge(kaspr_app({"packages": ["a" * 10_000]}))
+    (violation,) = judge_object(kaspr_app({"packages": ["a" * 10_000]}))
     assert (violation.rule, violation.value) == ("requirement-length", "a" * 120 + "… (10000 characters)")
 
 
@@ -142,11 +146,11 @@ def test_modules_beyond_the_limit_are_refused_and_not_looked_at() -> None:
     obj = notebook({"packages": ["requests"]})
     modules = [f"m{index}" for index in range(100)] + ["no-module"]
     obj["metadata"]["annotations"][names.VERIFY_IMPORTS_ANNOTATION] = ",".join(modules)
-    assert [violation.rule for violation in judge(obj)] == ["verify-imports-limit"]
+    assert [violation.rule for violation in judge_object(obj)] == ["verify-imports-limit"]
 
 
 def test_ten_thousand_packages_are_one_violation() -> None:
-    (violation,) = judge(kaspr_app({"packages": [f"package-{index}" for index in range(10_000)]}))
+    (violation,) = judge_object(kaspr_app({"packages": [f"package-{index}" for index in range(10_000)]}))
     assert violation.rule == "packages-limit"
     assert "10000 entries, more than the 500" in violation.reason
 
@@ -165,17 +169,40 @@ def test_a_message_stays_short_whatever_the_value() -> None:
             long: 1,
         }
     )
-    violations = judge(obj)
+    violations = judge_object(obj)
     assert len(violations) == 13
     assert max(len(violation.message) for violation in violations) < 800
 
 
 def test_unknown_fields_without_number_are_named_only_so_far() -> None:
-    violations = judge(kaspr_app({"packages": ["requests"]} | {f"field{index}": 1 for index in range(1000)}))
+    violations = judge_object(kaspr_app({"packages": ["requests"]} | {f"field{index}": 1 for index in range(1000)}))
     assert len(violations) == 21
     assert "1000 fields are not known here" in next(v for v in violations if v.path == "spec.pythonPackages").reason
 
 
 def test_a_rule_that_the_policy_turned_off_says_nothing() -> None:
     policy = Policy(actions={"requirement-syntax": Action.OFF})
-    assert judge(kaspr_app({"packages": ["requests=1"]}), policy=policy) == []
+    assert judge_object(kaspr_app({"packages": ["requests=1"]}), policy=policy) == []
+
+
+def test_packages_that_only_look_alike_are_judged_each_by_itself() -> None:
+    policies = {"requirement-unpinned": Action.DENY}
+    spec = {"packages": ["requests"], "installPolicy": {"retries": 1}}
+    assert judge_object(kaspr_app(spec)) == []
+    assert [one.rule for one in judge_object(kaspr_app({**spec, "installPolicy": {"retries": True}}))] == ["shape-type"]
+    assert [one.rule for one in judge_object(kaspr_app(spec), policy=Policy(actions=policies))] == [
+        "requirement-unpinned"
+    ]
+    assert judge_object(kaspr_app(spec)) == []
+    assert [one.path for one in judge_object(notebook(json.dumps(spec)), policy=Policy(actions=policies))] == [
+        "metadata.annotations[wheelwarden.dev/python-packages].packages[0]"
+    ]
+    assert [one.rule for one in judge_object(kaspr_app(json.dumps(spec)))] == ["shape-type"]
+
+
+def test_a_request_that_was_read_is_judged_as_its_object_is() -> None:
+    obj = kaspr_app({"packages": ["requests=1"], "cache": {"size": "1Gi"}})
+    located = locate_request(obj)
+    assert located is not None
+    assert judge(located) == judge_object(obj) != []
+    assert located.request().packages == PackagesSpec(packages=("requests=1",), cache=Cache(size="1Gi"))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.cases import kaspr_app
-from wheelwarden.rules import judge
+from wheelwarden.rules import judge_object
 
 HERE = "spec.pythonPackages.cache.enabled"
 
@@ -37,13 +37,13 @@ HERE = "spec.pythonPackages.cache.enabled"
     ],
 )
 def test_a_cache_that_kasprs_crd_turns_off_is_told(cache: dict[str, Any], message: str) -> None:
-    assert [one.message for one in judge(kaspr_app({"packages": ["six"], "cache": cache}))] == [message]
+    assert [one.message for one in judge_object(kaspr_app({"packages": ["six"], "cache": cache}))] == [message]
 
 
 def test_a_name_that_no_statefulset_can_have_is_refused() -> None:
     app = kaspr_app({"packages": ["six"]})
     app["metadata"]["name"] = name = "a" * 49
-    assert [one.message for one in judge(app)] == [
+    assert [one.message for one in judge_object(app)] == [
         (
             f'metadata.name "{name}": it has 49 characters: it is too long for the name of its StatefulSet, so no pod'
             " is ever created. Choose a name of at most 48 characters. [name-too-long]"

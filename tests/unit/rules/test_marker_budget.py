@@ -4,7 +4,7 @@ import pytest
 from packaging.markers import Marker
 
 from wheelwarden.parsing import markers
-from wheelwarden.rules import judge
+from wheelwarden.rules import judge_object
 
 # Far below what 500 entries in 504 environments would take: 252,000 evaluations, more than the webhook's five seconds.
 MAX_EVALUATIONS = 20_000
@@ -28,5 +28,5 @@ def test_the_worst_object_costs_a_bounded_number_of_evaluations(monkeypatch: pyt
     ]
     metadata = {"name": "a", "namespace": "b"}
     spec = {"pythonPackages": {"packages": packages}}
-    judge({"apiVersion": "kaspr.io/v1alpha1", "kind": "KasprApp", "metadata": metadata, "spec": spec})
+    judge_object({"apiVersion": "kaspr.io/v1alpha1", "kind": "KasprApp", "metadata": metadata, "spec": spec})
     assert count[0] <= MAX_EVALUATIONS

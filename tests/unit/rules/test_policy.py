@@ -6,7 +6,8 @@ import pytest
 
 from wheelwarden.api.errors import UnusableInput
 from wheelwarden.api.violations import Action
-from wheelwarden.rules.policy import DEFAULT, Policy, load_policy
+from wheelwarden.rules.policy import DEFAULT, Policy
+from wheelwarden.rules.policy_file import load_policy
 
 
 def test_every_setting_is_read(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from pip._internal.models.index import PyPI, TestPyPI
 
 from tests.cases import kaspr_app
 from tools.generated import ROOT, add_public_hosts
-from wheelwarden.rules import judge
-from wheelwarden.rules.policy import parse_policy
+from wheelwarden.rules import judge_object
+from wheelwarden.rules.policy_file import parse_policy
 from wheelwarden.rules.public_hosts import DATA, host_digest, is_public
 
 PRIVATE = "https://packages.example.com/simple"
@@ -20,7 +20,7 @@ FIRST = "spec.pythonPackages.indexUrl"
 
 
 def found(packages: dict[str, Any], policy: dict[str, Any] | None = None) -> list[tuple[str, str, str]]:
-    violations = judge(kaspr_app(packages), policy=parse_policy(policy or {}))
+    violations = judge_object(kaspr_app(packages), policy=parse_policy(policy or {}))
     return [(str(one.action), one.rule, one.path) for one in violations]
 
 
@@ -47,7 +47,7 @@ def test_a_host_that_the_policy_names_is_public_beside_those_that_are_known() ->
 
 def test_an_advice_to_pin_is_not_given_where_a_pin_does_not_protect() -> None:
     asked = {"packages": ["mine"], "indexUrl": PyPI.simple_url, "extraIndexUrls": [PRIVATE]}
-    remedies = {one.rule: one.remedy for one in judge(kaspr_app(asked))}
+    remedies = {one.rule: one.remedy for one in judge_object(kaspr_app(asked))}
     assert remedies == {
         "index-public-first": "Make the private index indexUrl, and the public one the last of extraIndexUrls",
         "index-confusion": "Put the private index first, or use one index that mirrors the others:"

@@ -15,7 +15,8 @@ from webhook.review import Review
 from wheelwarden.api.errors import Forbidden, KubeError, NotFound
 from wheelwarden.api.kinds import KASPR_APP, KINDS, NOTEBOOK
 from wheelwarden.kube import CLAIMS, Listing, Resource
-from wheelwarden.rules.policy import DEFAULT, parse_policy
+from wheelwarden.rules.policy import DEFAULT
+from wheelwarden.rules.policy_file import parse_policy
 
 Object = dict[str, Any]
 

@@ -15,16 +15,16 @@ from tests.unit.webhook.injection import (
     operators_pod,
     pod,
 )
-from webhook.pod_patch import Injection, plan_injection
+from webhook.pod_patch import PodPatch, plan_injection
 
 
 def test_another_owners_installer_is_left_as_it_is() -> None:
     given = pod(initContainers=[INSTALLER_OF_ANOTHER])
     reason = "the pod comes with an install-packages of its own, which is left as it is"
-    assert plan_injection(given, kaspr_request(), TOOLS) == Injection(reason=reason)
+    assert plan_injection(given, kaspr_request(), TOOLS) == PodPatch(reason=reason)
     managed = kaspr_request({"wheelwarden.dev/install": "managed"})
     unclear = f"{reason}: it cannot be told which of its volumes holds the packages"
-    assert plan_injection(given, managed, TOOLS) == Injection(reason=unclear, warning=f"KasprApp orders: {unclear}")
+    assert plan_injection(given, managed, TOOLS) == PodPatch(reason=unclear, warning=f"KasprApp orders: {unclear}")
 
 
 def test_an_installer_that_is_taken_over_is_replaced_in_its_place_on_its_own_volume() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.webhook.injection import MANAGED, TOOLS, Object, apply_patch, kaspr_request, operators_pod
 from webhook.install_containers import Tools
-from webhook.pod_patch import Injection, plan_injection
+from webhook.pod_patch import PodPatch, plan_injection
 from wheelwarden.api.request import Request
 
 
@@ -111,7 +111,7 @@ def test_a_taken_over_installer_keeps_its_mounts_but_for_the_packages_and_the_bu
 def test_a_mount_of_the_replaced_installer_where_ours_have_to_stand_is_refused_with_a_warning() -> None:
     given = operators_pod_with({"volumeMounts": [{"name": "ssh", "mountPath": "/packages/ssh"}]})
     reason = "the mount path /packages/ssh of the pod is one that Wheelwarden needs"
-    assert plan_injection(given, kaspr_request(MANAGED), TOOLS) == Injection(
+    assert plan_injection(given, kaspr_request(MANAGED), TOOLS) == PodPatch(
         reason=reason,
         warning=f"KasprApp orders: its Python packages are not installed into this pod, because {reason}. "
         "Choose another, then delete the pod.",

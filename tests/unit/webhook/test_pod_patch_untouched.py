@@ -3,13 +3,13 @@
 import pytest
 
 from tests.unit.webhook.injection import TOOLS, Object, container, inject, installer_of, kaspr_request, pod
-from webhook.pod_patch import Injection, plan_injection
+from webhook.pod_patch import PodPatch, plan_injection
 from wheelwarden.parsing.request import read_request
 
 
 def test_a_pod_is_injected_once() -> None:
     injected = inject(pod())
-    assert plan_injection(injected, kaspr_request(), TOOLS) == Injection(reason="the pod is injected already")
+    assert plan_injection(injected, kaspr_request(), TOOLS) == PodPatch(reason="the pod is injected already")
 
 
 def test_what_others_add_after_us_reaches_the_installer_too() -> None:
@@ -30,7 +30,7 @@ def test_what_others_add_after_us_reaches_the_installer_too() -> None:
 
 def test_a_copy_of_a_pod_with_other_packages_is_left_alone_with_a_warning() -> None:
     injected = inject(pod())
-    assert plan_injection(injected, kaspr_request(packages=["six"]), TOOLS) == Injection(
+    assert plan_injection(injected, kaspr_request(packages=["six"]), TOOLS) == PodPatch(
         reason="the pod already carries the annotation wheelwarden.dev/packages-hash",
         warning="KasprApp orders: its Python packages are not installed into this pod, because the pod already "
         "carries the annotation wheelwarden.dev/packages-hash. Remove it, then delete the pod.",
@@ -39,7 +39,7 @@ def test_a_copy_of_a_pod_with_other_packages_is_left_alone_with_a_warning() -> N
 
 def test_an_owner_that_wants_to_be_observed_gets_nothing() -> None:
     request = kaspr_request({"wheelwarden.dev/install": "observe"})
-    assert plan_injection(pod(), request, TOOLS) == Injection(reason="its packages are only observed, as asked for")
+    assert plan_injection(pod(), request, TOOLS) == PodPatch(reason="its packages are only observed, as asked for")
 
 
 def test_an_owner_without_packages_gets_nothing() -> None:
@@ -52,11 +52,11 @@ def test_an_owner_without_packages_gets_nothing() -> None:
         }
     )
     assert request is not None
-    assert plan_injection(pod(), request, TOOLS) == Injection(reason="no packages are asked for")
+    assert plan_injection(pod(), request, TOOLS) == PodPatch(reason="no packages are asked for")
 
 
 def test_a_pod_without_containers_is_somebody_elses_problem() -> None:
-    assert plan_injection(pod(containers=[]), kaspr_request(), TOOLS) == Injection(reason="the pod has no container")
+    assert plan_injection(pod(containers=[]), kaspr_request(), TOOLS) == PodPatch(reason="the pod has no container")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_pod_without_containers_is_somebody_elses_problem() -> None:
 )
 def test_names_and_paths_that_are_taken_are_not_fought_for(spec: Object, taken: str) -> None:
     reason = f"{taken} of the pod is one that Wheelwarden needs"
-    assert plan_injection(pod(**spec), kaspr_request(), TOOLS) == Injection(
+    assert plan_injection(pod(**spec), kaspr_request(), TOOLS) == PodPatch(
         reason=reason,
         warning=f"KasprApp orders: its Python packages are not installed into this pod, because {reason}. "
         "Choose another, then delete the pod.",

@@ -10,7 +10,7 @@ from webhook import secrets
 from webhook.endpoints import Validation
 from wheelwarden.api.errors import Forbidden, NotFound
 from wheelwarden.api.kinds import KINDS
-from wheelwarden.rules.policy import parse_policy
+from wheelwarden.rules.policy_file import parse_policy
 
 OFF_HERE = {"overrides": [{"namespaces": ["shop"], "rules": {"secret-missing": "off"}}]}
 ON = parse_policy({"rules": {"secret-missing": "deny"}})
