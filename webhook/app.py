@@ -24,6 +24,7 @@ LOGGER = logging.getLogger(__name__)
 BODY_LIMIT_BYTES: Final = 8 << 20
 BODY_TIMEOUT_SECONDS: Final = 10.0
 JSON: Final = "application/json"
+_ENCODE: Final = json.JSONEncoder(separators=(",", ":")).encode  # `json.dumps` would make an encoder for each answer
 
 
 class Endpoint(Protocol):
@@ -66,12 +67,12 @@ class AdmissionApp:
             started = time.perf_counter()
             try:
                 review = read_review(await _read_body(http))
+                status, document, outcome = await self._answer(name, endpoint, review)
             except MalformedRequest as error:
                 LOGGER.warning("/%s: a malformed request from %s: %s", name, http.remote, error)
                 self._metrics.count(name, "malformed", time.perf_counter() - started)
                 # The rest of its body may still be on the way.
                 return self._respond(error.status, {"error": str(error)}, close=True)
-            status, document, outcome = await self._answer(name, endpoint, review)
             response = self._respond(status, document)
             self._metrics.count(name, outcome, time.perf_counter() - started)
             return response
@@ -81,6 +82,8 @@ class AdmissionApp:
     async def _answer(self, name: str, endpoint: Endpoint, review: Review) -> tuple[int, Object, str]:
         try:
             answer = await endpoint.answer(review)
+        except MalformedRequest:  # some of the body is read when it is looked at
+            raise
         except Exception:
             fault = secrets.token_hex(4)
             LOGGER.exception(
@@ -102,7 +105,7 @@ class AdmissionApp:
     def _respond(
         self, status: int, document: Object, *, close: bool = False, headers: dict[str, str] | None = None
     ) -> web.Response:
-        body = json.dumps(document, separators=(",", ":")).encode()
+        body = _ENCODE(document).encode()
         response = web.Response(status=status, body=body, content_type=JSON, headers=headers)
         if close or self.closing:
             response.force_close()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+from webhook.partial_json import PartialRequest, read_partly
 from wheelwarden.api.errors import MalformedRequest
 from wheelwarden.api.kinds import WorkloadKind, kind_of, kind_of_unknown_version
 from wheelwarden.api.objects import Object, mapping_in
@@ -76,6 +77,10 @@ def read_review(body: bytes) -> Review:
     """
     if not body:
         raise MalformedRequest(400, "the body is empty; send an AdmissionReview as JSON")
+    partial = read_partly(body)
+    review = None if partial is None else _partial_review(partial)
+    if review is not None:
+        return review
     try:
         data = json.loads(body)
     except RecursionError:
@@ -97,6 +102,25 @@ def read_review(body: bytes) -> Review:
     if not isinstance(request, dict):
         raise MalformedRequest(400, f"the {KIND} holds no request")
     return _review(request)
+
+
+def _partial_review(request: PartialRequest) -> Review | None:
+    """The review; None where it lacks what it needs."""
+    obj = None if request.object is None else request.object.mapping()
+    if not request.uid or (obj is None and request.operation in JUDGED_OPERATIONS):
+        return None
+    return Review(
+        uid=request.uid,
+        operation=request.operation,
+        group=request.kind.group,
+        version=request.kind.version,
+        kind=request.kind.kind,
+        subresource=request.subResource or "",
+        namespace=request.namespace or "",
+        name=request.name or _text(mapping_in(obj or {}, "metadata"), "name"),
+        obj=obj,
+        old=None if request.oldObject is None else request.oldObject.mapping(),
+    )
 
 
 def _review(request: Mapping[str, Any]) -> Review:
