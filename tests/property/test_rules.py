@@ -2,6 +2,7 @@
 
 import json
 import string
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import assume, example, given
@@ -15,7 +16,7 @@ from wheelwarden.api.violations import Fault
 from wheelwarden.parsing.documents import UnreadableDocument, read_documents, read_value
 from wheelwarden.parsing.packages_spec import SPEC_FIELDS, read_annotation, read_packages
 from wheelwarden.parsing.request import read_request
-from wheelwarden.parsing.requirement import Package, parse_package_string, read_package
+from wheelwarden.parsing.requirement import Package, parse_package_string, read_any, read_package, read_plain
 from wheelwarden.rules import RULES_BY_ID, judge_object
 
 TEXTS = st.text(max_size=40)
@@ -61,6 +62,13 @@ VERSIONS = st.from_regex(r"[0-9]{1,3}(\.[0-9]{1,3}){0,3}((a|b|rc)[0-9])?(\.post[
 COMPARISONS = st.builds("{}{}".format, st.sampled_from(["==", ">=", "<=", "!=", "<", ">", "==="]), VERSIONS)
 EXTRAS = st.lists(NAMES, max_size=2).map(lambda extras: f"[{','.join(extras)}]" if extras else "")
 MARKERS = st.sampled_from(["", "; python_version < '3.12'", "; os_name == 'posix' and extra == 'x'"])
+RELEASES = st.from_regex(r"0?[0-9](\.[0-9]){0,2}(\.\*)?", fullmatch=True)
+PLAIN_REQUIREMENTS = st.builds(
+    lambda name, extras, versions: f"{name}{extras}{','.join(versions)}",
+    st.from_regex(r"[a-z][a-z0-9_-]{0,4}[a-z]", fullmatch=True),
+    EXTRAS,
+    st.lists(st.builds("{}{}".format, st.sampled_from(["==", ">=", "<=", "!=", "<", ">"]), RELEASES), max_size=3),
+)
 REQUIREMENTS = st.builds(
     lambda name, extras, versions, marker: f"{name}{extras}{','.join(versions)}{marker}",
     NAMES,
@@ -142,6 +150,17 @@ def test_what_packaging_accepts_is_accepted_or_explained(text: str) -> None:
     else:
         # Names that are files here, such as "a.zip": packaging takes them, pip and uv open them.
         assert reading.rule == "requirement-local-path"
+
+
+@given(st.one_of(PLAIN_REQUIREMENTS, REQUIREMENTS, st.text(alphabet="aZ09-_.[], =<>!~*;@$", max_size=12)))
+def test_an_entry_that_is_read_at_a_glance_is_read_right(text: str) -> None:
+    glanced = read_plain(text)
+    if glanced is not None:
+        thorough = read_any(text)
+        assert isinstance(thorough, Package)
+        assert glanced.specifier == thorough.specifier
+        assert replace(glanced, versions="") == replace(thorough, versions="")
+        assert glanced.normal == thorough.normal
 
 
 @given(REQUIREMENTS, st.sampled_from([" ", "  "]))

@@ -24,11 +24,13 @@ def redact(text: str) -> str:
     A URL with a password is hidden up to the last `@` of the text, because a password that is not encoded may contain
     `/`, `#` and `@`.
     """
-    text = _CUT_PASSWORD.sub(f"//{HIDDEN}", _hide_user_info(text))
+    text = _hide_user_info(text)
+    if "//" in text:
+        text = _CUT_PASSWORD.sub(f"//{HIDDEN}", text)
     query = text.find("?")
     if query >= 0 and ("//" in text or "@" in text):
         text = f"{text[: query + 1]}{HIDDEN}"
-    return _NAMED_SECRET.sub(rf"\1\2{HIDDEN}", text)
+    return _NAMED_SECRET.sub(rf"\1\2{HIDDEN}", text) if "=" in text or ":" in text else text
 
 
 def shown(value: object) -> str:

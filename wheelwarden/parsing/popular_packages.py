@@ -63,7 +63,8 @@ def near_miss(name: str) -> str | None:
         return None
     starts, ends = _by_ends()
     candidates = (*starts.get(name[:2], ()), *ends.get(name[-2:], ()))
-    return min((candidate for candidate in candidates if _one_apart(name, candidate)), default=None)
+    near = [one for one in candidates if -2 < len(one) - len(name) < 2 and _one_apart(name, one)]
+    return min(near, default=None)
 
 
 @lru_cache(maxsize=1)
@@ -79,10 +80,9 @@ def _by_ends() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
 
 
 def _one_apart(one: str, other: str) -> bool:
+    """Whether one letter lies between two names whose lengths differ by one at the most."""
     if len(one) > len(other):
         one, other = other, one
-    if len(other) - len(one) > 1:
-        return False
     start = next((index for index, letter in enumerate(one) if letter != other[index]), len(one))
     if len(one) < len(other):
         return one[start:] == other[start + 1 :]

@@ -17,7 +17,7 @@ from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_n
 from wheelwarden.api.violations import Fault
 from wheelwarden.parsing.direct_reference import check_reference
 from wheelwarden.parsing.requirement_mistakes import explain, explain_character, reads_like_shell
-from wheelwarden.parsing.specifier_conflicts import contradiction
+from wheelwarden.parsing.specifier_conflicts import contradiction, spans_releases
 
 MAX_LENGTH: Final = 512  # characters; a long direct reference with its hash has some 300
 
@@ -34,6 +34,15 @@ _LOCAL_PATH: Final = re.compile(
     r"(?:\.{1,2}(?:[/\\].*)?|[/\\~].*|[A-Za-z]:[/\\].*|file:.*|[^@;]*\.(?:whl|zip|egg|tar\.gz|tar\.bz2|tgz|txt))",
     re.DOTALL,
 )
+# What nearly everybody writes, `name[extra]>=1.2,<3`, with a name that could be no file: read without the grammar of
+# `packaging`, in a fifth of its time. A test holds that both read the same.
+_PLAIN_NAME: Final = r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?"
+_PLAIN_VERSION: Final = (
+    r"(?:(?:==|!=|>=|<=|>|<) ?[0-9]{1,18}(?:\.[0-9]{1,18})*|(?:==|!=) ?[0-9]{1,18}(?:\.[0-9]{1,18})*\.\*)"
+)
+_PLAIN: Final = re.compile(
+    rf"({_PLAIN_NAME})(?:\[({_PLAIN_NAME}(?:, ?{_PLAIN_NAME})*)\])? ?({_PLAIN_VERSION}(?:, ?{_PLAIN_VERSION})*)?"
+)
 _EGG: Final = re.compile(r"[#&]egg=([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:\[([^\]]*)\])?")
 
 
@@ -45,8 +54,8 @@ class Package:
         name: as written; None for a bare reference that does not tell.
         key: the name in its normal form (PEP 503); None where there is no name.
         extras: sorted.
-        specifier: the versions that are asked for; empty for a reference.
-        contradiction: why no version fits `specifier`; None where one may.
+        versions: the comparisons that are asked for, as in `>=1.2,<3`; empty for a reference.
+        contradiction: why no version fits them; None where one may.
         marker: the environment marker; None where there is none.
         url: the direct reference; None for a package from an index.
         host: of the reference, lower case; None where there is none, or where a variable stands for it.
@@ -58,7 +67,7 @@ class Package:
     name: str | None
     key: NormalizedName | None
     extras: tuple[str, ...]
-    specifier: SpecifierSet
+    versions: str
     contradiction: str | None
     marker: str | None
     url: str | None
@@ -66,6 +75,11 @@ class Package:
     port: int | None
     variables: tuple[str, ...]
     bare: bool
+
+    @property
+    def specifier(self) -> SpecifierSet:
+        """The versions that are asked for, to compare with."""
+        return _specifiers(self.versions)
 
     @property
     def normal(self) -> str:
@@ -133,10 +147,43 @@ def validate_package_name(package: str) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _read(text: str) -> Package | Fault:  # noqa: C901 - one list of mistakes, in the order in which they are looked for
+def _read(text: str) -> Package | Fault:
     entry = text.strip(" ")
     if not entry:
         return Fault(rule="requirement-empty", reason="it is empty", remedy="Drop it, or write a package")
+    return read_plain(entry) or read_any(entry)
+
+
+@lru_cache(maxsize=1024)
+def _specifiers(versions: str) -> SpecifierSet:
+    return SpecifierSet(versions)
+
+
+def read_plain(entry: str) -> Package | None:
+    """The package of an entry that is written plainly; None for all others, be they right or wrong."""
+    match = _PLAIN.fullmatch(entry)
+    if match is None:
+        return None
+    name, extras, versions = match.groups(default="")
+    versions = versions.replace(" ", "")
+    several = "," in versions
+    return Package(
+        name=name,
+        key=canonicalize_name(name),
+        extras=tuple(sorted({canonicalize_name(extra.strip()) for extra in extras.split(",")})) if extras else (),
+        versions=versions,
+        contradiction=contradiction(_specifiers(versions)) if several and not spans_releases(versions) else None,
+        marker=None,
+        url=None,
+        host=None,
+        port=None,
+        variables=(),
+        bare=False,
+    )
+
+
+def read_any(entry: str) -> Package | Fault:  # noqa: C901 - one check after another, each with its own fault
+    """Reads an entry by the grammar of `packaging`, or says what is wrong with it."""
     odd = _NOT_PLAIN.search(entry)
     if odd:
         return explain_character(odd.group())
@@ -188,7 +235,7 @@ def _read(text: str) -> Package | Fault:  # noqa: C901 - one list of mistakes, i
         name=requirement.name,
         key=key,
         extras=extras,
-        specifier=requirement.specifier,
+        versions=str(requirement.specifier),
         contradiction=contradiction(requirement.specifier),
         marker=marker,
         url=url,
@@ -209,7 +256,7 @@ def _read_bare(entry: str, variables: tuple[str, ...]) -> Package | Fault:
         name=name,
         key=None if name is None else canonicalize_name(name),
         extras=extras,
-        specifier=SpecifierSet(),
+        versions="",
         contradiction=None,
         marker=None,
         url=entry,

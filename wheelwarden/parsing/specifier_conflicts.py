@@ -12,6 +12,13 @@ from wheelwarden.api.redaction import shown
 _MAX_COMPARISONS: Final = 12
 _BOUNDS: Final = frozenset({"<", "<=", ">", ">="})
 _RELEASE: Final = re.compile(r"[0-9.]+")
+_RANGE: Final = re.compile(r">=?([0-9]{1,18})(?:\.[0-9]{1,18})*,<=?([0-9]{1,18})(?:\.[0-9]{1,18})*")
+
+
+def spans_releases(versions: str) -> bool:
+    """Whether comparisons are a lower bound and a higher upper one, `>=1.2,<3`: told by the first numbers alone."""
+    match = _RANGE.fullmatch(versions)
+    return match is not None and int(match[1]) < int(match[2])
 
 
 def contradiction(specifiers: SpecifierSet) -> str | None:

@@ -109,7 +109,9 @@ def _unpinned(subject: Packages) -> Iterable[Finding]:
 
 def is_pinned(package: Package) -> bool:
     """Whether only one version fits: `==1.2.3` does it, `==1.2.*` does not; a direct reference is taken for one."""
-    return package.url is not None or any(
+    if package.url is not None or "==" not in package.versions:
+        return package.url is not None
+    return any(
         one.operator == "===" or (one.operator == "==" and not one.version.endswith(".*")) for one in package.specifier
     )
 
