@@ -7,7 +7,7 @@ that a probe is dropped only when it is written, and a pod is recreated only whe
 """
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from controller import plan
@@ -31,11 +31,11 @@ from wheelwarden.api.install_owner import InstallOwner
 from wheelwarden.api.kinds import kind_named
 from wheelwarden.api.objects import Object, is_alive
 from wheelwarden.api.request import Request
-from wheelwarden.api.violations import Action
+from wheelwarden.api.violations import Action, Violation
 from wheelwarden.kube import PODS, Cluster, resource_for
 from wheelwarden.kube.events import Recorder
 from wheelwarden.parsing.request import locate_request_of
-from wheelwarden.rules import judge_object
+from wheelwarden.rules import judge
 from wheelwarden.rules.policy import Policy, request_under
 
 
@@ -87,13 +87,14 @@ class Reconciler:
             return
         if "deletionTimestamp" in obj["metadata"]:
             return
-        request = request_under(self._policy(), locate_request_of(kind_named(key.kind), obj))
+        located, policy = locate_request_of(kind_named(key.kind), obj), self._policy()
+        request = request_under(policy, located)
         pods = await self._read_pods(key, request)
         if not _concerns_us(request, obj, pods):
             await self._leave(key, request, obj, pods)
             return
         self._claimless.discard(key)
-        facts = await self._gather(key, request, obj, pods)
+        facts = await self._gather(key, request, obj, pods, _fault(judge(located, policy=policy)))
         decisions = decide(facts)
         conflict = await self._report(facts, decisions)
         if not facts.invalid:
@@ -127,11 +128,10 @@ class Reconciler:
             if settled.claim is None:
                 self._claimless.add(key)
 
-    async def _gather(self, key: Key, request: Request, obj: Object, pods: list[PodState]) -> Facts:
+    async def _gather(self, key: Key, request: Request, obj: Object, pods: list[PodState], invalid: str) -> Facts:
         replicas = request.kind.wanted_replicas(obj)
         view = self._replacer.mark(await self._owners.look(key, request, obj, pods, replicas))
         outcomes = self._probing.outcomes(key, view.pods)
-        invalid = self._invalid(view.obj)
         if invalid:
             settled = Settled(hindrance=plan.obstacle(Reason.INVALID_SPEC, invalid))
         else:
@@ -185,11 +185,10 @@ class Reconciler:
         self._claimless.discard(key)
         self._metrics.forget(key.name, key.namespace)
 
-    def _invalid(self, obj: Object) -> str:
-        for violation in judge_object(obj, policy=self._policy()):
-            if violation.action is Action.DENY:
-                return violation.message
-        return ""
+
+def _fault(violations: Sequence[Violation]) -> str:
+    """The first violation that denies; empty where there is none."""
+    return next((violation.message for violation in violations if violation.action is Action.DENY), "")
 
 
 def _concerns_us(request: Request, obj: Object, pods: list[PodState]) -> bool:

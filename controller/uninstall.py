@@ -27,7 +27,7 @@ from wheelwarden.api.kinds import WorkloadKind
 from wheelwarden.api.objects import Object, annotations_of
 from wheelwarden.kube import LEASES, PODS, Cluster, Resource, resource_for
 from wheelwarden.logs import set_up_logging
-from wheelwarden.parsing.request import read_request
+from wheelwarden.parsing.request import locate_request_of
 from wheelwarden.settings import Reader
 
 LOGGER = logging.getLogger("uninstall")
@@ -209,8 +209,7 @@ def clear_object(kind: WorkloadKind, obj: Object) -> Object | None:
         change["conditions"] = kept
     if status.get("wheelwarden") is not None:
         change["wheelwarden"] = None
-    request, _ = read_request({"apiVersion": kind.api_version, "kind": kind.name, **obj})
-    if request is not None and wrote_packages_status(request, obj):
+    if wrote_packages_status(locate_request_of(kind, obj).request(), obj):
         change["pythonPackages"] = None
     if not change:
         return None

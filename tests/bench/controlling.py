@@ -22,13 +22,13 @@ from tests.bench.admission import free_port
 from tests.bench.figures import Figure
 from tests.bench.machine import cpu_seconds, peak_megabytes, resident_megabytes
 from tests.bench.reviews import make_review
+from tests.cases import request_of
 from tests.cluster.apiserver import ApiServer, running_api_server
 from wheelwarden.api import names
 from wheelwarden.api.kinds import NOTEBOOK
 from wheelwarden.api.objects import Object
 from wheelwarden.kube import CLAIMS, NAMESPACES, NOTEBOOKS, PODS, SERVICE_ACCOUNTS, Cluster
 from wheelwarden.parsing.packages_hash import compute_packages_hash
-from wheelwarden.parsing.request import read_request
 
 COUNT: Final = int(os.environ.get("WHEELWARDEN_BENCH_NOTEBOOKS", "10000"))
 IN_NAMESPACE: Final = 100
@@ -153,8 +153,7 @@ async def make_notebook(cluster: Cluster, template: Object, namespace: str, name
         "metadata": {"name": name, "annotations": {names.PACKAGES_ANNOTATION: json.dumps(ASKED)}},
     }  # fmt: skip
     made = await cluster.create(NOTEBOOKS, notebook, namespace)
-    request, _ = read_request({**notebook, "metadata": {**made["metadata"]}})
-    assert request is not None
+    request = request_of({**notebook, "metadata": {**made["metadata"]}})
     claim = await cluster.create(CLAIMS, build_claim(request), namespace)
     bound = {"status": {"phase": "Bound", "capacity": claim["spec"]["resources"]["requests"]}}
     await cluster.patch(CLAIMS, claim["metadata"]["name"], bound, namespace, subresource="status")

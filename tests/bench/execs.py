@@ -16,10 +16,10 @@ from controller.probe import ExecProber, Places
 from controller.state import Key, PodState
 from tests.bench.figures import Figure
 from tests.bench.probing import MODULES
+from tests.cases import request_of
 from wheelwarden.api.objects import Object
 from wheelwarden.api.request import Request
 from wheelwarden.kube import PODS, Cluster
-from wheelwarden.parsing.request import read_request
 from wheelwarden.payload import probe_argv
 
 NAMESPACE = "default"
@@ -100,9 +100,7 @@ POD = PodState(
 def _request() -> Request:
     annotations = {"wheelwarden.dev/verify-imports": "json,asyncio,decimal"}
     metadata = {"name": NAME, "namespace": NAMESPACE, "annotations": annotations}
-    request, _ = read_request({"apiVersion": "kaspr.io/v1alpha1", "kind": "KasprApp", "metadata": metadata, "spec": {}})
-    assert request is not None
-    return request
+    return request_of({"apiVersion": "kaspr.io/v1alpha1", "kind": "KasprApp", "metadata": metadata, "spec": {}})
 
 
 if __name__ == "__main__":

@@ -19,8 +19,9 @@ import yaml
 
 from wheelwarden.api import names
 from wheelwarden.api.kinds import KASPR_APP, NOTEBOOK, WorkloadKind
+from wheelwarden.api.request import Request
 from wheelwarden.api.violations import key_path
-from wheelwarden.parsing.request import ANNOTATIONS_PATH, packages_path
+from wheelwarden.parsing.request import ANNOTATIONS_PATH, locate_request, packages_path
 from wheelwarden.rules.policy import Policy
 from wheelwarden.rules.policy_file import parse_policy
 
@@ -64,6 +65,15 @@ def count_specs() -> int:
     """How many specs the table has: a `pythonPackages` that is judged for both kinds is one."""
     suffixes = tuple(f" ({kind.name})" for kind in (KASPR_APP, NOTEBOOK))
     return len({case.id.removesuffix(suffixes[0]).removesuffix(suffixes[1]) for case in load_cases()})
+
+
+def request_of(obj: Mapping[str, Any]) -> Request:
+    """What an object of a guarded kind asks for; of its shape, nothing is wrong."""
+    located = locate_request(obj)
+    assert located is not None
+    assert located.reading is None or not located.reading.violations
+    assert not located.wrong_annotations
+    return located.request()
 
 
 def kaspr_app(packages: object) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from tests.cases import load_cases
 from webhook.review import answer_violations, find_violations, read_review
 from wheelwarden.api.kinds import KINDS
 from wheelwarden.api.violations import Action
-from wheelwarden.parsing.request import read_request
+from wheelwarden.parsing.request import locate_request
 from wheelwarden.rules import RULES_BY_ID, judge_object
 from wheelwarden.rules.policy import DEFAULT
 
@@ -147,9 +147,10 @@ def check_review(obj: dict[str, Any], messages: list[str]) -> None:
 
 def check_admitted(obj: dict[str, Any]) -> None:
     """What is admitted is what its rules promise, to the last character."""
-    request, _ = read_request(obj)
-    if request is None:
+    located = locate_request(obj)
+    if located is None:
         return
+    request = located.request()
     for module in request.verify_imports:
         _promise(_MODULE, module)
     packages = request.packages

@@ -15,7 +15,7 @@ from wheelwarden.api.redaction import shown
 from wheelwarden.api.violations import Fault
 from wheelwarden.parsing.documents import UnreadableDocument, read_documents, read_value
 from wheelwarden.parsing.packages_spec import SPEC_FIELDS, read_annotation, read_packages
-from wheelwarden.parsing.request import read_request
+from wheelwarden.parsing.request import locate_request
 from wheelwarden.parsing.requirement import Package, parse_package_string, read_any, read_package, read_plain
 from wheelwarden.rules import RULES_BY_ID, judge_object
 
@@ -84,7 +84,8 @@ def test_no_object_makes_judging_raise(obj: dict[str, Any], old: dict[str, Any] 
         assert violation.rule in RULES_BY_ID
         assert violation.message.isprintable()
         assert len(violation.message) < 1500
-    read_request(obj)
+    located = locate_request(obj)
+    assert located is None or located.request().kind is located.kind
 
 
 @given(ANYTHING | NEARLY_SPECS)

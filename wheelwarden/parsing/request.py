@@ -70,11 +70,6 @@ class LocatedRequest:
         """Whether the object asks anything of us, rightly or wrongly."""
         return bool(self.own_keys) or mapping_in(self.obj, "spec").get("pythonPackages") is not None
 
-    @property
-    def violations(self) -> list[Violation]:
-        """What is wrong with its shape; `wheelwarden.rules.judge` gives these and all others."""
-        return [*(self.reading.violations if self.reading else ()), *self.wrong_annotations]
-
     def own_part(self) -> tuple[Any, dict[str, Any]]:
         """The part of the object that is for us, as it is written, to compare two versions of it."""
         packages = mapping_in(self.obj, "spec").get("pythonPackages")
@@ -115,7 +110,7 @@ def locate_request(obj: Mapping[str, Any]) -> LocatedRequest | None:
 def locate_request_of(kind: WorkloadKind, obj: Mapping[str, Any]) -> LocatedRequest:
     """Reads one object of which it is known that it is of that kind; see `locate_request`."""
     annotations = annotations_of(obj)
-    keys = our_keys(annotations)
+    keys = _our_keys(annotations)
     base = packages_path(kind)
     content, reading = _read_packages_of(obj, kind, annotations, base)
     return LocatedRequest(
@@ -131,16 +126,7 @@ def locate_request_of(kind: WorkloadKind, obj: Mapping[str, Any]) -> LocatedRequ
     )
 
 
-def read_request(obj: Mapping[str, Any]) -> tuple[Request | None, list[Violation]]:
-    """The request of one object, and what is wrong with its shape; None where the kind is not ours.
-
-    For those who hold an object and need no places; see `locate_request`.
-    """
-    located = locate_request(obj)
-    return (None, []) if located is None else (located.request(), located.violations)
-
-
-def our_keys(annotations: Mapping[str, Any]) -> tuple[str, ...]:
+def _our_keys(annotations: Mapping[str, Any]) -> tuple[str, ...]:
     """The keys under our domain that a user wrote, known or not."""
     return tuple(
         [

@@ -12,6 +12,7 @@ from controller.decisions import Decisions, Facts, decide
 from controller.install_owner import Ownership, View
 from controller.plan import Replacement, obstacle, probe_digest
 from controller.state import Installer, InstallResult, Key, PodState, ProbeOutcome
+from tests.cases import request_of
 from tests.standins.data_job import registered
 from tests.unit.controller.test_plan import pod
 from wheelwarden.api import names
@@ -21,7 +22,6 @@ from wheelwarden.api.kinds import kind_named
 from wheelwarden.api.objects import Object
 from wheelwarden.api.volumes import marks
 from wheelwarden.parsing.packages_hash import compute_packages_hash
-from wheelwarden.parsing.request import read_request
 from wheelwarden.verify.results import ModuleResult, ProbeReport, Usage
 
 NOW = datetime.datetime(2026, 1, 31, 11, tzinfo=datetime.UTC)
@@ -61,8 +61,7 @@ def facts(
     kind: str, *, owner: InstallOwner = InstallOwner.OURS, pods: Sequence[PodState] | None = None, **more: Any
 ) -> Facts:
     obj = an_object(kind)
-    request, _ = read_request(obj)
-    assert request is not None
+    request = request_of(obj)
     claim: Object = {
         "metadata": {"name": request.kind.claim_name("demo"), "labels": marks(request), "creationTimestamp": MADE},
         "spec": {"accessModes": ["ReadWriteMany"]},

@@ -15,10 +15,10 @@ from controller.plan import (
     replacement,
 )
 from controller.state import Installer, InstallResult, PodState, ProbeOutcome
+from tests.cases import request_of
 from wheelwarden.api import names
 from wheelwarden.api.conditions import FALSE, TRUE, UNKNOWN, Condition, Reason
 from wheelwarden.api.request import Request
-from wheelwarden.parsing.request import read_request
 from wheelwarden.verify.results import ModuleResult, ProbeReport
 
 INSTALLED = InstallResult(outcome="installed", hash="h", installed=("six==1.17.0",), installed_by="app-0")
@@ -33,12 +33,7 @@ def request(*packages: str, verify: str = "", rollout: str = "", install: str = 
         annotations[names.INSTALL_ANNOTATION] = install
     metadata = {"name": "demo", "namespace": "team", "uid": "u", "annotations": annotations}
     spec = {"pythonPackages": {"packages": list(packages)}} if packages else {}
-    found, violations = read_request(
-        {"apiVersion": "kaspr.io/v1alpha1", "kind": "KasprApp", "metadata": metadata, "spec": spec}
-    )
-    assert found is not None
-    assert violations == []
-    return found
+    return request_of({"apiVersion": "kaspr.io/v1alpha1", "kind": "KasprApp", "metadata": metadata, "spec": spec})
 
 
 SIX = request("six")

@@ -11,10 +11,10 @@ import pytest
 from controller.plan import probe_digest
 from controller.probe import ExecProber, Places
 from controller.state import Key, PodState, ProbeOutcome
+from tests.cases import request_of
 from wheelwarden.api.errors import Invalid, NotFound, Unreachable
 from wheelwarden.api.request import Request
 from wheelwarden.kube import ExecResult
-from wheelwarden.parsing.request import read_request
 from wheelwarden.verify.results import ProbeReport, Usage
 
 KEY = Key("KasprApp", "team", "demo")
@@ -36,7 +36,7 @@ POD = PodState(
 
 
 def request() -> Request:
-    found, _ = read_request(
+    return request_of(
         {
             "apiVersion": "kaspr.io/v1alpha1",
             "kind": "KasprApp",
@@ -44,8 +44,6 @@ def request() -> Request:
             "spec": {"pythonPackages": {"packages": ["six"]}},
         }
     )
-    assert found is not None
-    return found
 
 
 class Pods:

@@ -16,13 +16,13 @@ from controller.status import (
     usage_of,
     usage_warnings,
 )
+from tests.cases import request_of
 from wheelwarden.api import names
 from wheelwarden.api.conditions import FALSE, TRUE, UNKNOWN, Condition, Reason
 from wheelwarden.api.install_owner import InstallOwner
 from wheelwarden.api.kinds import KASPR_APP, NOTEBOOK
 from wheelwarden.api.request import Request
 from wheelwarden.api.volumes import EMPTY, SHARED, marks
-from wheelwarden.parsing.request import read_request
 from wheelwarden.verify.results import Usage
 
 
@@ -30,10 +30,7 @@ def request(packages: bool = True, **cache: object) -> Request:
     spec = {"pythonPackages": {"packages": ["six"], "cache": cache}} if packages else {}
     metadata = {"name": "demo", "namespace": "team", "uid": "u-1"}
     obj = {"apiVersion": "kaspr.io/v1alpha1", "kind": "KasprApp", "metadata": metadata, "spec": spec}
-    found, violations = read_request(obj)
-    assert found is not None
-    assert violations == []
-    return found
+    return request_of(obj)
 
 
 CLAIM = "demo-app-python-packages"
@@ -286,8 +283,7 @@ def test_the_status_tells_where_packages_come_from_and_as_whom_but_no_secret() -
             }
         },
     }
-    found, _ = read_request(obj)
-    assert found is not None
+    found = request_of(obj)
     status = package_status(found, [], condition(UNKNOWN), None, own_image=True)
     assert status is not None
     assert "hidden" not in str(status)

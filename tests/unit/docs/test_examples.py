@@ -11,13 +11,13 @@ import pytest
 import yaml
 
 from controller.metrics import Metrics as ControllerMetrics
+from tests.cases import request_of
 from webhook.install_containers import DEFAULT_RESOURCES
 from webhook.metrics import Metrics as WebhookMetrics
 from wheelwarden.api import names
 from wheelwarden.api.conditions import REASON_OF_ERROR, Reason
 from wheelwarden.api.request import INSTALLS, ROLLOUTS, Request
 from wheelwarden.api.types import PackagesSpec
-from wheelwarden.parsing.request import read_request
 from wheelwarden.payload.install.errors import ADVICE
 from wheelwarden.rules import judge_object
 from wheelwarden.rules.cache import ACCESS_MODES, TYPES
@@ -46,10 +46,7 @@ def load(file: Path) -> dict[str, Any]:
 
 
 def read(file: Path) -> Request:
-    request, wrong = read_request(load(file))
-    assert request is not None
-    assert wrong == []
-    return request
+    return request_of(load(file))
 
 
 def test_the_folder_holds_every_example_with_its_twin() -> None:

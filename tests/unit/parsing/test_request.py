@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from tests.cases import kaspr_app, notebook
+from tests.cases import kaspr_app, notebook, request_of
 from wheelwarden import compute_packages_hash
 from wheelwarden.api import names
 from wheelwarden.api.kinds import KASPR_APP, NOTEBOOK
 from wheelwarden.api.request import Request
 from wheelwarden.api.types import PackagesSpec
-from wheelwarden.parsing.request import locate_request, read_request
+from wheelwarden.parsing.request import locate_request
 
 
 def test_a_notebook_asks_by_its_annotations() -> None:
@@ -20,28 +20,23 @@ def test_a_notebook_asks_by_its_annotations() -> None:
         names.INSTALL_ANNOTATION: "observe",
         names.VERIFY_NOW_ANNOTATION: "again",
     }
-    assert read_request(obj) == (
-        Request(
-            kind=NOTEBOOK,
-            namespace="science",
-            name="analysis",
-            uid="u-1",
-            generation=7,
-            packages=PackagesSpec(packages=("requests",)),
-            packages_hash=compute_packages_hash({"packages": ["requests"]}),
-            verify_imports=("requests", "numpy"),
-            rollout="auto",
-            install="observe",
-            verify_now="again",
-        ),
-        [],
+    assert request_of(obj) == Request(
+        kind=NOTEBOOK,
+        namespace="science",
+        name="analysis",
+        uid="u-1",
+        generation=7,
+        packages=PackagesSpec(packages=("requests",)),
+        packages_hash=compute_packages_hash({"packages": ["requests"]}),
+        verify_imports=("requests", "numpy"),
+        rollout="auto",
+        install="observe",
+        verify_now="again",
     )
 
 
 def test_a_kaspr_app_asks_by_its_spec() -> None:
-    request, violations = read_request(kaspr_app({"packages": ["requests"]}))
-    assert violations == []
-    assert request == Request(
+    assert request_of(kaspr_app({"packages": ["requests"]})) == Request(
         kind=KASPR_APP,
         namespace="shop",
         name="orders",
@@ -59,29 +54,29 @@ def test_a_kaspr_app_asks_by_its_spec() -> None:
 def test_a_notebook_may_want_imports_alone() -> None:
     obj = notebook("")
     obj["metadata"]["annotations"] = {names.VERIFY_IMPORTS_ANNOTATION: "sdg_hub"}
-    request, _ = read_request(obj)
-    assert request is not None
+    request = request_of(obj)
     assert (request.packages, request.packages_hash, request.wanted, request.rollout) == (None, "", True, "manual")
 
 
 def test_no_packages_are_no_request() -> None:
-    request, _ = read_request(kaspr_app({"packages": [], "indexUrl": "https://packages.example.com/simple"}))
-    assert request is not None
+    request = request_of(kaspr_app({"packages": [], "indexUrl": "https://packages.example.com/simple"}))
     assert (request.packages, request.wanted) == (None, False)
 
 
 def test_kinds_that_are_not_ours_have_no_request() -> None:
-    assert read_request({"apiVersion": "kubeflow.org/v2", "kind": "Notebook"}) == (None, [])
-    assert read_request({"apiVersion": 1, "kind": None}) == (None, [])
+    assert locate_request({"apiVersion": "kubeflow.org/v2", "kind": "Notebook"}) is None
+    assert locate_request({"apiVersion": 1, "kind": None}) is None
 
 
 def test_what_cannot_be_read_is_left_out_and_said() -> None:
     obj = notebook("packages: [requests, 1]")
     obj["metadata"]["annotations"][names.ROLLOUT_ANNOTATION] = "sometimes"
-    request, violations = read_request(obj)
-    assert request is not None
+    located = locate_request(obj)
+    assert located is not None
+    assert located.reading is not None
+    request = located.request()
     assert (request.packages, request.rollout) == (PackagesSpec(packages=("requests",)), "manual")
-    assert [violation.rule for violation in violations] == ["shape-type"]
+    assert [violation.rule for violation in located.reading.violations] == ["shape-type"]
 
 
 def asks(obj: dict[str, Any]) -> bool:

@@ -5,10 +5,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tests.cases import request_of
 from webhook.install_containers import Tools
 from webhook.pod_patch import plan_injection
 from wheelwarden.api.request import Request
-from wheelwarden.parsing.request import read_request
 
 Object = dict[str, Any]
 
@@ -41,7 +41,7 @@ def apply_patch(document: Object, patch: Sequence[Mapping[str, Any]]) -> Object:
 
 
 def kaspr_request(annotations: Mapping[str, str] | None = None, **packages: Any) -> Request:
-    request, violations = read_request(
+    return request_of(
         {
             "apiVersion": "kaspr.io/v1alpha1",
             "kind": "KasprApp",
@@ -49,13 +49,10 @@ def kaspr_request(annotations: Mapping[str, str] | None = None, **packages: Any)
             "spec": {"pythonPackages": {"packages": ["requests==2.31.0"], **packages}},
         }
     )
-    assert request is not None
-    assert violations == []
-    return request
 
 
 def notebook_request() -> Request:
-    request, violations = read_request(
+    return request_of(
         {
             "apiVersion": "kubeflow.org/v1",
             "kind": "Notebook",
@@ -66,9 +63,6 @@ def notebook_request() -> Request:
             },
         }
     )
-    assert request is not None
-    assert violations == []
-    return request
 
 
 def pod(**spec: Any) -> Object:

@@ -2,9 +2,9 @@
 
 import pytest
 
+from tests.cases import request_of
 from tests.unit.webhook.injection import TOOLS, Object, container, inject, installer_of, kaspr_request, pod
 from webhook.pod_patch import PodPatch, plan_injection
-from wheelwarden.parsing.request import read_request
 
 
 def test_a_pod_is_injected_once() -> None:
@@ -43,7 +43,7 @@ def test_an_owner_that_wants_to_be_observed_gets_nothing() -> None:
 
 
 def test_an_owner_without_packages_gets_nothing() -> None:
-    request, _ = read_request(
+    request = request_of(
         {
             "apiVersion": "kaspr.io/v1alpha1",
             "kind": "KasprApp",
@@ -51,7 +51,6 @@ def test_an_owner_without_packages_gets_nothing() -> None:
             "spec": {},
         }
     )
-    assert request is not None
     assert plan_injection(pod(), request, TOOLS) == PodPatch(reason="no packages are asked for")
 
 
