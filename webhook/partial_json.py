@@ -12,6 +12,9 @@ import msgspec
 
 from wheelwarden.api.errors import MalformedRequest
 
+TOO_DEEP: Final = "the body is nested too deeply to be an AdmissionReview"
+TOO_LONG: Final = "the body holds a number that is too long"
+
 
 class PartlyRead(Mapping[str, Any]):
     """A JSON object whose values are decoded when they are asked for, each once.
@@ -27,7 +30,7 @@ class PartlyRead(Mapping[str, Any]):
         self._values: dict[str, Any] = {}
 
     def __getitem__(self, key: str) -> Any:
-        """One value. Raises KeyError, and MalformedRequest where it is a number that nobody can read."""
+        """One value. Raises KeyError, and MalformedRequest where it is nested too deeply or holds a number that is too long."""
         if key not in self._values:
             self._values[key] = _decode(self._raw[key])
         return self._values[key]
@@ -105,9 +108,11 @@ def read_partly(body: bytes) -> PartialRequest | None:
 
 def _decode(raw: msgspec.Raw) -> Any:
     try:
-        return _VALUE.decode(raw)
-    except msgspec.MsgspecError:  # half of a surrogate pair, a number beyond all bounds
         try:
+            return _VALUE.decode(raw)
+        except msgspec.MsgspecError:  # half of a surrogate pair, a number that no float holds
             return json.loads(bytes(raw))
-        except ValueError:
-            raise MalformedRequest(400, "the body holds a number that is too long") from None
+    except RecursionError:  # the body was checked with more of the stack free
+        raise MalformedRequest(400, TOO_DEEP) from None
+    except ValueError:
+        raise MalformedRequest(400, TOO_LONG) from None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from webhook.partial_json import PartialRequest, read_partly
+from webhook.partial_json import TOO_DEEP, TOO_LONG, PartialRequest, read_partly
 from wheelwarden.api.errors import MalformedRequest
 from wheelwarden.api.kinds import WorkloadKind, kind_of, kind_of_unknown_version
 from wheelwarden.api.objects import Object, mapping_in
@@ -84,7 +84,7 @@ def read_review(body: bytes) -> Review:
     try:
         data = json.loads(body)
     except RecursionError:
-        raise MalformedRequest(400, "the body is nested too deeply to be an AdmissionReview") from None
+        raise MalformedRequest(400, TOO_DEEP) from None
     except UnicodeDecodeError:
         raise MalformedRequest(400, "the body is not UTF-8 text") from None
     except json.JSONDecodeError as error:
@@ -92,7 +92,7 @@ def read_review(body: bytes) -> Review:
             400, f"the body is not JSON: {error.msg} in line {error.lineno}, column {error.colno}"
         ) from None
     except ValueError:  # a number of thousands of digits
-        raise MalformedRequest(400, "the body holds a number that is too long") from None
+        raise MalformedRequest(400, TOO_LONG) from None
     if not isinstance(data, dict) or data.get("kind") != KIND:
         raise MalformedRequest(400, f"the body is JSON but no {KIND}: its kind has to be {KIND}")
     if data.get("apiVersion") != API_VERSION:

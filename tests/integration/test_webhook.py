@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.apiserver import KubectlError
 from tests.integration.standin_objects import ROOT, kaspr_app, notebook
 from tests.integration.webhook_installation import (
     Installation,
@@ -152,6 +153,67 @@ async def test_malformed_requests_over_tls_get_a_sentence(installation: Installa
     )
     assert process.get("/healthz") == (200, "ok\n")
     assert "Traceback" not in process.log
+
+
+async def test_hostile_reviews_over_tls_leave_the_worker_as_it_was(
+    installation: Installation, process: Process
+) -> None:
+    [bundle] = await installation.bundles()
+
+    def post(obj: str) -> tuple[int, Any]:
+        kind = '{"group": "kaspr.io", "version": "v1alpha1", "kind": "KasprApp"}'
+        request = f'{{"uid": "u", "operation": "CREATE", "kind": {kind}, "object": {obj}}}'
+        text = f'{{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {request}}}'
+        url = f"https://localhost:{process.port}/validate"
+        sent = urllib.request.Request(
+            url, text.encode("utf-8", "surrogateescape"), {"Content-Type": "application/json"}
+        )
+        try:
+            with urllib.request.urlopen(sent, timeout=10, context=trusting(bundle)) as answer:
+                return answer.status, json.load(answer)["response"]["allowed"]
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)["error"]
+
+    packages = '{"spec": {"pythonPackages": {"packages": %s}}}'
+    deep = (400, "the body is nested too deeply to be an AdmissionReview")
+    answers = [
+        await asyncio.to_thread(post, packages % value)
+        for value in (
+            "NaN", "9" * 5000, '["\\ud800"]', '["\udcff"]', f'["{"x" * (7 << 20)}"]', "[" * 5000 + "]" * 5000,
+            '["six"], "packages": ["a b"]', '["six"]',
+        )
+    ]  # fmt: skip
+    assert answers == [
+        (200, False),
+        (400, "the body holds a number that is too long"),
+        (200, False),
+        (400, "the body is not UTF-8 text"),
+        (200, False),
+        deep,
+        (200, False),
+        (200, True),
+    ]
+    for depth in range(900, 1001):  # where the body can still be checked, and what is in it hardly be decoded
+        status, said = await asyncio.to_thread(post, packages % ("[" * depth + "]" * depth))
+        assert (status, said) in ((200, False), deep)
+    assert process.get("/healthz") == (200, "ok\n")
+    assert "Traceback" not in process.log
+
+
+async def test_the_api_server_sends_no_number_that_is_too_long_to_read(
+    installation: Installation, process: Process, shop: str
+) -> None:
+    def create(name: str, number: str) -> str:
+        app = kaspr_app_of(name, ["six==1.16.0"])
+        app["spec"]["config"] = {"unread": "NUMBER"}
+        text = json.dumps(app).replace('"NUMBER"', number)
+        path = f"/apis/kaspr.io/v1alpha1/namespaces/{shop}/kasprapps"
+        return installation.api.kubectl("create", "--raw", path, "-f", "-", stdin=text)
+
+    with pytest.raises(KubectlError, match=r"cannot unmarshal number 9+ into Go value of type float64"):
+        await asyncio.to_thread(create, "long", "9" * 5000)
+    created = json.loads(await asyncio.to_thread(create, "orders", "9" * 300))
+    assert created["spec"]["config"] == {"unread": 1e300}
 
 
 async def test_it_is_ready_only_when_the_api_server_trusts_it_and_ends_well(
