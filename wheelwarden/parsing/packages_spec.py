@@ -24,6 +24,9 @@ _REMEMBERED_LENGTH: Final = 4096  # characters, or bytes of plain data: a hundre
 _MARSHAL_VERSION: Final = 2  # the last one that writes equal data alike
 # Looking for what was meant costs some 50 µs a field: enough for people, not enough to keep the webhook busy.
 _UNKNOWN_NAMED: Final = 20
+# Of one list or mapping; beyond it entries are left out, or no longer named one by one: a body of 3 MB, the most that an
+# API server takes, holds a million, and each costs some 10 µs and a kilobyte. `packages` has its limit in the policy.
+_MAX_ENTRIES: Final = 1000
 
 SPEC_FIELDS: Final = (
     "packages",
@@ -157,8 +160,8 @@ class _Reader:
         return PackagesSpec(
             packages=self._strings(fields, "packages", path),
             index_url=self._string(fields, "indexUrl", path),
-            extra_index_urls=self._strings(fields, "extraIndexUrls", path),
-            trusted_hosts=self._strings(fields, "trustedHosts", path),
+            extra_index_urls=self._first(self._strings(fields, "extraIndexUrls", path), f"{path}.extraIndexUrls"),
+            trusted_hosts=self._first(self._strings(fields, "trustedHosts", path), f"{path}.trustedHosts"),
             credentials=None if credentials is None else self._secret_ref(credentials, f"{path}.credentials"),
             cache=self._cache(fields, f"{path}.cache"),
             install_policy=self._install_policy(fields, f"{path}.installPolicy"),
@@ -269,13 +272,26 @@ class _Reader:
         if all(isinstance(entry, str) for entry in value):
             return tuple(value)
         kept = []
+        wrong = 0
         for index, entry in enumerate(value):
             if isinstance(entry, str):
                 kept.append(index)
-            else:
+                continue
+            wrong += 1
+            if wrong <= _MAX_ENTRIES:
                 self._wrong_type(item_path(path, index), entry, "a string", _quote_remedy(entry))
+        if wrong > _MAX_ENTRIES:
+            reason = f"{wrong} entries are no strings; the first {_MAX_ENTRIES} of them are named"
+            self._add("shape-type", path, None, reason, "Write a list of strings")
         self.positions[name] = kept
         return tuple(value[index] for index in kept)
+
+    def _first(self, entries: tuple[Any, ...], path: str) -> tuple[Any, ...]:
+        """As many entries as are read of a list or mapping; that there are more is said."""
+        if len(entries) > _MAX_ENTRIES:
+            reason = f"it has {len(entries)} entries, more than {_MAX_ENTRIES}, and only those were read"
+            self._add("shape-type", path, None, reason, "Drop those that are not needed")
+        return entries[:_MAX_ENTRIES]
 
     def _string(self, fields: Mapping[str, Any], name: str, path: str) -> str | None:
         value = fields.get(name)
@@ -325,7 +341,7 @@ class _Reader:
             )
             return {}
         quantities = {}
-        for key in value:
+        for key in self._first(tuple(value), path):
             quantity = self._quantity(value, key, path) if isinstance(key, str) else None
             if quantity is not None:
                 quantities[key] = quantity

@@ -37,6 +37,7 @@ _OWN_WRITING: Final = frozenset(
 )
 _OUR_PREFIXES: Final = (f"{names.DOMAIN}/", f"notebooks.{names.DOMAIN}/")
 _SEPARATORS: Final = re.compile(r"[,\n]")
+_WRONG_NAMED: Final = 100  # annotations that are no strings: no user has more, and one is enough to refuse an object
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -168,20 +169,20 @@ def _read_packages_of(
 def _wrong_annotations(annotations: Mapping[str, Any], keys: Iterable[str]) -> tuple[Violation, ...]:
     """Values of our annotations that are no strings, as only a file can have them: the API server refuses these."""
     violations = []
-    for key in keys:
+    wrong = [key for key in keys if not isinstance(annotations[key], str)]
+    for key in wrong[:_WRONG_NAMED]:
         value = annotations[key]
-        if not isinstance(value, str):
-            packages = key == names.PACKAGES_ANNOTATION and isinstance(value, Mapping | list)
-            violations.append(
-                Violation(
-                    rule="shape-type",
-                    action=Action.DENY,
-                    path=key_path(ANNOTATIONS_PATH, key),
-                    value=shown(value),
-                    reason="the value of an annotation is a string, and this is none",
-                    remedy='Begin it with "|" and indent the lines below it' if packages else "Write it in quotes",
-                )
+        packages = key == names.PACKAGES_ANNOTATION and isinstance(value, Mapping | list)
+        violations.append(
+            Violation(
+                rule="shape-type",
+                action=Action.DENY,
+                path=key_path(ANNOTATIONS_PATH, key),
+                value=shown(value),
+                reason="the value of an annotation is a string, and this is none",
+                remedy='Begin it with "|" and indent the lines below it' if packages else "Write it in quotes",
             )
+        )
     return tuple(violations)
 
 

@@ -180,6 +180,52 @@ def test_unknown_fields_without_number_are_named_only_so_far() -> None:
     assert "1000 fields are not known here" in next(v for v in violations if v.path == "spec.pythonPackages").reason
 
 
+@pytest.mark.parametrize(
+    ("packages", "path", "reason"),
+    [
+        ({"packages": [1] * 5000}, ".packages", "5000 entries are no strings; the first 1000 of them are named"),
+        (
+            {
+                "packages": ["six"],
+                "indexUrl": "https://a.example.com/",
+                "extraIndexUrls": ["ftp://b.example.com"] * 5000,
+            },
+            ".extraIndexUrls",
+            "it has 5000 entries, more than 1000, and only those were read",
+        ),
+        (
+            {"packages": ["six"], "trustedHosts": ["a b"] * 5000},
+            ".trustedHosts",
+            "it has 5000 entries, more than 1000, and only those were read",
+        ),
+        (
+            {"packages": ["six"], "resources": {"limits": {f"example.com/r{number}": "x" for number in range(5000)}}},
+            ".resources.limits",
+            "it has 5000 entries, more than 1000, and only those were read",
+        ),
+    ],
+    ids=["packages", "indexes", "hosts", "quantities"],
+)
+def test_of_thousands_of_entries_one_thousand_is_read(packages: dict[str, Any], path: str, reason: str) -> None:
+    found = judge_object(kaspr_app(packages))
+    assert [one.reason for one in found if one.path == f"spec.pythonPackages{path}" and one.rule == "shape-type"] == [
+        reason
+    ]
+    inside = [one for one in found if one.path.startswith(f"spec.pythonPackages{path}[")]
+    assert len(inside) == 1000
+    assert {one.action for one in inside} == {Action.DENY}
+
+
+def test_of_thousands_of_unknown_annotations_a_hundred_are_named() -> None:
+    obj = notebook("packages: [six]")
+    obj["metadata"]["annotations"] |= {f"wheelwarden.dev/x{number}": "" for number in range(5000)}
+    found = judge_object(obj)
+    assert [one.rule for one in found] == ["annotation-unknown"] * 101
+    assert "Wheelwarden does not know 5000 of them; the first 100 are named" in {one.reason for one in found}
+    obj["metadata"]["annotations"] = {f"wheelwarden.dev/x{number}": 1 for number in range(5000)}
+    assert len([one for one in judge_object(obj) if one.rule == "shape-type"]) == 100
+
+
 def test_a_rule_that_the_policy_turned_off_says_nothing() -> None:
     policy = Policy(actions={"requirement-syntax": Action.OFF})
     assert judge_object(kaspr_app({"packages": ["requests=1"]}), policy=policy) == []
