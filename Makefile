@@ -78,7 +78,7 @@ COUNT ?= 1000000
 fuzz: setup ## a million mutated inputs through the rules; COUNT=… and SEED=… repeat a run
 	@$(BIN)/python -m tests.fuzz --count $(COUNT) $(if $(SEED),--seed $(SEED))
 
-generate: setup ## the files that are made from the code: rule table, chart schema, CEL
+generate: setup ## the files that are made from the code: rule table, lists of modules, chart schema, CEL
 	@$(BIN)/python -m tools.generated write
 
 verify: setup ## fails where such a file is not as the code would make it

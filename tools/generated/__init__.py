@@ -1,5 +1,6 @@
 """Files that are made from the code, never edited by hand: `make generate` writes them, `make verify` compares."""
 
+import functools
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any, Final
 
 import yaml
 
+from tools.generated import modules
 from wheelwarden.api.kinds import PACKAGES_FIELD, all_kinds
 from wheelwarden.api.violations import Action
 from wheelwarden.cli.rules import render_markdown
@@ -15,7 +17,7 @@ from wheelwarden.rules.cel import ANNOTATION_EXPRESSIONS, PACKAGES_EXPRESSIONS, 
 from wheelwarden.rules.policy_file import SCHEMA
 from wheelwarden.rules.public_hosts import DATA, host_digest
 
-ROOT: Final = Path(__file__).parents[2]
+ROOT: Final = modules.ROOT
 CHART: Final = ROOT / "charts" / "wheelwarden"
 
 
@@ -83,7 +85,7 @@ FILES: Final[Mapping[Path, Callable[[], str]]] = {
     CHART / "values.schema.json": render_values_schema,
     CHART / "files" / "expressions.yaml": render_expressions,
     CHART / "files" / "kinds.yaml": render_kinds,
-}
+} | {modules.PAGES / f"{room}.md": functools.partial(modules.render_page, room) for room in modules.ROOMS}
 
 
 def stale_files() -> list[Path]:

@@ -122,22 +122,6 @@ def test_every_host_is_a_reserved_one() -> None:
             assert [host for host in hosts if not host.endswith((".example.com", ".example.org"))] == []
 
 
-def test_links_between_the_pages_lead_somewhere() -> None:
-    for page in (FOLDER / "README.md", ROOT / "docs" / "guide.md", ROOT / "docs" / "manual-tests.md"):
-        for target in re.findall(r"\]\(([^)#:]*(?:#[^)]*)?)\)", page.read_text()):
-            path, _, anchor = target.partition("#")
-            file = (page.parent / path).resolve() if path else page
-            assert file.exists(), target
-            if anchor:
-                assert anchor in anchors(file), target
-
-
-def anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings."""
-    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
-    return {re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
 def rows(text: str) -> dict[str, str]:
     """The rows of the guide's tables by what stands in backticks in their first cell."""
     found = {}
