@@ -199,7 +199,7 @@ def index_of(folder: Path) -> Iterator[Object]:
         running.stop()
 
 
-def is_there(pid: str) -> bool:
+def is_running(pid: str) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
     except OSError:

@@ -1,4 +1,4 @@
-"""The one text of a program on real interpreters: as a file and as an argument, and what a traceback shows of it."""
+"""A bundle on real interpreters: as a file and as an argument, and its tracebacks."""
 
 import subprocess
 import sys
@@ -54,27 +54,27 @@ def run(python: str, words: Sequence[str], folder: Path) -> "subprocess.Complete
     return subprocess.run([python, *words], cwd=folder, env={}, capture_output=True, text=True, check=False)
 
 
-def without_marks(text: str) -> str:
-    """Without the lines below a line of source that later interpreters point into it with."""
+def without_carets(text: str) -> str:
+    """The traceback without the `^^^` lines that newer interpreters add."""
     return "".join(line for line in text.splitlines(keepends=True) if line.strip(" ~^\n"))
 
 
 def test_a_traceback_shows_lines_of_source_and_nothing_is_written(
     python: str, words: Sequence[str], tmp_path: Path
 ) -> None:
-    # A file that lies where the path of a module would lead is not taken for it.
+    # A real file with the path of a bundled module must not appear in the traceback.
     (tmp_path / "outer").mkdir()
     (tmp_path / "outer" / "inner.py").write_text("raise SystemExit('a stranger')\n" * 9)
     before = sorted(tmp_path.rglob("*"))
     done = run(python, words, tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
-    told = without_marks(done.stderr)
-    assert told.startswith("Traceback (most recent call last):\n")
-    assert told.endswith(TRACEBACK + INNERMOST)
+    traceback = without_carets(done.stderr)
+    assert traceback.startswith("Traceback (most recent call last):\n")
+    assert traceback.endswith(TRACEBACK + INNERMOST)
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_the_file_of_the_image_is_the_argument_of_the_inline_mode() -> None:
+def test_the_file_in_the_image_and_the_inline_argument_are_the_same_text() -> None:
     argv = [sys.executable, "-m", "wheelwarden.payload", "install"]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == (bundle("install"), "")

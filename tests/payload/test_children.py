@@ -1,14 +1,14 @@
-"""The interpreters of a probe never outlive it: where it is hard."""
+"""The interpreters of a probe never outlive it, even when a signal arrives while one is starting."""
 
 import subprocess
 
-from tests.payload.conftest import is_there, soon
+from tests.payload.conftest import is_running, soon
 from wheelwarden.payload.bundler import modules_of, pack
 
-# A signal that comes while an interpreter is being started: it runs already, and is not yet known as running.
+# SIGTERM arrives while an interpreter is starting: the process exists, but is not yet in RUNNING.
 STOPPED_WHILE_STARTING = """
 import os, signal, subprocess, sys, time
-from wheelwarden.payload.common.interpreters import end_in_time, start_interpreter
+from wheelwarden.payload.common.interpreters import limit_lifetime, start_interpreter
 start = subprocess.Popen
 def start_and_be_stopped(*arguments, **more):
     child = start(*arguments, **more)
@@ -17,14 +17,14 @@ def start_and_be_stopped(*arguments, **more):
     time.sleep(0.5)
     return child
 subprocess.Popen = start_and_be_stopped
-end_in_time({"totalSeconds": 60}, signal.SIGTERM)
+limit_lifetime({"totalSeconds": 60}, signal.SIGTERM)
 reader, writer = os.pipe()
 start_interpreter([sys.executable, "-c", "import time; time.sleep(600)"], writer, subprocess.PIPE)
 time.sleep(60)
 """
 
 
-def test_what_is_being_started_is_ended_too() -> None:
+def test_an_interpreter_that_is_starting_is_killed_too() -> None:
     modules = {
         **modules_of("wheelwarden.payload.common.interpreters"),
         "stopped": ("stopped.py", STOPPED_WHILE_STARTING),
@@ -33,4 +33,4 @@ def test_what_is_being_started_is_ended_too() -> None:
     done = subprocess.run(["/usr/bin/python3", "-c", program], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 124, done.stderr
     pid = done.stdout.strip()
-    assert soon(lambda: not is_there(pid))
+    assert soon(lambda: not is_running(pid))

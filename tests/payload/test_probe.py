@@ -1,4 +1,4 @@
-"""The probe: real interpreters, real faults; each reason by a package that really has it."""
+"""The probe on real interpreters, with a real faulty package for each reason."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cluster import artifacts, packages
-from tests.payload.conftest import UV, altered, is_there
+from tests.payload.conftest import UV, altered, is_running
 from wheelwarden.payload import probe_argv
 from wheelwarden.payload.probe import attempts
 from wheelwarden.verify import ProbeReport, parse_report
@@ -25,12 +25,12 @@ FAULTY = (
 
 
 def minor_of(python: Path) -> int:
-    """Of an interpreter in a folder that is named for its version."""
+    """The minor version of an interpreter, from the name of its folder."""
     return int(python.parts[-3].split(".")[1])
 
 
 FOUND = sorted(Path("~/.pyenv/versions").expanduser().glob("3.*/bin/python3"))
-# What an image may have (docs/guide.md), and what is older.
+# Supported interpreters (docs/guide.md), and older ones.
 OTHERS = sorted({*(str(path) for path in FOUND if minor_of(path) >= 8), DEBIAN, sys.executable})
 TOO_OLD = sorted(str(path) for path in FOUND if minor_of(path) < 7)
 
@@ -131,7 +131,7 @@ def version_of(python: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def test_the_users_working_directory_is_not_on_the_path(tmp_path: Path) -> None:
+def test_the_working_directory_is_not_on_the_search_path(tmp_path: Path) -> None:
     home, site = tmp_path / "home", tmp_path / "site"
     home.mkdir()
     site.mkdir()
@@ -140,7 +140,7 @@ def test_the_users_working_directory_is_not_on_the_path(tmp_path: Path) -> None:
     assert outcome(report) == {"json": "ok", "mine": "ModuleNotFound"}
 
 
-def test_what_a_module_prints_or_does_at_its_end_disturbs_nothing(tmp_path: Path) -> None:
+def test_output_or_exit_of_a_module_does_not_break_the_answer(tmp_path: Path) -> None:
     write(
         tmp_path,
         chatty="import sys; print('{}'); print('x' * 100_000); print('to stderr', file=sys.stderr)",
@@ -161,11 +161,11 @@ def test_what_a_module_prints_or_does_at_its_end_disturbs_nothing(tmp_path: Path
     assert by_name["chatty"].stderr == "to stderr\n"
     assert len(by_name["chatty"].stdout) < 10_000
     assert by_name["leaves"].error == "SystemExit: 3"
-    assert by_name["crashes"].error == "the import ended the interpreter by signal 11 (SIGSEGV)"
-    assert by_name["vanishes"].error == "the import ended the interpreter with exit code 0"
+    assert by_name["crashes"].error == "the interpreter was killed by signal 11 (SIGSEGV) during the import"
+    assert by_name["vanishes"].error == "the interpreter exited with code 0 during the import"
 
 
-def test_whatever_an_error_says_it_is_told_in_short(tmp_path: Path) -> None:
+def test_an_error_of_any_length_and_content_is_reported_short_and_printable(tmp_path: Path) -> None:
     write(
         tmp_path,
         long="raise ImportError('x' * 200_000)",
@@ -180,7 +180,7 @@ def test_whatever_an_error_says_it_is_told_in_short(tmp_path: Path) -> None:
     }
 
 
-def test_a_module_over_its_deadline_is_ended_with_all_its_children(tmp_path: Path) -> None:
+def test_a_module_over_its_deadline_is_killed_with_all_its_children(tmp_path: Path) -> None:
     write(
         tmp_path,
         hangs="import subprocess, sys, time\n"
@@ -190,11 +190,11 @@ def test_a_module_over_its_deadline_is_ended_with_all_its_children(tmp_path: Pat
     report = probe(ask(tmp_path, "hangs", "json", deadlineSeconds=1))
     assert outcome(report) == {"hangs": "ProbeTimeout", "json": "ok"}
     assert report.results[0].seconds < 1
-    assert not is_there((tmp_path / "pid").read_text())
+    assert not is_running((tmp_path / "pid").read_text())
 
 
-def test_the_exit_code_decides(tmp_path: Path) -> None:
-    """Whatever a module reports of itself, and however soon."""
+def test_the_exit_code_overrides_the_report(tmp_path: Path) -> None:
+    """A module may write a report of its own, and before ours."""
     report = r"b'1\0000.1\000x\000\000'"
     write(
         tmp_path,
@@ -203,28 +203,28 @@ def test_the_exit_code_decides(tmp_path: Path) -> None:
     )
     claims, dies = probe(ask(tmp_path, "claims", "dies")).results
     assert (claims.ok, claims.exit_code, claims.reason) == (False, 3, "ImportFailed")
-    assert claims.error == "the import ended the interpreter with exit code 3"
+    assert claims.error == "the interpreter exited with code 3 during the import"
     assert (dies.ok, dies.exit_code, dies.reason) == (False, 4, "ImportFailed")
 
 
 @pytest.mark.parametrize("seconds", ["nan", "-1", "1e9", "inf"])
-def test_the_time_is_ours_where_a_module_reports_an_impossible_one(tmp_path: Path, seconds: str) -> None:
+def test_an_impossible_time_in_a_report_is_replaced_by_the_measured_one(tmp_path: Path, seconds: str) -> None:
     write(tmp_path, lies=f"import os, sys; os.write(int(sys.argv[2]), b'1\\x00{seconds}\\x00\\x00\\x00'); os._exit(0)")
     [result] = probe(ask(tmp_path, "lies")).results
     assert result.ok
     assert 0 < result.seconds < 20
 
 
-def test_what_ends_only_just_too_late_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The deadline passes between two looks at an interpreter that has ended by itself."""
+def test_an_import_that_exits_just_after_its_deadline_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deadline passes between two checks of an interpreter that exits on its own."""
     times = iter([0, 0.5, 0, 1.0])
-    monkeypatch.setattr(attempts, "has_ended", lambda *_: True)
+    monkeypatch.setattr(attempts, "exits_within", lambda *_: True)
     monkeypatch.setattr(attempts, "time", SimpleNamespace(monotonic=lambda: next(times)))
-    ended: Any = None
-    assert [attempts.wait_for(ended, 0.9), attempts.wait_for(ended, 1.0)] == [None, "ProbeTimeout"]
+    exited: Any = None
+    assert [attempts.wait_for(exited, 0.9), attempts.wait_for(exited, 1.0)] == [None, "ProbeTimeout"]
 
 
-def test_what_is_told_as_the_command_is_what_was_run(tmp_path: Path) -> None:
+def test_the_reported_command_is_the_one_that_was_run(tmp_path: Path) -> None:
     write(tmp_path, mine="import sys\nsub = 5\nprint(sys.executable)")
     results = probe(ask(tmp_path, "mine", "mine:sub", "os.path:join", "mine:no.more")).results
     executable = results[0].stdout.strip()
@@ -240,7 +240,7 @@ def test_what_is_told_as_the_command_is_what_was_run(tmp_path: Path) -> None:
         assert (again.returncode, again.stderr) == (result.exit_code, result.stderr)
 
 
-def test_a_stream_is_cut_at_its_limit_and_says_so(tmp_path: Path) -> None:
+def test_a_stream_is_truncated_at_its_limit_with_a_notice(tmp_path: Path) -> None:
     write(
         tmp_path,
         chatty="import sys; print('é' * 99 + 'x' * 9_990, end=''); print('y' * 10_000, end='', file=sys.stderr)",
@@ -250,8 +250,8 @@ def test_a_stream_is_cut_at_its_limit_and_says_so(tmp_path: Path) -> None:
     assert result.stderr == "y" * 10_000
 
 
-def test_each_result_is_told_as_soon_as_it_is_there(tmp_path: Path) -> None:
-    """Whoever is cut off has what was done until then."""
+def test_each_result_is_printed_immediately(tmp_path: Path) -> None:
+    """A caller whose connection breaks has all results up to then."""
     mark = tmp_path / "go"
     os.mkfifo(mark)
     write(tmp_path, waits=f"open({str(mark)!r}).read()")
@@ -274,13 +274,13 @@ def test_a_child_that_keeps_the_pipes_open_does_not_hold_the_probe(tmp_path: Pat
     assert outcome(report) == {"forks": "ok"}
 
 
-def test_no_time_left_is_said_of_the_modules_that_were_not_tried(tmp_path: Path) -> None:
+def test_modules_without_time_left_are_reported_as_timeouts(tmp_path: Path) -> None:
     write(tmp_path, hangs="import time; time.sleep(300)", hangs_too="import time; time.sleep(300)")
     report = probe(ask(tmp_path, "hangs", "hangs_too", "json", deadlineSeconds=5, totalSeconds=1))
     assert outcome(report) == {"hangs": "ProbeTimeout", "hangs_too": "ProbeTimeout", "json": "ProbeTimeout"}
 
 
-def test_modules_are_derived_from_the_metadata_of_what_was_asked_for(site: Path, tmp_path: Path) -> None:
+def test_modules_are_derived_from_the_metadata_of_the_requested_distributions(site: Path, tmp_path: Path) -> None:
     report = probe(ask(site, distributions=["ww_twoface", "six", "not-installed"]))
     assert (report.derived, outcome(report)) == (True, {"six": "ok", "twoface_import": "ok"})
 
@@ -307,7 +307,7 @@ def test_modules_are_derived_from_the_metadata_of_what_was_asked_for(site: Path,
     assert outcome(probe(ask(tmp_path, distributions=["private"]))) == {"_only": "ok"}
 
 
-def test_packages_that_cannot_be_read_are_not_taken_for_packages_without_modules(tmp_path: Path) -> None:
+def test_unreadable_packages_are_an_error_and_not_packages_without_modules(tmp_path: Path) -> None:
     request = ask(tmp_path / "nowhere", distributions=["six"])
     done = subprocess.run(probe_argv(DEBIAN, request), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
@@ -325,7 +325,7 @@ def test_a_file_that_hides_an_installed_package_is_named(site: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("python", OTHERS)
-def test_it_runs_with_every_interpreter_of_this_machine(python: str, tmp_path: Path) -> None:
+def test_it_runs_on_every_interpreter_of_this_machine(python: str, tmp_path: Path) -> None:
     report = probe(ask(tmp_path, "json", "nope"), python=python)
     assert outcome(report) == {"json": "ok", "nope": "ModuleNotFound"}
     assert json.loads(json.dumps(report.python)).startswith("3.")
@@ -333,16 +333,18 @@ def test_it_runs_with_every_interpreter_of_this_machine(python: str, tmp_path: P
 
 @pytest.mark.parametrize("program", ["install", "probe", "reliability"])
 @pytest.mark.parametrize("python", TOO_OLD)
-def test_an_interpreter_that_is_too_old_says_so(python: str, program: str, tmp_path: Path) -> None:
+def test_on_an_interpreter_that_is_too_old_the_message_names_its_version(
+    python: str, program: str, tmp_path: Path
+) -> None:
     argv = probe_argv(python, ask(tmp_path, "json"), program=program)
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     version = ".".join(map(str, version_of(python)))
-    told = f"Wheelwarden needs Python 3.8 or later in the image, and this is {version}\n"
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
+    error = f"Wheelwarden needs Python 3.8 or later in the image, but this is {version}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", error)
 
 
-def test_versions_are_told_by_the_files_that_are_there(tmp_path: Path) -> None:
-    """As pip leaves it: `--target` over an older version keeps the old files and adds the new metadata."""
+def test_the_installed_version_is_determined_by_the_files(tmp_path: Path) -> None:
+    """`pip install --target` over an older version keeps the old files and adds the new metadata."""
     index = packages.prepare(artifacts.CACHE)
     target = tmp_path / "target"
     for version in ("1.16.0", "1.17.0"):
@@ -361,7 +363,7 @@ def test_versions_are_told_by_the_files_that_are_there(tmp_path: Path) -> None:
     assert six.damaged
 
 
-def test_without_a_search_path_the_modules_are_the_images(tmp_path: Path) -> None:
+def test_without_a_search_path_the_modules_of_the_image_are_tried(tmp_path: Path) -> None:
     request = {**ask(tmp_path, distributions=["pip"], inspect=["pip"]), "searchPath": ""}
     report = probe(request, python=sys.executable)
     assert outcome(report) == {"pip": "ok"}
@@ -386,7 +388,7 @@ CGROUPS = {
 def guarded(
     folder: Path, files: dict[str, str], used: int, request: dict[str, Any]
 ) -> "subprocess.CompletedProcess[str]":
-    """The probe in a container whose memory is as these files say."""
+    """Runs the probe with these files as the cgroup of the container."""
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(exist_ok=True)
@@ -397,7 +399,7 @@ def guarded(
 
 
 @pytest.mark.parametrize("version", CGROUPS)
-def test_an_import_is_ended_before_it_takes_the_containers_last_memory(
+def test_an_import_is_killed_before_the_container_runs_out_of_memory(
     tmp_path: Path, version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "code").mkdir()
@@ -412,11 +414,11 @@ def test_an_import_is_ended_before_it_takes_the_containers_last_memory(
     assert report.results[0].error == "it needs more memory than the container has left of its limit of 100 MiB"
 
 
-def test_in_a_container_that_is_full_nothing_is_tried(tmp_path: Path) -> None:
+def test_in_a_container_without_free_memory_no_import_is_tried(tmp_path: Path) -> None:
     done = guarded(tmp_path, CGROUPS["v2"], 101_000_000, ask(tmp_path, "json"))
     assert done.returncode == 1
     assert done.stderr == "the container uses 96 MiB of its limit of 100 MiB, so no import is tried\n"
-    # What the kernel keeps of files can be had back.
+    # The file cache can be reclaimed.
     files = {**CGROUPS["v2"], "memory.stat": "inactive_file 40000000\nactive_file 40000000\n"}
     assert guarded(tmp_path, files, 101_000_000, ask(tmp_path, "json")).returncode == 0
     assert guarded(tmp_path, {**files, "memory.max": "max\n"}, 101_000_000, ask(tmp_path, "json")).returncode == 0

@@ -1,7 +1,7 @@
-"""Makes one text of a program: its modules, compressed, and a loader that imports them from memory.
+"""Packs a program into a single text: its compressed modules and a loader that imports them from memory.
 
 The text runs as a file (`python -I install.py`) and as an argument (`python -I -c TEXT`) on Python 3.8 or later. It writes
-nothing, and its tracebacks show lines of source. `python -m wheelwarden.payload install` prints it, for the image.
+no files, and its tracebacks show source lines. `python -m wheelwarden.payload install` prints it; the Dockerfile uses that.
 """
 
 import ast
@@ -16,17 +16,19 @@ from importlib import resources
 from typing import Any, Final
 
 PAYLOAD: Final = "wheelwarden.payload"
-ORIGIN: Final = "bundle:"  # before each path, so that no traceback shows a line of a file that happens to lie there
-# They are packages in the bundle too, and empty there: what they hold is for our own programs.
+ORIGIN: Final = (
+    "bundle:"  # prefix of each path, so that a traceback never shows lines of a real file with the same path
+)
+# Empty packages in the bundle: their content is only used outside the workload's image.
 PARENTS: Final = ("wheelwarden", PAYLOAD)
 
-# Base64, since its alphabet has no `$`: in a container's command Kubernetes would make one of two. No importlib: a probe would
-# load it for nothing. Of an error that nobody catches, interpreters before 3.13 show no line that is in no file.
+# Base64 has no `$`, which Kubernetes would expand in a container's command. No importlib: a probe does not need it otherwise.
+# The excepthook: before Python 3.13 the default one shows source lines of real files only.
 LOADER: Final = """\
-# Wheelwarden: {module} and what it imports, compressed.
+# Wheelwarden: {module} and the modules that it imports, compressed.
 import binascii, json, sys, zlib
 if sys.version_info < (3, 7):
-    sys.exit("Wheelwarden needs Python 3.8 or later in the image, and this is %d.%d" % sys.version_info[:2])
+    sys.exit("Wheelwarden needs Python 3.8 or later in the image, but this is %d.%d" % sys.version_info[:2])
 class Bundle:
     modules = json.loads(zlib.decompress(binascii.a2b_base64("{packed}")))
     def find_spec(self, name, path=None, target=None):
@@ -49,13 +51,13 @@ sys.exit(main())
 
 @cache
 def bundle(program: str) -> str:
-    """The text of `install`, `probe` or `reliability`; far below the 128 KiB that Linux allows one argument."""
+    """The text of `install`, `probe` or `reliability`. It must fit into 128 KiB, the limit of Linux for one argument."""
     module = f"{PAYLOAD}.{program}.__main__"
     return pack(module, modules_of(module))
 
 
 def pack(module: str, modules: Mapping[str, tuple[str, str]]) -> str:
-    """The text that imports `main` of a module and runs it, where imports find these modules, `{name: (path, source)}`."""
+    """The text that imports and runs `main` of a module. Its imports resolve to `modules`: `{name: (path, source)}`."""
     stripped = {name: (path, strip(source)) for name, (path, source) in modules.items()}
     packed = base64.b64encode(zlib.compress(json.dumps(stripped).encode(), 9)).decode()
     return LOADER.format(module=module, packed=packed)
@@ -64,28 +66,28 @@ def pack(module: str, modules: Mapping[str, tuple[str, str]]) -> str:
 def probe_argv(python: str, request: Mapping[str, Any], *, program: str = "probe", attached: bool = False) -> list[str]:
     """The command of a probe: `python` isolated from the working directory, the program, and the request as JSON.
 
-    Attached: its standard input is that of an open connection, and the probe ends when that does.
+    `attached`: standard input is an open connection; the probe exits when the connection closes.
     """
-    asked = {**request, "attached": True} if attached else request
-    return [python, "-I", "-c", bundle(program), json.dumps(asked, separators=(",", ":"))]
+    sent = {**request, "attached": True} if attached else request
+    return [python, "-I", "-c", bundle(program), json.dumps(sent, separators=(",", ":"))]
 
 
 def modules_of(module: str) -> dict[str, tuple[str, str]]:
-    """`{name: (path, source)}` of a module, of what it imports of this folder, and of the packages that those lie in."""
+    """`{name: (path, source)}` of a module, of the payload modules that it imports, and of their parent packages."""
     found = {parent: (f"{ORIGIN}{parent.replace('.', '/')}/__init__.py", "") for parent in PARENTS}
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
+    pending = [module]
+    while pending:
+        name = pending.pop()
         if name in found:
             continue
         path, source = _read(name)
         found[name] = (path, source)
-        waiting += [name.rpartition(".")[0], *_named_in(source)]
+        pending += [name.rpartition(".")[0], *_referenced_modules(source)]
     return dict(sorted(found.items()))
 
 
 def strip(source: str) -> str:
-    """A source without docstrings and comments, a third of it, and every statement on the line where it was."""
+    """The source without docstrings and comments (about a third). Statements keep their line numbers."""
     lines = source.splitlines()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False):
@@ -101,8 +103,8 @@ def strip(source: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _named_in(source: str) -> Iterator[str]:
-    """The modules of this folder that a source imports, or whose text it asks for by a literal with their whole name."""
+def _referenced_modules(source: str) -> Iterator[str]:
+    """The payload modules that a source imports, or names in full in a string literal (to run their source)."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{PAYLOAD}."):
             yield str(node.module)
@@ -111,7 +113,7 @@ def _named_in(source: str) -> Iterator[str]:
 
 
 def _read(name: str) -> tuple[str, str]:
-    """Path, as a traceback shows it, and source of a module. Raises FileNotFoundError."""
+    """The path of a module as tracebacks show it, and its source. Raises FileNotFoundError."""
     inside = name.removeprefix(f"{PAYLOAD}.").replace(".", "/")
     folder = resources.files(PAYLOAD)
     path = f"{inside}/__init__.py" if folder.joinpath(inside).is_dir() else f"{inside}.py"

@@ -1,4 +1,4 @@
-"""One text of a program: what is in it, and what it may import."""
+"""The bundle of a program: its modules, and their imports."""
 
 import ast
 import sys
@@ -41,19 +41,19 @@ def test_programs_import_the_standard_library_and_each_other(path: Path) -> None
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_bundle_fits_into_an_argument_and_kubernetes_expands_nothing_in_it(program: str) -> None:
+def test_a_bundle_fits_into_one_argument_and_has_no_dollar_sign_for_kubernetes_to_expand(program: str) -> None:
     text = bundle(program)
     assert len(text) < ARGUMENT_BYTES // 4
     assert "$" not in text
 
 
-def test_every_module_is_in_a_bundle_but_those_that_only_the_controller_reads() -> None:
+def test_every_module_is_in_a_bundle_except_the_one_that_only_the_controller_uses() -> None:
     bundled = {name for program in PROGRAMS for name in modules_of(f"wheelwarden.payload.{program}.__main__")}
     others = {module_of(path) for path in SOURCES} - bundled
     assert others == {"wheelwarden.payload.install.message_reader"}
 
 
-def test_a_bundle_has_no_more_than_its_program_needs() -> None:
+def test_a_bundle_contains_only_the_modules_that_its_program_needs() -> None:
     assert set(modules_of("wheelwarden.payload.probe.__main__")) == {
         "wheelwarden",
         "wheelwarden.payload",
@@ -72,13 +72,13 @@ def test_a_bundle_has_no_more_than_its_program_needs() -> None:
     }
 
 
-def test_docstrings_and_comments_go_and_lines_stay() -> None:
+def test_strip_removes_docstrings_and_comments_and_keeps_line_numbers() -> None:
     source = '"""About."""\n\n# why\nclass Fault(Exception):\n    """One,\n    two lines."""\n\ntext = "# no comment"  # so\n'
     assert strip(source) == '\n\n\nclass Fault(Exception):\n    pass\n\n\ntext = "# no comment"\n'
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PAYLOAD)))
-def test_what_is_stripped_means_the_same(path: Path) -> None:
+def test_a_stripped_source_has_the_same_statements_on_the_same_lines(path: Path) -> None:
     def shape(source: str) -> list[tuple[str, int]]:
         statements = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.stmt)]
         return [(type(node).__name__, node.lineno) for node in statements if not isinstance(node, ast.Expr | ast.Pass)]
@@ -86,6 +86,6 @@ def test_what_is_stripped_means_the_same(path: Path) -> None:
     assert shape(strip(path.read_text())) == shape(path.read_text())
 
 
-def test_the_request_stands_behind_the_program() -> None:
+def test_the_request_is_the_argument_after_the_program() -> None:
     argv = probe_argv("python3", {"modules": ["six"]}, program="reliability", attached=True)
     assert argv == ["python3", "-I", "-c", bundle("reliability"), '{"modules":["six"],"attached":true}']

@@ -1,4 +1,4 @@
-"""Distributions as their metadata folders tell of them: `name-version.dist-info` (PEP 376) and `.egg-info`."""
+"""Distributions by the names of their metadata folders: `name-version.dist-info` (PEP 376) and `.egg-info`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def split_metadata_name(name: str) -> tuple[str, str] | None:
-    """(normal name, version) by the name of a metadata folder; None where it is none. The version may be empty."""
+    """(normalised name, version) from the name of a metadata folder, or None if it is not one. The version may be empty."""
     stem, extension = os.path.splitext(name)
     if extension not in (".dist-info", ".egg-info"):
         return None
@@ -15,7 +15,7 @@ def split_metadata_name(name: str) -> tuple[str, str] | None:
 
 
 def normalised(name: str) -> str:
-    """The name of a distribution in its one form (PEP 503)."""
+    """The normalised name of a distribution (PEP 503)."""
     import re
 
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,4 +1,4 @@
-"""The interpreters that the probes start, none of which outlives whoever asked."""
+"""Child interpreters of the probes. None of them outlives the caller of the probe."""
 
 from __future__ import annotations
 
@@ -9,61 +9,61 @@ import signal
 import subprocess
 import threading
 
-TYPE_CHECKING = False  # `typing` is no module that a probe has to load
+TYPE_CHECKING = False  # a probe does not load `typing`
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
 RUNNING: list[subprocess.Popen[bytes]] = []
-STARTING = threading.Lock()
+START_LOCK = threading.Lock()
 
 
-def end_in_time(request: Mapping[str, Any], *signals: int) -> None:
-    """Ends us and our interpreters on these signals, with the connection that we were started by, and after all deadlines.
+def limit_lifetime(request: Mapping[str, Any], *signals: int) -> None:
+    """Kills the child interpreters and exits on one of the signals, when the caller's connection closes, or on a timeout.
 
-    Whoever asked may be gone without a word: then the alarm ends us, soon after the last deadline.
+    The timeout (an alarm 5 s after the request's total time) covers a caller that disappears without closing the connection.
     """
     if request.get("attached"):
-        threading.Thread(target=_end_with_asker, daemon=True).start()
+        threading.Thread(target=_exit_on_disconnect, daemon=True).start()
     signal.alarm(int(request["totalSeconds"]) + 5)
     for number in (signal.SIGALRM, *signals):
-        # By a thread of its own: the signal may interrupt the start of an interpreter, which has to come to its end first.
-        signal.signal(number, lambda *_: _thread.start_new_thread(_give_up, ()))
+        # In a new thread: the signal may interrupt the start of an interpreter, which has to complete first.
+        signal.signal(number, lambda *_: _thread.start_new_thread(_kill_all_and_exit, ()))
 
 
-def _end_with_asker() -> None:
-    """Standard input ends with the connection: nobody is left to tell, and the processors are the user's."""
+def _exit_on_disconnect() -> None:
+    """Waits until standard input closes with the connection. Then nobody reads the answer, and the CPU is the user's."""
     try:
         while os.read(0, 1024):
             pass
     except OSError:
         pass
-    _give_up()
+    _kill_all_and_exit()
 
 
-def _give_up() -> None:
-    STARTING.acquire(timeout=10)  # for good, so that nothing is started any more
+def _kill_all_and_exit() -> None:
+    START_LOCK.acquire(timeout=10)  # never released, so that no further interpreter starts
     for child in RUNNING.copy():
-        _end_group(child)
+        _kill_group(child)
     os._exit(124)
 
 
-def _end_group(child: subprocess.Popen[bytes]) -> None:
+def _kill_group(child: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(OSError):
         os.killpg(child.pid, signal.SIGKILL)
 
 
 def source_of(module: str) -> str:
-    """The text of a module of our bundle, for another interpreter to run. The bundler finds it by a literal with its name."""
+    """The source of a module of the bundle, to run it in another interpreter. Callers pass the full name as a literal."""
     bundle: Any = __spec__.loader
     source: str = bundle.get_source(module)
     return source
 
 
 def start_interpreter(argv: Sequence[str], descriptor: int, stdout: int) -> subprocess.Popen[bytes]:
-    """An interpreter off the user's working directory, in a group of its own, that reports on the descriptor."""
+    """Starts an interpreter outside the user's working directory, in its own process group, that reports on the descriptor."""
     environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1")
-    with STARTING:
+    with START_LOCK:
         child = subprocess.Popen(
             [*argv, str(descriptor)],
             stdin=subprocess.DEVNULL,
@@ -78,8 +78,8 @@ def start_interpreter(argv: Sequence[str], descriptor: int, stdout: int) -> subp
     return child
 
 
-def end_interpreter(child: subprocess.Popen[bytes]) -> None:
-    """Ends it where it still runs, and in any case what it left running in its group: that may hold the pipes."""
-    _end_group(child)
+def kill_interpreter(child: subprocess.Popen[bytes]) -> None:
+    """Kills the interpreter and all remaining processes of its group: they may keep its pipes open."""
+    _kill_group(child)
     child.wait()
     RUNNING.remove(child)

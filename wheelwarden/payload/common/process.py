@@ -6,16 +6,16 @@ import os
 import select
 import subprocess
 
-TYPE_CHECKING = False  # `typing` is no module that a probe has to load
+TYPE_CHECKING = False  # a probe does not load `typing`
 if TYPE_CHECKING:
     from typing import Any
 
 
-def has_ended(child: subprocess.Popen[Any], seconds: float) -> bool:
-    """Whether it ends within so many seconds. Told by the kernel where it can: Popen.wait looks now and then."""
+def exits_within(child: subprocess.Popen[Any], seconds: float) -> bool:
+    """Whether the child exits within this time. Uses a pidfd where possible, since `Popen.wait` polls."""
     try:
         descriptor = os.pidfd_open(child.pid)
-    except (AttributeError, OSError):  # Python 3.8, or a kernel or sandbox without it
+    except (AttributeError, OSError):  # Python 3.8, or a kernel or sandbox without pidfd
         try:
             child.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -1,15 +1,15 @@
-"""The size of the volume that the packages are on."""
+"""Size and usage of the volume that holds the packages."""
 
 from __future__ import annotations
 
 import os
 
-TYPE_CHECKING = False  # `typing` is no module that a probe has to load
+TYPE_CHECKING = False  # a probe does not load `typing`
 if TYPE_CHECKING:
     from typing import TypedDict
 
     class Usage(TypedDict):
-        """Of a filesystem, in bytes."""
+        """Usage of a filesystem, in bytes."""
 
         totalBytes: int
         usedBytes: int
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def usage_of(path: str) -> Usage | None:
-    """What statvfs tells of the filesystem that a path is on; None where it cannot be told."""
+    """Usage of the filesystem that contains a path, from statvfs; None if statvfs fails."""
     try:
         facts = os.statvfs(path)
     except OSError:

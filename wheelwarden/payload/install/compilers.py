@@ -9,7 +9,7 @@ import threading
 import time
 from typing import IO, Iterable
 
-from wheelwarden.payload.common.process import has_ended
+from wheelwarden.payload.common.process import exits_within
 from wheelwarden.payload.install.files import read_text
 
 COMPILER_MEBIBYTES = 48  # of one compiling process at most, as measured with the largest modules of pandas and scipy
@@ -75,7 +75,7 @@ class Compilers:
         """Waits until all is compiled; what is not by the deadline is left out."""
         self.feeder.join(max(0.1, deadline - time.monotonic()))
         for worker in self.workers:
-            if not has_ended(worker, max(0.1, deadline - time.monotonic())):
+            if not exits_within(worker, max(0.1, deadline - time.monotonic())):
                 print(
                     "Byte-compiling was ended by the attempt's timeout: the first imports of some modules will be slower"
                 )

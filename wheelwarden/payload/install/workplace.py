@@ -11,7 +11,7 @@ import threading
 import time
 from typing import Mapping, NamedTuple, Sequence
 
-from wheelwarden.payload.common.process import has_ended
+from wheelwarden.payload.common.process import exits_within
 from wheelwarden.payload.install.credentials import VARIABLES, read_netrc, redacted, write_private
 from wheelwarden.payload.install.diagnosis import classify
 from wheelwarden.payload.install.errors import InstallError
@@ -104,7 +104,7 @@ class Workplace:
         reader = threading.Thread(target=self._read, args=(child, lines, silent), daemon=True)
         reader.start()
         try:
-            if not has_ended(child, max(0.1, deadline - time.monotonic())):
+            if not exits_within(child, max(0.1, deadline - time.monotonic())):
                 raise InstallError("timeout", f"The attempt was ended after {self.request.timeout_seconds} s.")
         finally:
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Runs one probe: the request is the first argument, the answer goes to standard output line by line."""
+"""Runs one probe: the request is the first argument; the answer is printed line by line."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import signal
 import sys
 import time
 
-from wheelwarden.payload.common.interpreters import end_in_time
+from wheelwarden.payload.common.interpreters import limit_lifetime
 from wheelwarden.payload.common.volume import usage_of
 from wheelwarden.payload.probe.attempts import Attempts
 from wheelwarden.payload.probe.memory import is_short_of_memory, memory
 
 
 def main() -> None:
-    """Raises SystemExit with a text where no import can be tried."""
+    """Prints one line for each module, then the answer. Raises SystemExit with a text if no import can be tried."""
     request = json.loads(sys.argv[1])
     end = time.monotonic() + request["totalSeconds"]
-    end_in_time(request, signal.SIGTERM)
+    limit_lifetime(request, signal.SIGTERM)
     modules, search_path = request["modules"], request["searchPath"]
     derived = not modules
     if derived:
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def inspect_all(names: list[str], search_path: str) -> list[object]:
-    """What there is of the distributions that were asked about."""
+    """The installed versions of these distributions."""
     if not names:
         return []
     from wheelwarden.payload.probe.installed import inspect

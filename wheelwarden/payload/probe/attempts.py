@@ -1,4 +1,4 @@
-"""Trying modules: one fresh interpreter each, two at a time where there are two processors."""
+"""Import attempts: one new interpreter for each module, two at a time on two or more CPUs."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ import sys
 import threading
 import time
 
-from wheelwarden.payload.common.interpreters import end_interpreter, source_of, start_interpreter
-from wheelwarden.payload.common.process import has_ended
+from wheelwarden.payload.common.interpreters import kill_interpreter, source_of, start_interpreter
+from wheelwarden.payload.common.process import exits_within
 from wheelwarden.payload.probe.memory import is_short_of_memory, memory
 from wheelwarden.payload.probe.output import Drain, read_report
 
-TYPE_CHECKING = False  # `typing` is no module that a probe has to load
+TYPE_CHECKING = False  # a probe does not load `typing`
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
     Result = dict[str, Any]
 
-OUTPUT_LIMIT = 4000  # characters kept of a module's stdout and stderr, from the end, where the request does not say
+OUTPUT_LIMIT = 4000  # default: last characters kept of a module's stdout and of its stderr
 ERROR_LIMIT = 300
 POLL_SECONDS = 0.03
-LOOK_SECONDS = 1
+JOIN_SECONDS = 1
 CHILD = "wheelwarden.payload.probe.child"
 
 
 class Attempts:
-    """Tries modules and prints each result as soon as it is there: what is done survives a connection that is cut."""
+    """Tries modules and prints each result immediately, so that a broken connection loses only the unfinished ones."""
 
     def __init__(self, request: Mapping[str, Any], end: float) -> None:
         self.seconds = request["deadlineSeconds"]
@@ -39,24 +39,24 @@ class Attempts:
         self.end = end
         self.width = min(2, len(os.sched_getaffinity(0)))
         self.waiting: list[tuple[int, str]] = []
-        self.again: list[tuple[int, str, Result]] = []
-        self.faults: list[Exception] = []
+        self.retries: list[tuple[int, str, Result]] = []
+        self.errors: list[Exception] = []
         self.printing = threading.Lock()
 
     def try_all(self, modules: Sequence[str]) -> None:
-        """Two at a time where there are two processors. What two at once had no memory for is tried again alone."""
+        """Tries two modules at a time on two or more CPUs. Those that ran out of memory are then retried one at a time."""
         self.waiting = list(enumerate(modules))
         threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self.width)]
         for thread in threads:
             thread.start()
         for thread in threads:
             while thread.is_alive():
-                # Looked at now and then: a signal that comes just before we sleep is seen at the next look.
-                thread.join(LOOK_SECONDS)
-        if self.faults:
-            raise self.faults[0]
-        for index, name, result in self.again:
-            self._tell(index, result if is_short_of_memory() else self._try(name))
+                # With a timeout: a signal that arrives just before the wait is handled after it.
+                thread.join(JOIN_SECONDS)
+        if self.errors:
+            raise self.errors[0]
+        for index, name, result in self.retries:
+            self._print_result(index, result if is_short_of_memory() else self._try(name))
 
     def _work(self) -> None:
         try:
@@ -67,16 +67,16 @@ class Attempts:
                     return
                 result = self._try(name)
                 if self.width > 1 and result["reason"] == "OutOfMemory":
-                    self.again.append((index, name, result))
+                    self.retries.append((index, name, result))
                 else:
-                    self._tell(index, result)
-        except Exception as fault:
-            self.faults.append(fault)
+                    self._print_result(index, result)
+        except Exception as error:
+            self.errors.append(error)
 
     def _try(self, name: str) -> Result:
         return try_import(name, min(self.seconds, self.end - time.monotonic()), self.output_limit)
 
-    def _tell(self, index: int, result: Result) -> None:
+    def _print_result(self, index: int, result: Result) -> None:
         if self.search_path:
             mark_shadowed(result, self.search_path)
         with self.printing:
@@ -84,13 +84,13 @@ class Attempts:
 
 
 def statements_of(name: str) -> str:
-    """What imports `module` or `module:attribute`."""
+    """The Python statements that import `module` or `module:attribute`."""
     module, _, attribute = name.partition(":")
     return f"import {module}; {module}.{attribute}" if attribute else f"import {module}"
 
 
 def try_import(name: str, seconds: float, output_limit: int) -> Result:
-    """The result of one module, as docs/architecture.md has it."""
+    """Imports one module in a new interpreter. Returns the result as described in docs/architecture.md."""
     statements = statements_of(name)
     result: Result = {
         "module": name,
@@ -114,30 +114,30 @@ def try_import(name: str, seconds: float, output_limit: int) -> Result:
     assert child.stderr is not None
     stdout, stderr = Drain(child.stdout, output_limit), Drain(child.stderr, output_limit)
     stopped = wait_for(child, started + seconds)
-    took = time.monotonic() - started
-    end_interpreter(child)
+    elapsed = time.monotonic() - started
+    kill_interpreter(child)
     report = None if stopped else read_report(reader)
     os.close(reader)
     result.update(stdout=stdout.text(), stderr=stderr.text(), exitCode=child.returncode)
     if report is not None and (child.returncode == 0 or not report.ok):
         result.update(ok=report.ok, file=report.file, reason=report.reason)
         result["error"] = report.error and report.error[:ERROR_LIMIT]
-        result["seconds"] = report.seconds if 0 <= report.seconds <= took else took
+        result["seconds"] = report.seconds if 0 <= report.seconds <= elapsed else elapsed
     elif stopped == "OutOfMemory":
-        result.update(seconds=took, reason="OutOfMemory")
+        result.update(seconds=elapsed, reason="OutOfMemory")
         limit = (memory()[0] or 0) >> 20
         result["error"] = f"it needs more memory than the container has left of its limit of {limit} MiB"
     elif stopped:
-        result["seconds"] = max(0.0, seconds - 0.001)  # just below the deadline, as the contract promises
+        result["seconds"] = max(0.0, seconds - 0.001)  # below the deadline, as the contract requires
         result["error"] = f"the import did not end within {seconds:g} s"
     else:
-        result.update(seconds=took, reason="ImportFailed", error=ended(child.returncode))
+        result.update(seconds=elapsed, reason="ImportFailed", error=exit_description(child.returncode))
     return result
 
 
 def wait_for(child: subprocess.Popen[bytes], end: float) -> str | None:
-    """Why the child has failed already: its time is up, or the container's memory nearly is; None where it ended in time."""
-    while not has_ended(child, max(0.0, min(POLL_SECONDS, end - time.monotonic()))):
+    """Waits for the child. Returns `ProbeTimeout`, `OutOfMemory` (the container runs short), or None if it exited in time."""
+    while not exits_within(child, max(0.0, min(POLL_SECONDS, end - time.monotonic()))):
         if time.monotonic() >= end:
             return "ProbeTimeout"
         if is_short_of_memory():
@@ -145,15 +145,15 @@ def wait_for(child: subprocess.Popen[bytes], end: float) -> str | None:
     return "ProbeTimeout" if time.monotonic() >= end else None
 
 
-def ended(code: int) -> str:
-    """How an interpreter ended that gave no report."""
+def exit_description(code: int) -> str:
+    """Describes the exit of an interpreter that sent no report."""
     if code < 0:
-        return f"the import ended the interpreter by signal {-code} ({signal.Signals(-code).name})"
-    return f"the import ended the interpreter with exit code {code}"
+        return f"the interpreter was killed by signal {-code} ({signal.Signals(-code).name}) during the import"
+    return f"the interpreter exited with code {code} during the import"
 
 
 def mark_shadowed(result: Result, search_path: str) -> None:
-    """A failed module that the search path has too, while another place was tried first, is shadowed by that place."""
+    """Changes the reason to `Shadowed` if the module failed, came from elsewhere, and the search path has one of its name."""
     module = result["module"].partition(":")[0].split(".")[0]
     own = os.path.join(search_path, module)
     if result["reason"] != "ImportFailed" and result["reason"] != "AttributeNotFound":

@@ -1,4 +1,4 @@
-"""What is installed, by metadata: the modules that distributions bring, and whether the files are those of a version."""
+"""Reads the metadata of installed distributions: their modules, and whether their files are unchanged."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import sys
 
 from wheelwarden.payload.common.distributions import normalised, split_metadata_name
 
-TYPE_CHECKING = False  # `typing` is no module that a probe has to load
+TYPE_CHECKING = False  # a probe does not load `typing`
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-INSPECTED_FILES = 500  # of one distribution: enough to tell versions apart, and no long read
+INSPECTED_FILES = 500  # of one distribution: enough to distinguish versions, and quick to read
 
 
 def derive(distributions: Sequence[str], search_path: str) -> list[str]:
-    """The modules that the distributions bring, from their metadata: top_level.txt, else what RECORD lists.
+    """The modules of these distributions, from their metadata: top_level.txt, else RECORD.
 
-    A search path that cannot be read is no path without modules: nothing could be proven, and that is an error (OSError).
+    Raises:
+        OSError: the search path cannot be read. An empty list would look like packages without modules.
     """
     wanted = {normalised(name) for name in distributions}
     found: list[str] = []
@@ -31,13 +32,13 @@ def derive(distributions: Sequence[str], search_path: str) -> list[str]:
 
 
 def folders(search_path: str) -> list[str]:
-    """Where packages are looked for: what the image had in a fitting version already was not installed again."""
+    """The search path, then the folders of sys.path: packages that the image already provided were not installed."""
     image = [entry for entry in sys.path if entry != search_path and os.path.isdir(entry)]
     return [search_path, *image] if search_path else image
 
 
 def metadata_in(folder: str, search_path: str) -> list[tuple[str, str, str]]:
-    """(normal name, version, path) of each distribution in a folder. Raises OSError of the search path."""
+    """(normalised name, version, path) of each distribution in a folder. Raises OSError for the search path only."""
     try:
         listed = sorted(os.listdir(folder))
     except OSError:
@@ -53,9 +54,9 @@ def metadata_in(folder: str, search_path: str) -> list[tuple[str, str, str]]:
 
 
 def inspect(name: str, search_path: str) -> dict[str, Any]:
-    """Which versions of a distribution the first folder that has it claims to hold, and whether the files are theirs.
+    """The versions of a distribution in the first folder that has it, each with whether the files belong to it.
 
-    An installer that does not clean up leaves the metadata of several versions beside the files of one.
+    An installer that does not clean up leaves the metadata of several versions and the files of one.
     """
     for folder in folders(search_path):
         try:
@@ -69,7 +70,7 @@ def inspect(name: str, search_path: str) -> dict[str, Any]:
 
 
 def is_intact(metadata: str, folder: str) -> bool | None:
-    """Whether the files are those that were installed, by their digests (RECORD); None where nothing tells."""
+    """Whether the files match their digests in RECORD; None if RECORD has no digests."""
     import csv
 
     checked = 0
@@ -85,7 +86,7 @@ def is_intact(metadata: str, folder: str) -> bool | None:
 
 
 def digest_of(path: str) -> str | None:
-    """As RECORD writes it (PEP 427); None where the file cannot be read."""
+    """The SHA-256 digest of a file in the form of RECORD (PEP 427); None if the file cannot be read."""
     import base64
     import hashlib
 
@@ -98,7 +99,7 @@ def digest_of(path: str) -> str | None:
 
 
 def modules_of(metadata: str) -> list[str]:
-    """The importable top-level modules of one distribution; private ones only where it has no others."""
+    """The importable top-level modules of one distribution; private ones only if it has no others."""
     from keyword import iskeyword
 
     modules = lines_of(os.path.join(metadata, "top_level.txt")) or modules_of_record(metadata)
@@ -107,7 +108,7 @@ def modules_of(metadata: str) -> list[str]:
 
 
 def modules_of_record(metadata: str) -> list[str]:
-    """The same, by the files that RECORD lists."""
+    """The top-level modules of one distribution, from the files in RECORD."""
     import csv
 
     modules: list[str] = []
@@ -124,18 +125,18 @@ def modules_of_record(metadata: str) -> list[str]:
             modules.append(stem)
         elif stem == "__init__" and not any(other in modules for other in prefixes(parts[:-1])):
             modules.append(".".join(parts[:-1]))
-    # a package inside another one is covered by it; inside a namespace package it stands for itself
+    # A package inside another package is left out, because its parent covers it. A namespace package is not in the list.
     packages = set(modules)
     return [name for name in dict.fromkeys(modules) if not any(p in packages for p in prefixes(name.split("."))[:-1])]
 
 
 def prefixes(parts: Sequence[str]) -> list[str]:
-    """As in `a`, `a.b`, `a.b.c`."""
+    """All prefixes, dotted: `a`, `a.b`, `a.b.c`."""
     return [".".join(parts[: index + 1]) for index in range(len(parts))]
 
 
 def lines_of(path: str) -> list[str]:
-    """The lines that hold something; none where the file cannot be read."""
+    """The lines that are not empty; an empty list if the file cannot be read."""
     try:
         with open(path, encoding="utf-8") as file:
             return [line.strip() for line in file if line.strip()]

@@ -1,11 +1,11 @@
-"""What a tried module prints, and what its interpreter reports."""
+"""The output of an import attempt, and the report of its interpreter."""
 
 from __future__ import annotations
 
 import os
 import threading
 
-TYPE_CHECKING = False  # `typing` is no module that a probe has to load
+TYPE_CHECKING = False  # a probe does not load `typing`
 if TYPE_CHECKING:
     from typing import IO
 
@@ -15,7 +15,7 @@ READ_BYTES = 65536
 
 
 class Drain(threading.Thread):
-    """Reads one output to its end and keeps the last of it, so that a chatty module neither blocks nor fills the memory."""
+    """Reads one stream to its end and keeps the tail, so that a verbose module neither blocks nor fills the memory."""
 
     def __init__(self, stream: IO[bytes], limit: int) -> None:
         super().__init__(daemon=True)
@@ -26,7 +26,7 @@ class Drain(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        """Until the end of the output."""
+        """Reads until the end of the stream."""
         while True:
             chunk = os.read(self.stream.fileno(), READ_BYTES)
             if not chunk:
@@ -35,7 +35,7 @@ class Drain(threading.Thread):
             self.kept = (self.kept + chunk)[-4 * self.limit :]
 
     def text(self) -> str:
-        """What came; a process that left our group may hold the pipe, and is not waited for."""
+        """The text read so far. Waits briefly only: a process outside our group may keep the pipe open."""
         self.join(DRAIN_SECONDS)
         text = self.kept.decode("utf-8", "replace")
         if len(self.kept) == self.total and len(text) <= self.limit:
@@ -45,7 +45,7 @@ class Drain(threading.Thread):
 
 
 class Report:
-    """What the interpreter of one module reported of it."""
+    """The report of the interpreter that imported one module."""
 
     def __init__(self, ok: str, seconds: str, file: str, reason: str, error: str) -> None:
         self.ok = ok == "1"
@@ -56,7 +56,7 @@ class Report:
 
 
 def read_report(reader: int) -> Report | None:
-    """What there is on the descriptor; None where the interpreter ended without a report, or the module wrote there."""
+    """Reads the report from the descriptor; None if there is none, or the module itself wrote to the descriptor."""
     os.set_blocking(reader, False)
     try:
         ok, seconds, file, reason, error = os.read(reader, CHILD_LIMIT_BYTES).decode().split("\0", 4)

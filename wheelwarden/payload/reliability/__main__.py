@@ -7,14 +7,14 @@ import signal
 import sys
 import time
 
-from wheelwarden.payload.common.interpreters import end_in_time
+from wheelwarden.payload.common.interpreters import limit_lifetime
 from wheelwarden.payload.reliability.profile import Profile
 
 
 def main() -> None:
     """Prints the answer."""
     request = json.loads(sys.argv[1])
-    end_in_time(request, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)
+    limit_lifetime(request, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)
     profile = Profile(request, time.monotonic() + request["totalSeconds"])
     for check in request["checks"]:
         profile.run(check)

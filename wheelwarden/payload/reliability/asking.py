@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 
-from wheelwarden.payload.common.interpreters import end_interpreter, source_of, start_interpreter
+from wheelwarden.payload.common.interpreters import kill_interpreter, source_of, start_interpreter
 from wheelwarden.payload.reliability.rows import SHOWN
 
 TYPE_CHECKING = False  # `typing` is no module that a probe has to load
@@ -91,7 +91,7 @@ class Interpreter:
             self.child.wait(max(0.0, self.until - time.monotonic()))
         except subprocess.TimeoutExpired:
             timed_out = True
-        end_interpreter(self.child)
+        kill_interpreter(self.child)
         self.drain.join(1)
         answer = dict(self._report(timed_out), exitCode=self.child.returncode, at=self.ended or time.monotonic())
         answer["stderr"] = b"".join(self.printed).decode("utf-8", "replace").strip()[-STDERR_LIMIT:]
