@@ -81,7 +81,7 @@ def test_faults_are_named_with_what_to_do_in_place_too(orders: Workspace) -> Non
     assert "cycles: Break the cycle" in done.stdout
     [missing] = [line for line in done.stdout.splitlines() if " nowhere " in line]
     assert missing.split(maxsplit=2) == [
-        "paths", "nowhere", "failed: it is on no entry of sys.path; its other checks were skipped"
+        "paths", "nowhere", "failed: it is not on sys.path; its other checks were skipped"
     ]  # fmt: skip
     assert "paths: Install the package that provides it" in done.stdout
     assert pods(orders) == ["orders-app-0"]

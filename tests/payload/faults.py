@@ -1,10 +1,10 @@
-"""Packages that really have each fault of the reliability profile, each with a twin in which it is mended."""
+"""A package for each fault of the reliability profile, and a twin of it without the fault."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# Healthy in every respect.
+# A package without faults.
 HEALTHY: Mapping[str, str] = {
     "healthy/__init__.py": "from healthy.inner import answer\n",
     "healthy/inner.py": "import healthy\nanswer = 42\n",
@@ -16,16 +16,16 @@ class Fault:
     """One fault.
 
     Attributes:
-        files: the package that has it.
-        mended: the files that are different in the twin.
-        modules: what is asked for.
-        checks: which are run.
-        found: a pattern of the error of each check that does not hold, by check and subject.
+        files: the package with the fault.
+        fixed: the files that are different in the twin.
+        modules: the modules to try.
+        checks: the checks to run.
+        found: a pattern of the error of each check that fails, by check and subject.
         options: of the profile.
     """
 
     files: Mapping[str, str]
-    mended: Mapping[str, str]
+    fixed: Mapping[str, str]
     modules: tuple[str, ...]
     checks: tuple[str, ...]
     found: Mapping[tuple[str, str], str]
@@ -42,7 +42,7 @@ FAULTS: Mapping[str, Fault] = {
             "round/b.py": "from round.c import three\ntwo = 2\n",
             "round/c.py": "from round.a import one\nthree = 3\n",
         },
-        mended={"round/c.py": "def three():\n    from round.a import one\n    return one + 2\n"},
+        fixed={"round/c.py": "def three():\n    from round.a import one\n    return one + 2\n"},
         modules=("round.a",),
         checks=("fresh", "cycles", "threads"),
         found={
@@ -52,14 +52,14 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "cycle of two": Fault(
         files={"pair_a.py": "from pair_b import b\na = 1\n", "pair_b.py": "from pair_a import a\nb = 2\n"},
-        mended={"pair_b.py": "import pair_a\nb = 2\n"},
+        fixed={"pair_b.py": "import pair_a\nb = 2\n"},
         modules=("pair_a",),
         checks=("cycles",),
         found={("cycles", "pair_a"): "pair_a → pair_b → pair_a: ImportError"},
     ),
     "order": Fault(
         files={"spoiler.py": "import json\ndel json.dumps\n", "needy.py": "from json import dumps\n"},
-        mended={"spoiler.py": "import json\n"},
+        fixed={"spoiler.py": "import json\n"},
         modules=("spoiler", "needy"),
         checks=("fresh", "order"),
         found={("order", "spoiler then needy"): "ImportError: cannot import name 'dumps' from 'json'"},
@@ -69,7 +69,7 @@ FAULTS: Mapping[str, Fault] = {
             "errors_base.py": "class ServiceError(Exception):\n    pass\n",
             "errors_api.py": "class ServiceError(Exception):\n    pass\n",
         },
-        mended={"errors_api.py": "from errors_base import ServiceError\n"},
+        fixed={"errors_api.py": "from errors_base import ServiceError\n"},
         modules=("errors_base:ServiceError", "errors_api:ServiceError"),
         checks=("fresh", "order"),
         found={
@@ -86,7 +86,7 @@ FAULTS: Mapping[str, Fault] = {
             "shop/__init__.py": "settings = object()\n",
             "shop/config.py": "settings = object()\n",
         },
-        mended={"shop/config.py": "from shop import settings\n"},
+        fixed={"shop/config.py": "from shop import settings\n"},
         modules=("shop:settings", "shop.config:settings"),
         checks=("order",),
         found={
@@ -100,7 +100,7 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "slow": Fault(
         files={"slow.py": "import time\ntime.sleep(2.5)\n"},
-        mended={"slow.py": "def work():\n    import time\n    time.sleep(2.5)\n"},
+        fixed={"slow.py": "def work():\n    import time\n    time.sleep(2.5)\n"},
         modules=("slow",),
         checks=("fresh",),
         found={("time", "slow"): r"it takes \d+ ms, more than 2000 ms"},
@@ -112,7 +112,7 @@ FAULTS: Mapping[str, Fault] = {
                 "import threading\nif threading.active_count() > 1:\n    raise RuntimeError('not beside other threads')\n"
             )
         },
-        mended={"hurried.py": "import threading\n"},
+        fixed={"hurried.py": "import threading\n"},
         modules=("hurried",),
         checks=("fresh", "threads", "load", "processes"),
         found={
@@ -130,7 +130,7 @@ FAULTS: Mapping[str, Fault] = {
                 "descriptor = os.open(path, os.O_CREAT | os.O_EXCL)\ntime.sleep(0.5)\nos.unlink(path)\n"
             )
         },
-        mended={
+        fixed={
             "locked.py": "import os\n\n\ndef lock():\n    return os.open(os.environ['WW_LOCK'], os.O_CREAT | os.O_EXCL)\n"
         },
         modules=("locked",),
@@ -139,23 +139,23 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "dies": Fault(
         files={"dies.py": "import os, sys\nprint('out of luck', file=sys.stderr, flush=True)\nos._exit(7)\n"},
-        mended={"dies.py": "import os, sys\n"},
+        fixed={"dies.py": "import os, sys\n"},
         modules=("dies",),
         checks=("processes", "stress"),
         found={
             (
                 "processes",
                 "dies",
-            ): "5 of 5 interpreters failed; worker 1, exit code 7: the interpreter ended with code 7 out of luck",
+            ): "5 of 5 interpreters failed; worker 1, exit code 7: the interpreter exited with code 7 out of luck",
             (
                 "stress",
                 "dies",
-            ): r"4 of 4 imports failed; worker \d, exit code 7: the interpreter ended with code 7 out of luck",
+            ): r"4 of 4 imports failed; worker \d, exit code 7: the interpreter exited with code 7 out of luck",
         },
     ),
     "now and then": Fault(
         files={"flaky.py": "import random\nif random.random() < 0.3:\n    raise RuntimeError('now and then')\n"},
-        mended={"flaky.py": "import random\nchosen = random.random() < 0.3\n"},
+        fixed={"flaky.py": "import random\nchosen = random.random() < 0.3\n"},
         modules=("flaky",),
         checks=("stress",),
         found={("stress", "flaky"): r"\d+ of 40 imports failed; worker \d, exit code 1: RuntimeError: now and then"},
@@ -166,49 +166,49 @@ FAULTS: Mapping[str, Fault] = {
                 "import builtins\nkept = builtins.__dict__.setdefault('ww_kept', [])\nkept.append(bytearray(b'x') * 65536)\n"
             )
         },
-        mended={"leaky.py": "import builtins\nbuiltins.ww_kept = [bytearray(b'x') * 65536]\n"},
+        fixed={"leaky.py": "import builtins\nbuiltins.ww_kept = [bytearray(b'x') * 65536]\n"},
         modules=("leaky",),
         checks=("memory",),
         found={("memory", "leaky"): r"\d+ KiB more after 40 imports"},
     ),
     "attribute": Fault(
         files={"incomplete.py": "present = 1\n"},
-        mended={"incomplete.py": "present = absent = 1\n"},
+        fixed={"incomplete.py": "present = absent = 1\n"},
         modules=("incomplete:absent",),
         checks=ALL,
         found={("fresh", "incomplete:absent"): "AttributeError: module 'incomplete' has no attribute 'absent'"},
     ),
     "shared library": Fault(
         files={"linked.py": "import ctypes\nctypes.CDLL('libww-is-not-there.so.9')\n"},
-        mended={"linked.py": "import ctypes\nctypes.CDLL(None)\n"},
+        fixed={"linked.py": "import ctypes\nctypes.CDLL(None)\n"},
         modules=("linked",),
         checks=("paths", "fresh"),
         found={("fresh", "linked"): "OSError: libww-is-not-there.so.9: cannot open shared object file"},
     ),
     "module": Fault(
         files={"beside.py": ""},
-        mended={"nowhere.py": ""},
+        fixed={"nowhere.py": ""},
         modules=("nowhere", "beside"),
         checks=ALL,
-        found={("paths", "nowhere"): "it is on no entry of sys.path"},
+        found={("paths", "nowhere"): "it is not on sys.path"},
     ),
     "module of a package": Fault(
         files={"store/__init__.py": ""},
-        mended={"store/models.py": ""},
+        fixed={"store/models.py": ""},
         modules=("store.models",),
         checks=ALL,
-        found={("paths", "store.models"): r"store is in \S+/store/__init__.py, and has no store.models"},
+        found={("paths", "store.models"): r"store is in \S+/store/__init__.py, but has no store.models"},
     ),
     "dependency": Fault(
         files={"wanting.py": "import ww_gone\n"},
-        mended={"ww_gone.py": ""},
+        fixed={"ww_gone.py": ""},
         modules=("wanting",),
         checks=ALL,
         found={("fresh", "wanting"): "ModuleNotFoundError: No module named 'ww_gone'"},
     ),
     "call": Fault(
         files={"callable_one.py": "def one():\n    raise ValueError('called')\n"},
-        mended={"callable_one.py": "def one():\n    return 1\n"},
+        fixed={"callable_one.py": "def one():\n    return 1\n"},
         modules=("callable_one:one",),
         checks=("fresh",),
         found={("fresh", "callable_one:one"): "ValueError: called"},
@@ -216,7 +216,7 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "hangs": Fault(
         files={"hangs.py": "import time\ntime.sleep(600)\n"},
-        mended={"hangs.py": "import time\n"},
+        fixed={"hangs.py": "import time\n"},
         modules=("hangs", "json"),
         checks=("load",),
         found={("load", "hangs"): "it did not end within 2 s"},

@@ -1,4 +1,4 @@
-"""The reliability profile: real interpreters and packages that really have each fault; and none is found where none is."""
+"""The reliability profile on real interpreters: each fault in a real package is found, and none in a healthy one."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from tests.payload.conftest import make_python, soon
 from tests.payload.faults import ALL, FAULTS, HEALTHY
 from tests.payload.test_probe import DEBIAN
 from wheelwarden.payload import probe_argv
-from wheelwarden.payload.reliability.asking import Asking
+from wheelwarden.payload.reliability.asking import TaskRunner
 from wheelwarden.payload.reliability.checks import try_stress
 from wheelwarden.verify.reliability import CHECKS, Check, Profile, parse_reliability
 
@@ -41,7 +41,7 @@ def run(
     search_path: str = "",
     **more: Any,
 ) -> dict[tuple[str, str], Check]:
-    """The checks by (check, subject)."""
+    """Runs the profile. Returns its checks by (check, subject)."""
     small = {"workers": 4, "each": 10, "repeats": 40, "rounds": 2, "deadline_seconds": 20, "budget_ms": 20000, **more}
     profile = Profile(modules=modules, path=(str(code),), **small)
     request = {
@@ -60,7 +60,7 @@ def run(
 def paths_of(
     first: Path, second: Path, module: str, *, search_path: Path | str = "", rounds: int = 1, **variables: str
 ) -> Check:
-    """Where a module is found on these two entries of the search path."""
+    """The check `paths` of a module, with these two entries of the search path."""
     profile = Profile(modules=(module,), path=(str(first), str(second)), rounds=rounds)
     request = {**profile.as_request(str(search_path)), "checks": ["paths"]}
     done = subprocess.run(
@@ -75,7 +75,7 @@ def failed(found: dict[tuple[str, str], Check]) -> dict[tuple[str, str], str]:
     return {key: str(check.error) for key, check in found.items() if not check.ok}
 
 
-def test_a_healthy_package_has_no_fault(code: Path) -> None:
+def test_a_healthy_package_passes_every_check(code: Path) -> None:
     found = run(code, "healthy:answer", "json:dumps", "healthy.inner:answer", "healthy")
     assert failed(found) == {}
     assert {check for check, _ in found} == set(CHECKS)
@@ -91,15 +91,15 @@ def test_a_healthy_package_has_no_fault(code: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_is_found_and_its_mended_twin_has_none(name: str, tmp_path: Path) -> None:
+def test_a_fault_is_found_and_its_fixed_twin_passes(name: str, tmp_path: Path) -> None:
     fault = FAULTS[name]
     faulty = write(tmp_path / "faulty", fault.files)
-    mended = write(tmp_path / "mended", {**fault.files, **fault.mended})
+    fixed = write(tmp_path / "fixed", {**fault.files, **fault.fixed})
     found = failed(run(faulty, *fault.modules, checks=fault.checks, **fault.options))
     assert set(found) == set(fault.found)
     for key, pattern in fault.found.items():
         assert re.match(pattern, found[key]), found[key]
-    assert failed(run(mended, *fault.modules, checks=fault.checks, **fault.options)) == {}
+    assert failed(run(fixed, *fault.modules, checks=fault.checks, **fault.options)) == {}
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_fault_is_found_and_its_mended_twin_has_none(name: str, tmp_path: Path
         ("dependency", "fresh", "It imports a missing module", {"paths", "fresh", "cycles"}),
     ],
 )
-def test_what_is_missing_is_told_once_with_what_to_do(
+def test_a_missing_module_is_reported_once_with_advice(
     name: str, check: str, advice: str, tried: set[str], tmp_path: Path
 ) -> None:
     fault = FAULTS[name]
@@ -122,18 +122,18 @@ def test_what_is_missing_is_told_once_with_what_to_do(
     assert set(found[check, module].measured["notTried"]) == set(ALL) - tried
 
 
-def test_different_packages_may_have_functions_of_one_name(code: Path) -> None:
+def test_different_packages_may_have_functions_of_the_same_name(code: Path) -> None:
     found = run(code, "json:dumps", "pickle:dumps", checks=("order",))
     assert set(found) == {("order", "json:dumps then pickle:dumps"), ("order", "pickle:dumps then json:dumps")}
     assert failed(found) == {}
 
 
-def test_pairs_of_one_name_come_first_and_what_is_left_out_is_told(code: Path, tmp_path: Path) -> None:
+def test_pairs_of_the_same_name_are_tried_first_and_omitted_pairs_are_counted(code: Path, tmp_path: Path) -> None:
     fault = FAULTS["two classes of one name"]
     write(tmp_path, {**fault.files, "other.py": ""})
     found = run(tmp_path, fault.modules[0], "other", fault.modules[1], checks=("order",), pairs=2)
     assert set(failed(found)) == set(fault.found)
-    assert found["order", "4 more pairs"].measured["cause"] == "2 pairs are tried"
+    assert found["order", "4 more pairs"].measured["cause"] == "only 2 pairs are tried"
 
 
 def test_each_failure_of_several_interpreters_has_its_worker_exit_code_and_stderr(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_each_failure_of_several_interpreters_has_its_worker_exit_code_and_stder
         "firstFailures": [
             {
                 "round": 1, "worker": worker, "iteration": None, "exitCode": 7, "stderr": "out of luck",
-                "error": "the interpreter ended with code 7 out of luck",
+                "error": "the interpreter exited with code 7 out of luck",
             }
             for worker in (1, 2, 3, 4, 5)
         ],
@@ -160,9 +160,9 @@ def test_a_failure_of_one_interpreter_has_its_exit_code_and_stderr(check: str, t
     assert (failure.check, failure.measured["exitCode"], failure.measured["stderr"]) == (check, 7, "out of luck")
 
 
-def test_the_stress_tells_the_first_ten_failures_in_order(tmp_path: Path) -> None:
+def test_the_stress_check_reports_the_first_ten_failures_in_order(tmp_path: Path) -> None:
     write(tmp_path, {"never.py": "raise RuntimeError('x' * 300)\n"})
-    # More than a pipe holds, were all of them reported.
+    # All of them would exceed the size of a pipe.
     measured = run(tmp_path, "never", checks=("stress",), workers=2, each=500)["stress", "never"].measured
     assert (measured["done"], measured["failures"]) == (0, 1000)
     first = measured["firstFailures"]
@@ -177,7 +177,7 @@ def test_the_stress_tells_the_first_ten_failures_in_order(tmp_path: Path) -> Non
         assert "RuntimeError: xx" in one["stderr"]
 
 
-def test_failures_of_all_workers_are_shown_in_the_order_of_time() -> None:
+def test_failures_of_all_workers_are_sorted_by_time() -> None:
     def answer(*failures: tuple[int, float]) -> dict[str, Any]:
         errors = [{"iteration": iteration, "at": at, "error": f"at {at:g}"} for iteration, at in failures]
         return {
@@ -190,12 +190,12 @@ def test_failures_of_all_workers_are_shown_in_the_order_of_time() -> None:
             "at": 99.0,
         }
 
-    class Answered(Asking):
-        def ask_many(self, *_: Any, **__: Any) -> list[tuple[int, dict[str, Any]]]:
+    class FixedAnswers(TaskRunner):
+        def run_many(self, *_: Any, **__: Any) -> list[tuple[int, dict[str, Any]]]:
             late = [(number, 50.0 + number) for number in range(3, 12)]
             return [(1, answer((1, 30.0), (2, 50.0))), (2, answer((1, 20.0), (2, 40.0), *late))]
 
-    [row] = try_stress(Answered(Profile(modules=("six",)).as_request(""), 0.0), ["six"])
+    [row] = try_stress(FixedAnswers(Profile(modules=("six",)).as_request(""), 0.0), ["six"])
     shown = [(one["worker"], one["iteration"], one["error"]) for one in row.measured["firstFailures"]]
     assert shown == [(2, 1, "at 20"), (1, 1, "at 30"), (2, 2, "at 40"), (1, 2, "at 50"),
                      *[(2, number, f"at {50 + number}") for number in range(3, 9)]]  # fmt: skip
@@ -215,7 +215,7 @@ def test_failures_of_all_workers_are_shown_in_the_order_of_time() -> None:
         ("memory", 80, "kept = __import__('builtins').__dict__.setdefault('kept', []); kept.append(b'x' * 65536)"),
     ],
 )
-def test_a_fault_of_the_second_round_is_found(check: str, imports: int, fault: str, tmp_path: Path) -> None:
+def test_a_fault_in_the_second_round_is_found(check: str, imports: int, fault: str, tmp_path: Path) -> None:
     counted = (
         f"import os\nwith open({str(tmp_path / 'count')!r}, 'ab') as file:\n    file.write(b'x')\n"
         f"if os.stat({str(tmp_path / 'count')!r}).st_size > {imports}:\n    {fault}\n"
@@ -229,10 +229,10 @@ def test_a_fault_of_the_second_round_is_found(check: str, imports: int, fault: s
     assert found[check, subject].measured["rounds"] == 2
 
 
-def test_a_module_that_comes_late_is_waited_for_and_one_that_hides_it_later_is_found(tmp_path: Path) -> None:
+def test_a_module_that_appears_late_is_found_and_so_is_one_that_hides_it_later(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir()
-    # Run by every interpreter that starts: the third look finds the module, the fourth, of the second round, another one.
+    # Runs at every interpreter start: the third attempt finds the module, the fourth (second round) finds one that hides it.
     started = (
         f"import os\nplaces = [None, None, {str(second)!r}, {str(first)!r}]\n"
         f"with open({str(tmp_path / 'count')!r}, 'ab') as file:\n    file.write(b'x')\n"
@@ -247,7 +247,7 @@ def test_a_module_that_comes_late_is_waited_for_and_one_that_hides_it_later_is_f
             path.unlink(missing_ok=True)
 
 
-def test_a_package_that_something_hides_is_told_with_both_places(code: Path, tmp_path: Path) -> None:
+def test_a_hidden_package_is_reported_with_both_locations(code: Path, tmp_path: Path) -> None:
     write(tmp_path, {"healthy/__init__.py": ""})
     found = paths_of(code, tmp_path, "healthy", search_path=tmp_path)
     assert found.error == f"{code}/healthy/__init__.py hides the one in {tmp_path}"
@@ -260,8 +260,8 @@ def test_a_package_that_lacks_the_module_hides_the_one_that_has_it(tmp_path: Pat
     new = write(tmp_path / "new", {"store/__init__.py": "", "store/models.py": ""})
     found = paths_of(old, new, "store.models")
     assert found.error == f"{old}/store/__init__.py hides the one in {new}"
-    mended = paths_of(new, old, "store.models")
-    assert (mended.ok, mended.measured["places"][0]["file"]) == (True, f"{new}/store/models.py")
+    fixed = paths_of(new, old, "store.models")
+    assert (fixed.ok, fixed.measured["places"][0]["file"]) == (True, f"{new}/store/models.py")
 
 
 @pytest.mark.parametrize(
@@ -278,9 +278,9 @@ def test_a_package_that_lacks_the_module_hides_the_one_that_has_it(tmp_path: Pat
             "a/made.py": "import sys, types\nsys.modules['made.inside'] = types.ModuleType('made.inside')\n__path__ = []\n",
         }, None),
     ],
-    ids=["made by Python", "namespace", "second part of a namespace", "extended path", "made by its package"],
+    ids=["created by Python", "namespace", "second part of a namespace", "extended path", "created by its package"],
 )  # fmt: skip
-def test_a_module_is_found_where_its_package_has_it(
+def test_a_module_is_found_in_its_package(
     module: str, files: Mapping[str, str], file: str | None, tmp_path: Path
 ) -> None:
     write(tmp_path, files)
@@ -292,7 +292,7 @@ def test_a_module_is_found_where_its_package_has_it(
 
 @pytest.mark.parametrize("layout", ["flat", "src"])
 def test_an_editable_install_is_found(layout: str, tmp_path: Path) -> None:
-    """As setuptools makes it by PEP 660: a finder of its own for some layouts, a .pth file for others."""
+    """PEP 660 by setuptools: an own finder for some layouts, a .pth file for others."""
     home = tmp_path / "project"
     package = "lib/editable" if layout == "flat" else "src/editable"
     where = '[tool.setuptools.package-dir]\neditable = "lib/editable"\n' if layout == "flat" else ""
@@ -311,7 +311,7 @@ def test_an_editable_install_is_found(layout: str, tmp_path: Path) -> None:
     assert found["paths", "editable.models:answer"].measured["places"][0]["file"] == f"{home}/{package}/models.py"
     missing = run(tmp_path / "nothing", "editable.absent", checks=("paths",), python=python)
     assert failed(missing) == {
-        ("paths", "editable.absent"): f"editable is in {home}/{package}/__init__.py, and has no editable.absent"
+        ("paths", "editable.absent"): f"editable is in {home}/{package}/__init__.py, but has no editable.absent"
     }
 
 
@@ -328,7 +328,7 @@ def test_interpreters_that_hang_share_one_deadline(tmp_path: Path) -> None:
     assert found["processes", "hangs"].measured["failures"] == 60
 
 
-def test_what_there_is_no_time_for_is_told(code: Path) -> None:
+def test_checks_without_time_left_are_reported(code: Path) -> None:
     found = failed(run(code, "healthy", checks=("fresh", "load"), round_seconds=0))
     assert found == {
         ("fresh", "healthy"): "no time was left for round 1 of 2",
@@ -336,14 +336,14 @@ def test_what_there_is_no_time_for_is_told(code: Path) -> None:
     }
 
 
-def test_what_modules_print_does_not_get_in_the_way(tmp_path: Path) -> None:
+def test_output_of_modules_does_not_break_the_answer(tmp_path: Path) -> None:
     write(tmp_path, {"talks.py": "import sys\nprint('x' * 200000)\nprint('y' * 200000, file=sys.stderr)\n"})
     assert failed(run(tmp_path, "talks", checks=("fresh", "threads", "stress"))) == {}
 
 
 @pytest.mark.parametrize("program", ["reliability", "probe"])
-@pytest.mark.parametrize("how", ["SIGTERM", "its connection ends"])
-def test_nothing_is_left_running_when_it_is_told_to_stop(tmp_path: Path, program: str, how: str) -> None:
+@pytest.mark.parametrize("how", ["SIGTERM", "its connection closes"])
+def test_nothing_is_left_running_after_sigterm_or_a_closed_connection(tmp_path: Path, program: str, how: str) -> None:
     module = f"hangs_{tmp_path.name}"
     (tmp_path / f"{module}.py").write_text(
         f"import time\nopen({str(tmp_path / 'started')!r}, 'w').close()\ntime.sleep(600)\n"

@@ -1,4 +1,4 @@
-"""Runs one profile: the request is the first argument, the answer is the last line of standard output."""
+"""Runs one profile: the request is the first argument; the answer is the last line of standard output."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wheelwarden.payload.reliability.profile import Profile
 
 
 def main() -> None:
-    """Prints the answer."""
+    """Runs the requested checks and prints the answer."""
     request = json.loads(sys.argv[1])
     limit_lifetime(request, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)
     profile = Profile(request, time.monotonic() + request["totalSeconds"])

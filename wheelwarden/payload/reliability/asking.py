@@ -1,4 +1,4 @@
-"""Interpreters that are asked to do a task, and their answers."""
+"""Runs tasks in child interpreters and collects their answers."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import time
 from wheelwarden.payload.common.interpreters import kill_interpreter, source_of, start_interpreter
 from wheelwarden.payload.reliability.rows import SHOWN
 
-TYPE_CHECKING = False  # `typing` is no module that a probe has to load
+TYPE_CHECKING = False  # a probe does not load `typing`
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
 READ_LIMIT_BYTES = 1 << 20
-STDERR_LIMIT, STDERR_LINES = 1000, 10  # characters and lines kept, from the end
+STDERR_LIMIT, STDERR_LINES = 1000, 10  # last characters and lines kept
 PRELUDE = "wheelwarden.payload.reliability.tasks.prelude"
 TASKS = {
     "once": "wheelwarden.payload.reliability.tasks.once",
@@ -33,68 +33,68 @@ TASKS = {
 
 
 def program_of(task: str) -> str:
-    """What an interpreter runs for a task."""
+    """The source that an interpreter runs for a task."""
     return source_of(PRELUDE) + source_of(TASKS[task])
 
 
-class Asking:
-    """Asks interpreters, each of which has a deadline, and all of them one together (`end`, of `time.monotonic`)."""
+class TaskRunner:
+    """Runs tasks. Each interpreter has a deadline, and all together end at `end` (of `time.monotonic`)."""
 
     def __init__(self, request: Mapping[str, Any], end: float) -> None:
         self.request = request
         self.end = end
 
-    def ask(self, task: str, modules: Sequence[str], **more: Any) -> dict[str, Any]:
-        """The answer of one interpreter."""
+    def run(self, task: str, modules: Sequence[str], **more: Any) -> dict[str, Any]:
+        """Runs a task in one interpreter and returns its answer."""
         return self._start(task, modules, more).answer()
 
-    def ask_many(self, count: int, task: str, modules: Sequence[str], **more: Any) -> list[tuple[int, dict[str, Any]]]:
-        """The answers of several at once, numbered from 1."""
+    def run_many(self, count: int, task: str, modules: Sequence[str], **more: Any) -> list[tuple[int, dict[str, Any]]]:
+        """Runs a task in several interpreters at the same time. Returns their answers, numbered from 1."""
         running = [self._start(task, modules, more) for _ in range(count)]
-        return [(number, one.answer()) for number, one in enumerate(running, 1)]
+        return [(number, interpreter.answer()) for number, interpreter in enumerate(running, 1)]
 
     def _start(self, task: str, modules: Sequence[str], more: Mapping[str, Any]) -> Interpreter:
         request = self.request
-        given = {**more, "modules": modules, "path": request["path"], "call": request["call"], "shown": SHOWN}
+        arguments = {**more, "modules": modules, "path": request["path"], "call": request["call"], "shown": SHOWN}
         reader, writer = os.pipe()
-        argv = [sys.executable, "-c", program_of(task), json.dumps(given)]
+        argv = [sys.executable, "-c", program_of(task), json.dumps(arguments)]
         child = start_interpreter(argv, writer, subprocess.DEVNULL)
         os.close(writer)
         return Interpreter(child, reader, min(request["deadlineSeconds"], max(0.1, self.end - time.monotonic())))
 
 
 class Interpreter:
-    """One that is at work."""
+    """A running child interpreter."""
 
     def __init__(self, child: subprocess.Popen[bytes], reader: int, seconds: float) -> None:
         self.child = child
         self.reader = reader
         self.seconds = seconds
-        self.until = time.monotonic() + seconds
-        self.ended: float | None = None
-        self.printed: list[bytes] = []
-        # Read as it comes, so that a chatty module does not block; the end of it is kept.
+        self.deadline = time.monotonic() + seconds
+        self.exited_at: float | None = None
+        self.stderr_lines: list[bytes] = []
+        # Read continuously, so that a verbose module does not block. Only the tail is kept.
         self.drain = threading.Thread(target=self._read_stderr, daemon=True)
         self.drain.start()
 
     def _read_stderr(self) -> None:
         assert self.child.stderr is not None
         for line in self.child.stderr:
-            self.printed.append(line[-STDERR_LIMIT:])
-            del self.printed[:-STDERR_LINES]
-        self.ended = time.monotonic()
+            self.stderr_lines.append(line[-STDERR_LIMIT:])
+            del self.stderr_lines[:-STDERR_LINES]
+        self.exited_at = time.monotonic()
 
     def answer(self) -> dict[str, Any]:
-        """What it reported, with `exitCode`, `stderr` and when it ended; `error` says how, where it reported nothing."""
+        """Waits for its report. Adds `exitCode`, `stderr`, `at` (time of exit) and, if it sent no report, `error`."""
         timed_out = False
         try:
-            self.child.wait(max(0.0, self.until - time.monotonic()))
+            self.child.wait(max(0.0, self.deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             timed_out = True
         kill_interpreter(self.child)
         self.drain.join(1)
-        answer = dict(self._report(timed_out), exitCode=self.child.returncode, at=self.ended or time.monotonic())
-        answer["stderr"] = b"".join(self.printed).decode("utf-8", "replace").strip()[-STDERR_LIMIT:]
+        answer = dict(self._report(timed_out), exitCode=self.child.returncode, at=self.exited_at or time.monotonic())
+        answer["stderr"] = b"".join(self.stderr_lines).decode("utf-8", "replace").strip()[-STDERR_LIMIT:]
         answer.setdefault("error", None)
         return answer
 
@@ -110,5 +110,5 @@ class Interpreter:
             return found
         if timed_out:
             return {"error": f"it did not end within {self.seconds:g} s"}
-        last = b"".join(self.printed[-1:]).decode("utf-8", "replace").strip()
-        return {"error": f"the interpreter ended with code {self.child.returncode} {last}"}
+        last = b"".join(self.stderr_lines[-1:]).decode("utf-8", "replace").strip()
+        return {"error": f"the interpreter exited with code {self.child.returncode} {last}"}

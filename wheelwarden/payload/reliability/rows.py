@@ -1,18 +1,18 @@
-"""What came of a check, of one round or of all so far, and the failures that it tells of."""
+"""Results of checks: of one round or merged over rounds, with their failures."""
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # `typing` is no module that a probe has to load
+TYPE_CHECKING = False  # a probe does not load `typing`
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
 ERROR_LIMIT = 300
-SHOWN = 10  # of failures and cycles
+SHOWN = 10  # failures and cycles listed
 
 
 class Row:
-    """One check of one subject. What does not hold once does not hold. `missing`: the module is not there at all."""
+    """The result of a check for one subject. It fails if one round fails. `missing`: the module was not found."""
 
     def __init__(
         self, check: str, ok: bool, error: str | None, measured: dict[str, Any], *, missing: bool = False
@@ -24,16 +24,16 @@ class Row:
         self.missing = missing
 
     def fail(self, error: str | None) -> None:
-        """The first failure is the one that is told."""
+        """Marks the check as failed. Records the first error only."""
         if self.ok:
             self.ok, self.error = False, error
 
-    def is_late(self) -> bool:
-        """Whether an interpreter did not end in time."""
+    def timed_out(self) -> bool:
+        """Whether an interpreter exceeded its deadline."""
         return bool(self.error) and "did not end" in str(self.error)
 
     def add(self, other: Row) -> None:
-        """Takes in another round."""
+        """Merges the result of another round."""
         if other is self:
             return
         if not other.ok:
@@ -45,7 +45,7 @@ class Row:
 
 
 def merged(key: str, one: Any, other: Any) -> Any:
-    """How the figures of two rounds become one."""
+    """Merges a figure of two rounds."""
     if key == "seconds":
         return min(one, other)
     if key in ("peakBytes", "growthBytes", "attempts"):
@@ -60,20 +60,20 @@ def top(name: str) -> str:
     return name.partition(":")[0].split(".")[0]
 
 
-def same_name(one: str, other: str) -> bool:
-    """Whether two `module:attribute` name an attribute of the same name, as different paths to one object do."""
+def same_attribute(one: str, other: str) -> bool:
+    """Whether two `module:attribute` of different modules name an attribute of the same name, as paths to one object do."""
     a, b = (name.partition(":")[2].split(".")[-1] for name in (one, other))
     return bool(a) and a == b and not a.startswith("__") and one.partition(":")[0] != other.partition(":")[0]
 
 
-def end_of(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """How an interpreter ended that did not do as asked."""
+def exit_details(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Exit code and stderr of an interpreter that failed; empty if it succeeded."""
     return {"exitCode": answer["exitCode"], "stderr": answer["stderr"]} if answer["error"] else {}
 
 
 def failures_of(answer: Mapping[str, Any], worker: int | None) -> list[dict[str, Any]]:
-    """The failures of one interpreter: those that it told, or its own."""
-    told = answer.get("errors") or ([{"error": answer["error"]}] if answer["error"] else [])
+    """The failures of one interpreter: those that it reported, or its own."""
+    reported = answer.get("errors") or ([{"error": answer["error"]}] if answer["error"] else [])
     return [
         {
             "worker": one.get("worker", worker),
@@ -83,12 +83,12 @@ def failures_of(answer: Mapping[str, Any], worker: int | None) -> list[dict[str,
             "stderr": answer["stderr"],
             "error": one["error"][:ERROR_LIMIT],
         }
-        for one in told
+        for one in reported
     ]
 
 
-def told_of(failures: Sequence[Mapping[str, Any]], count: str) -> str | None:
-    """How many failed, and of the first one who it was and what it said."""
+def failure_summary(failures: Sequence[Mapping[str, Any]], count: str) -> str | None:
+    """The count, then worker, exit code and error of the first failure; None without failures."""
     if not failures:
         return None
     first = failures[0]

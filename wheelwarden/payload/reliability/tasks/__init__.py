@@ -1,4 +1,4 @@
-"""What the interpreters of the profile run: the text of `prelude`, followed by that of one task, which ends by `tell`.
+"""Programs that the reliability profile runs in child interpreters: `prelude` followed by one task, which ends with `report`.
 
-A task imports from the prelude for the type checker's sake only: where it runs, those names stand above it.
+The imports from the prelude are for the type checker only. At run time the prelude precedes the task in the same source.
 """

@@ -1,14 +1,14 @@
-"""One import beside busy threads."""
+"""Imports a module while other threads are busy."""
 
 import threading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from wheelwarden.payload.reliability.tasks.prelude import bring, task, tell, told
+    from wheelwarden.payload.reliability.tasks.prelude import error_with_traceback, import_name, report, task
 
 
 def busy() -> None:
-    """Until the import has ended, and with it this interpreter."""
+    """Runs until the interpreter exits after the import."""
     while True:
         for _ in range(task["turns"]):
             pass
@@ -18,8 +18,8 @@ threads = [threading.Thread(target=busy, daemon=True) for _ in range(task["threa
 for thread in threads:
     thread.start()
 try:
-    bring(task["modules"][0])
+    import_name(task["modules"][0])
     error = None
 except BaseException as raised:
-    error = told(raised)
-tell({"error": error})
+    error = error_with_traceback(raised)
+report({"error": error})

@@ -1,15 +1,15 @@
-"""How much more memory is in use after many imports."""
+"""Measures the memory growth over many imports."""
 
 import gc
 import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from wheelwarden.payload.reliability.tasks.prelude import bring, forget, task, tell, text
+    from wheelwarden.payload.reliability.tasks.prelude import error_text, import_name, report, task, unload
 
 
 def used() -> int:
-    """Bytes that are in memory."""
+    """The resident memory in bytes."""
     gc.collect()
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -20,9 +20,9 @@ try:
     for number in range(task["warm"] + task["repeats"]):
         if number == task["warm"]:
             before = used()
-        bring(name)
-        again = forget(name)
+        import_name(name)
+        again = unload(name)
     growth = used() - before
 except BaseException as raised:
-    error = text(raised)
-tell({"error": error, "growthBytes": growth, "loadedAgain": again})
+    error = error_text(raised)
+report({"error": error, "growthBytes": growth, "loadedAgain": again})

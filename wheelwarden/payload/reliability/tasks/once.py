@@ -1,19 +1,19 @@
-"""One import: how long it takes, and how much memory."""
+"""Imports a module once and measures time and peak memory."""
 
 import resource
 import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from wheelwarden.payload.reliability.tasks.prelude import advice, bring, task, tell, told
+    from wheelwarden.payload.reliability.tasks.prelude import advice, error_with_traceback, import_name, report, task
 
 
 start = time.perf_counter()
 error = hint = None
 try:
-    bring(task["modules"][0], task["call"])
+    import_name(task["modules"][0], task["call"])
 except BaseException as raised:
-    error, hint = told(raised), advice(raised, task["modules"][0])
+    error, hint = error_with_traceback(raised), advice(raised, task["modules"][0])
 seconds = time.perf_counter() - start
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-tell({"error": error, "advice": hint, "seconds": seconds, "peakBytes": peak})
+report({"error": error, "advice": hint, "seconds": seconds, "peakBytes": peak})

@@ -1,7 +1,7 @@
-"""Every place of the module, without an import as far as that goes.
+"""Lists every location of a module on sys.path, if possible without importing it.
 
-Where that finds none, or a package further up wins that lacks it, the import decides: packages make modules by themselves, and
-lengthen their own search path.
+If there is none, or the package that wins does not contain the module, the import decides: packages may create modules at run
+time and extend their own search path.
 """
 
 import os
@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator
 
-    from wheelwarden.payload.reliability.tasks.prelude import task, tell, text
+    from wheelwarden.payload.reliability.tasks.prelude import error_text, report, task
 
 
 module = task["modules"][0].partition(":")[0]
@@ -21,15 +21,15 @@ names = [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
 
 
 def find(finder: "Any", name: str, path: "Any") -> "Any":
-    """The spec that a finder has; None also where it fails."""
+    """The spec that a finder returns; None if it finds nothing or fails."""
     try:
         return finder.find_spec(name, path)
     except BaseException:
         return None
 
 
-def looks(name: str, path: "list[str] | None") -> "Iterator[tuple[str, Any]]":
-    """Each finder in its turn (an editable install may bring its own), the search path entry by entry."""
+def candidates(name: str, path: "list[str] | None") -> "Iterator[tuple[str, Any]]":
+    """Yields (entry, spec or None) of each finder, and of each sys.path entry. Editable installs may add finders."""
     for finder in list(sys.meta_path):
         if finder is PathFinder:
             for entry in sys.path if path is None else path:
@@ -39,27 +39,29 @@ def looks(name: str, path: "list[str] | None") -> "Iterator[tuple[str, Any]]":
 
 
 def descend(spec: "Any") -> "Any":
-    """The spec of the module, from that of its outermost package; None where it is not in there."""
+    """The spec of the module, starting from that of its top-level package; None if the package does not contain it."""
     for name in names[1:]:
         if spec is None or spec.submodule_search_locations is None:
             return None
-        spec = next((one for _, one in looks(name, list(spec.submodule_search_locations)) if one is not None), None)
+        spec = next(
+            (one for _, one in candidates(name, list(spec.submodule_search_locations)) if one is not None), None
+        )
     return spec
 
 
 def is_namespace(spec: "Any") -> bool:
-    """Whether it is a package without a file."""
+    """Whether the spec is of a namespace package, which has no file."""
     return spec.origin in (None, "namespace") and spec.submodule_search_locations is not None
 
 
 def place(entry: str, spec: "Any") -> "dict[str, Any]":
-    """Of a namespace package the first folder."""
+    """The location as the answer lists it. `file` of a namespace package is its first folder."""
     inner = list(spec.submodule_search_locations or []) if is_namespace(spec) else []
     return {"entry": entry, "file": str(inner[0]) if inner else spec.origin, "namespace": is_namespace(spec)}
 
 
-tops = [(entry, spec) for entry, spec in looks(names[0], None) if spec is not None]
-tops.sort(key=lambda top: is_namespace(top[1]))  # a regular package wins, wherever it stands
+tops = [(entry, spec) for entry, spec in candidates(names[0], None) if spec is not None]
+tops.sort(key=lambda top: is_namespace(top[1]))  # a regular package wins over a namespace package at any position
 below = [(entry, descend(spec)) for entry, spec in tops]
 places = [place(entry, spec) for entry, spec in below if spec is not None]
 builtin = names[0] in sys.builtin_module_names or find(FrozenImporter, names[0], None) is not None
@@ -71,7 +73,7 @@ if not places or (package and not package["namespace"] and below[0][1] is None):
     try:
         __import__(module)
     except BaseException as raised:
-        error = text(raised)
+        error = error_text(raised)
         missing = isinstance(raised, ModuleNotFoundError) and raised.name in names
     if module in sys.modules:
         file = getattr(sys.modules[module], "__file__", None)
@@ -84,11 +86,11 @@ except OSError:
     listed = []
 files = []
 for name in listed[: task["listed"]]:
-    try:  # noqa: SIM105 - loads no more than it has to
+    try:  # noqa: SIM105 - does not load contextlib
         files.append({"name": name, "modified": os.stat(os.path.join(folder, name)).st_mtime})
-    except OSError:  # noqa: PERF203 - each file may be gone by now
+    except OSError:  # noqa: PERF203 - any file may have been removed
         pass
-tell(
+report(
     {
         "sysPath": sys.path,
         "places": places[: task["listed"]],

@@ -1,33 +1,33 @@
-"""What each interpreter has before its task. Its text is run, and it is never imported.
+"""The common first part of every task's program. It is run with `-c` and never imported.
 
-The search path as asked for, a way to import with or without an attribute, and a descriptor to report on, since modules may
-print what they like. A report must fit into a pipe: 64 KiB.
+It sets the requested search path, and defines how to import a module or attribute and how to report. Reports go to a separate
+descriptor, because modules may print anything. A report must fit into a pipe: 64 KiB.
 """
 
 import sys
 
 sys.path[:] = [p for p in sys.path if p not in ("", "/")]
 
-import json  # noqa: E402 - only now is the working directory off the search path
+import json  # noqa: E402 - only after the working directory is off the search path
 import os  # noqa: E402 - the same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-write, dumps, leave = os.write, json.dumps, os._exit  # as they are, whatever the modules do to them
+write, dumps, exit_now = os.write, json.dumps, os._exit  # saved, in case a module replaces them
 task = json.loads(sys.argv[1])
 sys.path[:0] = task["path"]
-LOST = "its import failed in another thread at the same time"
+FAILED_ELSEWHERE = "its import failed in another thread at the same time"
 
 
-def bring(name: str, call: bool = False) -> "Any":
-    """Imports `module` or `module:attribute`, and calls that where it is asked for."""
+def import_name(name: str, call: bool = False) -> "Any":
+    """Imports `module` or `module:attribute`. With `call`, calls the attribute."""
     module, _, attribute = name.partition(":")
     __import__(module)
     found = sys.modules.get(module)
-    if found is None:  # Python gives a thread that waited the module whose import has just failed
-        raise ImportError(f"{module}: {LOST}")
+    if found is None:  # the import failed in another thread while this one waited for it
+        raise ImportError(f"{module}: {FAILED_ELSEWHERE}")
     for part in filter(None, attribute.split(".")):
         found = getattr(found, part)
     if call and attribute:
@@ -35,46 +35,46 @@ def bring(name: str, call: bool = False) -> "Any":
     return found
 
 
-def text(error: BaseException) -> str:
-    """The last line of a traceback."""
+def error_text(error: BaseException) -> str:
+    """The last line of the traceback."""
     import traceback
 
     return traceback.format_exception_only(type(error), error)[-1].strip()[:1000]
 
 
-def told(error: BaseException) -> str:
-    """The same, with the traceback on stderr."""
+def error_with_traceback(error: BaseException) -> str:
+    """The last line of the traceback. Prints all of it to stderr."""
     import traceback
 
     traceback.print_exc()
-    return text(error)
+    return error_text(error)
 
 
 def advice(error: BaseException, name: str) -> "str | None":
-    """Which advice fits better than the general one."""
+    """The key of a more specific advice, or None for the general one."""
     module = name.partition(":")[0]
     if isinstance(error, ModuleNotFoundError) and error.name:
         return None if (module + ".").startswith(error.name + ".") else "dependency"
     return "attribute" if isinstance(error, AttributeError) and ":" in name and module in sys.modules else None
 
 
-def forget(name: str) -> bool:
-    """Whether a package is gone from the interpreter. Compiled modules cannot be loaded twice: with one, all stay."""
+def unload(name: str) -> bool:
+    """Removes a package from `sys.modules`. Returns False if it contains compiled modules: they cannot be loaded twice."""
     top = name.partition(":")[0].split(".")[0]
-    mine = [key for key in sys.modules if key == top or key.startswith(top + ".")]
-    if any((getattr(sys.modules[key], "__file__", None) or ".so").endswith((".so", ".pyd")) for key in mine):
+    loaded = [key for key in sys.modules if key == top or key.startswith(top + ".")]
+    if any((getattr(sys.modules[key], "__file__", None) or ".so").endswith((".so", ".pyd")) for key in loaded):
         return False
-    for key in mine:
+    for key in loaded:
         del sys.modules[key]
     return True
 
 
-def tell(report: "dict[str, Any]") -> "NoReturn":
-    """Reports, and ends the interpreter."""
+def report(answer: "dict[str, Any]") -> "NoReturn":
+    """Sends the answer and exits."""
     for stream in (sys.stdout, sys.stderr):
-        try:  # noqa: SIM105 - loads no more than it has to
+        try:  # noqa: SIM105 - does not load contextlib
             stream.flush()
         except BaseException:  # noqa: PERF203, S110 - the module may have closed it
             pass
-    write(int(sys.argv[2]), dumps(report).encode())
-    leave(1 if report.get("error") or report.get("errors") else 0)
+    write(int(sys.argv[2]), dumps(answer).encode())
+    exit_now(1 if answer.get("error") or answer.get("errors") else 0)

@@ -1,4 +1,4 @@
-"""One import by several threads at once."""
+"""Imports a module in several threads at the same time."""
 
 import threading
 
@@ -6,7 +6,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from wheelwarden.payload.reliability.tasks.prelude import LOST, bring, task, tell, told
+    from wheelwarden.payload.reliability.tasks.prelude import (
+        FAILED_ELSEWHERE,
+        error_with_traceback,
+        import_name,
+        report,
+        task,
+    )
 
 
 errors: "list[dict[str, Any]]" = []
@@ -14,12 +20,12 @@ ready = threading.Barrier(task["workers"])
 
 
 def work(worker: int) -> None:
-    """What each thread does."""
+    """Waits for all threads, then imports the module."""
     ready.wait()
     try:
-        bring(task["modules"][0])
+        import_name(task["modules"][0])
     except BaseException as raised:
-        errors.append({"worker": worker, "error": told(raised)})
+        errors.append({"worker": worker, "error": error_with_traceback(raised)})
 
 
 threads = [threading.Thread(target=work, args=(number + 1,), daemon=True) for number in range(task["workers"])]
@@ -27,5 +33,5 @@ for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-errors.sort(key=lambda one: LOST in one["error"])  # who knows the cause comes first
-tell({"failed": len(errors), "errors": errors[: task["shown"]]})
+errors.sort(key=lambda one: FAILED_ELSEWHERE in one["error"])  # failures that name the cause come first
+report({"failed": len(errors), "errors": errors[: task["shown"]]})
