@@ -1,16 +1,16 @@
-# The one image of Wheelwarden: webhook, controller, command line, and the tools that its init container hands to pods.
+# The one image of Wheelwarden: webhook, controller, command line, and the tools that an init container copies into pods.
 #
 #   docker build -t wheelwarden:dev .
 #
-# BASE is any image with python3 (3.11 or later), its venv module, pip and coreutils. Everything that is fetched is
-# checked against the hashes in requirements/; nothing is compiled, and no build tool reaches the last stage.
+# BASE is any image with python3 (3.11 or later), its venv module, pip and coreutils. All downloads are checked against
+# the hashes in requirements/. No C code is compiled, and the last stage contains no build tools.
 ARG BASE=python:3.13-slim
 
 FROM ${BASE} AS tools
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 COPY requirements/tools.txt /src/requirements/tools.txt
-# uv as a static musl binary: it has to run in the workloads' images, whatever libc they have. `uname -m` is the
-# architecture of the image being built, also where the builder sets no TARGETARCH.
+# uv as a static musl binary: it must run in the workloads' images with any libc. `uname -m` is the architecture of the
+# image, also if the builder does not set TARGETARCH.
 RUN python3 -m pip install --require-hashes --no-deps --only-binary=:all: --platform "musllinux_1_1_$(uname -m)" \
       --target /src/site --requirement /src/requirements/tools.txt \
  && install -D --mode=0755 /src/site/bin/uv /opt/wheelwarden/tools/uv \
@@ -23,8 +23,8 @@ COPY requirements/build.txt /src/requirements/build.txt
 RUN python3 -m venv /src/build \
  && /src/build/bin/python -m pip install --no-compile --require-hashes --requirement /src/requirements/build.txt
 COPY requirements/runtime.txt /src/requirements/runtime.txt
-# Byte-code is compiled here, once, and never checked again: the running container neither writes nor looks for newer. That of
-# the libraries has no docstrings: 14 MB of memory for each of our pods, most of them the Kubernetes client's.
+# Bytecode is compiled here once; the running container neither checks nor writes it. For the libraries it has no docstrings,
+# which saves 14 MB of memory in each of our pods, mostly those of the Kubernetes client.
 RUN python3 -m venv --without-pip /opt/wheelwarden/venv \
  && /src/build/bin/python -m pip --python /opt/wheelwarden/venv/bin/python install --no-compile --only-binary=:all: \
       --require-hashes --requirement /src/requirements/runtime.txt \
@@ -32,7 +32,7 @@ RUN python3 -m venv --without-pip /opt/wheelwarden/venv \
  && python3 -c 'import pathlib; [path.rename(str(path).replace(".opt-2.", ".")) for path in pathlib.Path("/opt/wheelwarden/venv/lib").rglob("*.opt-2.pyc")]'
 
 FROM dependencies AS build
-# All of the build context: .dockerignore lets in no more than the project and its locks.
+# The whole build context: .dockerignore limits it to the project and its locks.
 COPY . /src/project
 RUN cd /src/project \
  && /src/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /src/wheels . \
@@ -58,7 +58,7 @@ ENV PATH=/opt/wheelwarden/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 WORKDIR /opt/wheelwarden
-# A number, so that `runAsNonRoot` can be checked by kubelet.
+# Numeric, so that the kubelet can check `runAsNonRoot`.
 USER 65532:65532
 CMD ["wheelwarden", "--help"]
 COPY --from=tools /opt/wheelwarden/tools/uv /opt/wheelwarden/tools/uv

@@ -1,6 +1,6 @@
-"""A real package index on loopback, and installers run as subprocesses of the Debian interpreter, as in a pod.
+"""A real package index on loopback. Installers run as subprocesses of the Debian interpreter, as in a pod.
 
-Stores are mounted, so these tests need the rights that the test cluster needs too.
+Stores are mounted, so these tests need the same rights as the test cluster.
 """
 
 import json
@@ -26,7 +26,7 @@ from wheelwarden.payload import bundle
 from wheelwarden.payload.bundler import modules_of, pack
 
 UV = Path(sys.executable).with_name("uv")
-# What this machine sets for its own package clients must not reach an installer under test.
+# This machine's settings for package clients must not reach an installer under test.
 OWN_PREFIXES = ("PIP_", "UV_", "SSL_CERT", "REQUESTS_CA", "CURL_CA", "WHEELWARDEN_")
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -36,7 +36,7 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """One installer that ended."""
+    """An installer that exited."""
 
     code: int
     output: str
@@ -45,7 +45,7 @@ class Ended:
 
 @dataclass(frozen=True, kw_only=True)
 class Pod:
-    """What a pod gives its installer: a view of its own and, perhaps shared, a store; and who it runs as."""
+    """A pod as its installer sees it: its own view, a store that may be shared, the interpreter and the uid."""
 
     store: Path
     view: Path
@@ -103,8 +103,8 @@ class Pod:
         return self.end(self.start(request, text=text, inline=inline, variables=variables))
 
 
-def altered(program: str, old: str, new: str) -> str:
-    """The text of a program in which one constant is another one."""
+def patched(program: str, old: str, new: str) -> str:
+    """The bundle of a program with one text in its source replaced."""
     module = f"wheelwarden.payload.{program}.__main__"
     modules = modules_of(module)
     assert sum(source.count(old) for _, source in modules.values()) == 1
@@ -112,7 +112,7 @@ def altered(program: str, old: str, new: str) -> str:
 
 
 def argv_of_uid(uid: int) -> list[str]:
-    """Runs what follows as another user, who may read and enter everything, as this checkout may be in root's home."""
+    """The prefix of a command to run it as another user, who may read everything: the checkout may be in root's home."""
     if not uid:
         return []
     reading = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
@@ -120,32 +120,32 @@ def argv_of_uid(uid: int) -> list[str]:
 
 
 def make_python(folder: Path) -> str:
-    """An interpreter of its own, with pip and nothing else."""
+    """Creates an interpreter with pip and no other packages."""
     subprocess.run([sys.executable, "-m", "venv", str(folder / "python")], check=True)
     return str(folder / "python" / "bin" / "python")
 
 
 @pytest.fixture(scope="session")
 def bare_python(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An interpreter as a plain image has it: with pip and nothing else."""
+    """An interpreter as in a plain image: with pip and no other packages."""
     return make_python(tmp_path_factory.mktemp("image"))
 
 
 def mount_sized(place: Path, total_bytes: int, *options: str) -> None:
-    """A volume of its own, in memory: ENOSPC where it ends."""
+    """Mounts a volume in memory. It raises ENOSPC when it is full."""
     words = ",".join([f"size={total_bytes}", "mode=1777", *options])
     subprocess.run(["mount", "-t", "tmpfs", "-o", words, "tmpfs", str(place)], check=True)
 
 
 def unmount(place: Path) -> None:
     while os.path.ismount(place):
-        # Lazily: an installer that was killed may have left a process that still uses it.
+        # Lazily: a killed installer may have left a process that still uses the volume.
         subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 @pytest.fixture
 def pod(tmp_path: Path, bare_python: str) -> Iterator[Pod]:
-    """A pod whose store is a volume with room enough, however full this machine's disk is."""
+    """A pod whose store has enough space, independent of this machine's disk."""
     store = tmp_path / "store"
     store.mkdir()
     mount_sized(store, 4 << 30)
@@ -166,15 +166,15 @@ def running_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningI
 @pytest.fixture
 def open_index(running_index: RunningIndex) -> Object:
     """The part of a request that names the open index."""
-    return naming(running_index)
+    return index_fields(running_index)
 
 
-def naming(running: RunningIndex) -> Object:
+def index_fields(running: RunningIndex) -> Object:
     return {"indexUrl": running.open_url, "trustedHosts": [urlsplit(running.open_url).netloc]}
 
 
 def make_wheel(folder: Path, name: str, modules: Mapping[str, str] = NOTHING, **metadata: str) -> None:
-    """A wheel of some modules, else of one that is empty, with more fields in its metadata."""
+    """Writes a wheel of these modules, or of an empty one, with these further metadata fields."""
     folder.mkdir(exist_ok=True)
     info = f"{name}-1.0.dist-info"
     fields = {"Metadata-Version": "2.1", "Name": name, "Version": "1.0", **metadata}
@@ -194,7 +194,7 @@ def index_of(folder: Path) -> Iterator[Object]:
     """The part of a request that names an index of these wheels."""
     running = index.start(folder, "127.0.0.1", folder.with_name("state"), open_port=0, private_port=0)
     try:
-        yield naming(running)
+        yield index_fields(running)
     finally:
         running.stop()
 
@@ -206,8 +206,8 @@ def is_running(pid: str) -> bool:
         return False
 
 
-def soon(holds: Callable[[], bool]) -> bool:
-    """Whether it comes to hold: what was killed may need a moment to go."""
+def eventually(holds: Callable[[], bool]) -> bool:
+    """Whether a condition becomes true within 10 s: a killed process may take a moment to exit."""
     limit = time.monotonic() + 10
     while not holds():
         if time.monotonic() > limit:

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from tests.payload.conftest import is_running, soon
+from tests.payload.conftest import eventually, is_running
 from wheelwarden.payload.bundler import modules_of, pack
 
 # SIGTERM arrives while an interpreter is starting: the process exists, but is not yet in RUNNING.
@@ -33,4 +33,4 @@ def test_an_interpreter_that_is_starting_is_killed_too() -> None:
     done = subprocess.run(["/usr/bin/python3", "-c", program], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 124, done.stderr
     pid = done.stdout.strip()
-    assert soon(lambda: not is_running(pid))
+    assert eventually(lambda: not is_running(pid))

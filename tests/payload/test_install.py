@@ -1,4 +1,4 @@
-"""The installer's main job: one directory, made once, complete from the moment it has its name."""
+"""The main task of the installer: a directory is created once, and is complete as soon as it has its name."""
 
 import json
 import signal
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.payload.conftest import Object, Pod, altered, make_python
+from tests.payload.conftest import Object, Pod, make_python, patched
 
 
 def directories(store: Path) -> list[str]:
@@ -23,7 +23,7 @@ def staged(store: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("installer", ["uv", "pip"])
-def test_a_fresh_store_is_filled_and_a_second_pod_reuses_it(pod: Pod, open_index: Object, installer: str) -> None:
+def test_the_first_pod_installs_and_the_second_one_reuses_it(pod: Pod, open_index: Object, installer: str) -> None:
     first = pod.install(pod.request("six==1.16.0", "ww-twoface", installer=installer, **open_index))
     assert (first.code, first.result["outcome"], first.result["error"]) == (0, "installed", None)
     assert first.result["installed"] == ["six==1.16.0", "ww-twoface==1.0"]
@@ -45,11 +45,11 @@ def test_a_fresh_store_is_filled_and_a_second_pod_reuses_it(pod: Pod, open_index
     assert "Packages already installed" in ended.output
 
 
-def test_the_payload_passed_inline_does_the_same(pod: Pod, open_index: Object) -> None:
+def test_the_inline_mode_installs_too(pod: Pod, open_index: Object) -> None:
     assert pod.install(pod.request("six", **open_index), inline=True).result["outcome"] == "installed"
 
 
-def test_ten_pods_on_an_empty_store_install_once(pod: Pod, open_index: Object) -> None:
+def test_ten_pods_that_start_together_install_once(pod: Pod, open_index: Object) -> None:
     pods = [Pod(python=pod.python, store=pod.store, view=pod.view.with_name(f"pod-{number}")) for number in range(10)]
     running = [(one, one.start(one.request("six", "requests", **open_index))) for one in pods]
     ended = [one.end(process) for one, process in running]
@@ -61,7 +61,7 @@ def test_ten_pods_on_an_empty_store_install_once(pod: Pod, open_index: Object) -
         assert (one.view / "site-packages" / "six.py").exists()
 
 
-def test_what_is_installed_is_byte_compiled_and_readable_by_other_uids(pod: Pod, open_index: Object) -> None:
+def test_packages_are_byte_compiled_and_readable_by_other_uids(pod: Pod, open_index: Object) -> None:
     ended = pod.install(pod.request("six", **open_index))
     folder = pod.store / ended.result["key"]
     assert list((folder / "site-packages" / "__pycache__").glob("six.*.pyc"))
@@ -84,7 +84,7 @@ def test_other_uids_install_into_the_same_store(pod: Pod, open_index: Object) ->
 
 
 class Hanging(BaseHTTPRequestHandler):
-    """An index that answers nothing until its server is told to."""
+    """An index that does not answer until `release` is set."""
 
     release = threading.Event()
 
@@ -117,15 +117,15 @@ def wait_for_line(process: "subprocess.Popen[str]", text: str) -> str:
         seen += line
         if text in line:
             return seen
-    raise AssertionError(f"{text!r} never came:\n{seen}")
+    raise AssertionError(f"{text!r} was not printed:\n{seen}")
 
 
-def test_the_next_installer_takes_over_from_one_that_was_killed(
+def test_a_waiting_installer_takes_over_from_one_that_was_killed(
     pod: Pod, open_index: Object, hanging_index: Object, tmp_path: Path
 ) -> None:
     holder = pod.start(pod.request("six", **hanging_index))
     wait_for_line(holder, "Installing 1 for")
-    # Another container: what the killed one left running locks its own interpreter only.
+    # Another interpreter, as in another container: processes that the killed one left running lock only their own.
     waiter = Pod(python=make_python(tmp_path), store=pod.store, view=pod.view.with_name("pod-1"))
     waiting = waiter.start(waiter.request("six", **open_index))
     wait_for_line(waiting, "waiting for it")
@@ -136,11 +136,9 @@ def test_the_next_installer_takes_over_from_one_that_was_killed(
     assert len(directories(pod.store)) == 1
 
 
-def test_a_holder_that_lives_but_gives_no_sign_is_not_waited_for_for_ever(
-    pod: Pod, open_index: Object, tmp_path: Path
-) -> None:
-    impatient = altered("install", "HOLDER_DEAD_SECONDS = 20.0", "HOLDER_DEAD_SECONDS = 0.5")
-    pod.install(pod.request("no-such-thing", **open_index))  # makes the store's folders and the lock
+def test_a_holder_without_heartbeat_is_not_waited_for_forever(pod: Pod, open_index: Object, tmp_path: Path) -> None:
+    impatient = patched("install", "HOLDER_DEAD_SECONDS = 20.0", "HOLDER_DEAD_SECONDS = 0.5")
+    pod.install(pod.request("no-such-thing", **open_index))  # creates the folders of the store and the lock
     locks = [path for path in (pod.store / ".wheelwarden" / "locks").iterdir() if path.suffix != ".heartbeat"]
     import fcntl
 
@@ -151,7 +149,7 @@ def test_a_holder_that_lives_but_gives_no_sign_is_not_waited_for_for_ever(
     assert (ended.code, ended.result["outcome"]) == (0, "installed")
 
 
-def test_sigterm_ends_it_and_leaves_no_half_directory(pod: Pod, hanging_index: Object) -> None:
+def test_sigterm_stops_it_and_leaves_no_incomplete_directory(pod: Pod, hanging_index: Object) -> None:
     process = pod.start(pod.request("six", **hanging_index))
     wait_for_line(process, "Installing 1 for")
     process.send_signal(signal.SIGTERM)
@@ -161,14 +159,14 @@ def test_sigterm_ends_it_and_leaves_no_half_directory(pod: Pod, hanging_index: O
     assert staged(pod.store) == []
 
 
-def test_a_slow_attempt_is_ended_as_a_timeout(pod: Pod, hanging_index: Object) -> None:
+def test_a_slow_attempt_is_stopped_as_a_timeout(pod: Pod, hanging_index: Object) -> None:
     ended = pod.install(pod.request("six", timeoutSeconds=1, retries=2, **hanging_index))
     assert (ended.code, ended.result["error"]["class"], ended.result["attempts"]) == (1, "timeout", 2)
     assert "installPolicy.timeout" in ended.result["error"]["message"]
     assert staged(pod.store) == []
 
 
-def test_onfailure_allow_ends_well_and_says_that_it_failed(pod: Pod, open_index: Object) -> None:
+def test_onfailure_allow_exits_with_0_and_reports_the_failure(pod: Pod, open_index: Object) -> None:
     ended = pod.install(pod.request("this-does-not-exist-12345", onFailure="allow", **open_index))
     assert (ended.code, ended.result["outcome"]) == (0, "failed")
     assert not (pod.view / "site-packages").exists()
@@ -176,7 +174,7 @@ def test_onfailure_allow_ends_well_and_says_that_it_failed(pod: Pod, open_index:
 
 
 def test_the_first_index_that_has_a_package_wins(pod: Pod, open_index: Object, tmp_path: Path) -> None:
-    """`indexUrl` has six 1.16.0 only; the open index behind it has 1.17.0 too, and ww-twoface alone."""
+    """`indexUrl` only has six 1.16.0. The open index after it also has six 1.17.0 and ww-twoface."""
     mine = tmp_path / "mine" / "six"
     mine.mkdir(parents=True)
     from tests.cluster import artifacts, packages
@@ -211,18 +209,18 @@ def test_the_first_index_that_has_a_package_wins(pod: Pod, open_index: Object, t
     assert ended.result["installed"] == ["six==1.16.0", "ww-twoface==1.0"]
 
 
-def test_the_images_own_pip_configuration_counts_where_no_index_is_given(pod: Pod, open_index: Object) -> None:
+def test_without_an_index_the_pip_configuration_of_the_image_is_used(pod: Pod, open_index: Object) -> None:
     variables = {"PIP_INDEX_URL": open_index["indexUrl"], "PIP_TRUSTED_HOST": open_index["trustedHosts"][0]}
     assert pod.install(pod.request("six==1.17.0"), variables=variables).result["installed"] == ["six==1.17.0"]
 
 
-def test_the_entries_of_the_images_pythonpath_stay_reachable(pod: Pod, open_index: Object) -> None:
+def test_the_entries_of_the_images_pythonpath_are_linked(pod: Pod, open_index: Object) -> None:
     pod.install(pod.request("six", **open_index), variables={"PYTHONPATH": "/srv/own::relative:/opt/kaspr/packages"})
     links = {path.name: str(path.readlink()) for path in pod.view.glob("image-*")}
     assert links == {"image-0": "/srv/own", "image-1": "/opt/kaspr/packages"}
 
 
-def test_the_surroundings_may_be_read_only_and_hostile(pod: Pod, open_index: Object, tmp_path: Path) -> None:
+def test_a_hostile_environment_and_working_directory_do_no_harm(pod: Pod, open_index: Object, tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
     (work / "json.py").write_text("raise SystemExit('imported by accident')\n")
@@ -244,7 +242,7 @@ def test_the_surroundings_may_be_read_only_and_hostile(pod: Pod, open_index: Obj
     assert [path.name for path in work.iterdir()] == ["json.py"]
 
 
-def test_on_another_owners_volume_all_lies_in_one_folder_and_the_owner_finds_its_marker(
+def test_on_another_owners_volume_everything_is_in_one_folder_and_the_owner_gets_its_marker(
     pod: Pod, open_index: Object
 ) -> None:
     pod.view.mkdir()
@@ -266,11 +264,11 @@ def test_on_another_owners_volume_all_lies_in_one_folder_and_the_owner_finds_its
     assert found["duration"].endswith("s")
 
 
-# pip's own parser takes no `name @ git+file://…`, for want of a host; people's references have one.
+# pip does not parse `name @ git+file://…`, because it has no host. References of users have one.
 @pytest.mark.parametrize(
     ("installer", "form"), [("uv", "ww-from-git @ {}"), ("uv", "{}#egg=ww-from-git"), ("pip", "{}#egg=ww-from-git")]
 )
-def test_a_git_reference_is_installed_where_there_is_git(
+def test_a_git_reference_is_installed_if_the_image_has_git(
     pod: Pod, open_index: Object, tmp_path: Path, installer: str, form: str
 ) -> None:
     source = tmp_path / "source"

@@ -1,4 +1,4 @@
-"""Bytecode: made once, of the very source beside it, and as early as it can be."""
+"""Bytecode: compiled once, from the source next to it, and as early as possible."""
 
 import marshal
 import subprocess
@@ -10,20 +10,20 @@ from tests.payload.conftest import Object, Pod, index_of, make_wheel
 
 
 def compiled(site_packages: Path) -> dict[str, tuple[int, bytes]]:
-    """By name: inode and flags (PEP 552) of each file of bytecode."""
+    """`{module: (inode, flags)}` of the bytecode files; flags as in PEP 552."""
     return {
         path.name.split(".")[0]: (path.stat().st_ino, path.read_bytes()[4:8]) for path in site_packages.rglob("*.pyc")
     }
 
 
 def printed(pod: Pod, site_packages: Path, code: str) -> list[str]:
-    """The words that some code prints with these packages."""
+    """The words that the code prints with these packages on the path."""
     argv, environment = [pod.python, "-c", code], {"PYTHONPATH": str(site_packages)}
     return subprocess.run(argv, env=environment, capture_output=True, text=True, check=True).stdout.split()
 
 
 @pytest.mark.parametrize("installer", ["uv", "pip"])
-def test_bytecode_is_made_once_for_all_sets_and_never_checked_again(
+def test_bytecode_is_compiled_once_for_all_sets_and_never_checked_again(
     pod: Pod, open_index: Object, installer: str
 ) -> None:
     first = pod.install(pod.request("six", hash="a" * 16, installer=installer, **open_index))
@@ -36,7 +36,7 @@ def test_bytecode_is_made_once_for_all_sets_and_never_checked_again(
     assert "six" in new
 
 
-def test_kept_bytecode_of_other_files_is_not_taken(pod: Pod, open_index: Object) -> None:
+def test_cached_bytecode_of_another_version_is_not_used(pod: Pod, open_index: Object) -> None:
     pod.install(pod.request("six==1.16.0", hash="a" * 16, **open_index))
     ended = pod.install(pod.request("six==1.17.0", hash="b" * 16, **open_index))
     site = pod.store / ended.result["key"] / "site-packages"
@@ -45,7 +45,9 @@ def test_kept_bytecode_of_other_files_is_not_taken(pod: Pod, open_index: Object)
     assert Path(cached).exists()
 
 
-def test_what_cannot_be_kept_or_compiled_does_not_stop_the_installation(pod: Pod, open_index: Object) -> None:
+def test_bytecode_that_cannot_be_cached_or_compiled_does_not_stop_the_installation(
+    pod: Pod, open_index: Object
+) -> None:
     (pod.store / ".wheelwarden").mkdir()
     (pod.store / ".wheelwarden" / "bytecode").write_text("in the way")
     ended = pod.install(pod.request("ww-broken==1.0", "six", **open_index))
@@ -54,7 +56,7 @@ def test_what_cannot_be_kept_or_compiled_does_not_stop_the_installation(pod: Pod
 
 
 @pytest.mark.parametrize("installer", ["uv", "pip"])
-def test_bytecode_is_of_the_source_beside_it_where_packages_bring_the_same_file(
+def test_bytecode_matches_its_source_when_packages_contain_the_same_file(
     pod: Pod, tmp_path: Path, installer: str
 ) -> None:
     for name in ("one", "two"):
@@ -71,7 +73,7 @@ def test_bytecode_is_of_the_source_beside_it_where_packages_bring_the_same_file(
             assert Path(cached).exists()
 
 
-def test_what_uv_unpacks_is_compiled_while_it_still_works(pod: Pod, open_index: Object) -> None:
+def test_unpacked_wheels_are_compiled_while_uv_still_runs(pod: Pod, open_index: Object) -> None:
     ended = pod.install(pod.request("requests", **open_index))
     folder = pod.store / ended.result["key"]
     bytecode = list(folder.rglob("*.pyc"))

@@ -1,4 +1,4 @@
-"""Credentials: they open the index and are seen nowhere else."""
+"""Credentials open the index and appear nowhere else."""
 
 import base64
 import urllib.parse
@@ -19,7 +19,7 @@ def private(index: RunningIndex) -> Object:
     return {"indexUrl": index.private_url, "trustedHosts": [host], "credentials": ASKED}
 
 
-def assert_unseen(pod: Pod, ended: Ended, secret: str) -> None:
+def assert_secret_hidden(pod: Pod, ended: Ended, secret: str) -> None:
     forms = [secret, urllib.parse.quote(secret), urllib.parse.quote(secret, safe=""), secret.replace('"', '\\"')]
     forms += [base64.b64encode(secret.encode()).decode()]
     texts = {"output": ended.output, "result": str(ended.result)}
@@ -41,7 +41,7 @@ def test_a_password_full_of_special_characters_works_and_is_not_seen(
         variables={"PYPI_USERNAME": running_index.user, "PYPI_PASSWORD": running_index.password},
     )
     assert (ended.code, ended.result["outcome"]) == (0, "installed"), ended.output
-    assert_unseen(pod, ended, running_index.password)
+    assert_secret_hidden(pod, ended, running_index.password)
 
 
 def test_a_netrc_works_and_is_not_seen(pod: Pod, running_index: RunningIndex) -> None:
@@ -49,17 +49,17 @@ def test_a_netrc_works_and_is_not_seen(pod: Pod, running_index: RunningIndex) ->
     netrc = f'machine 127.0.0.1\nlogin {running_index.user}\npassword "{password}"\n'
     ended = pod.install(pod.request("six", **private(running_index)), variables={"PYPI_NETRC": netrc})
     assert ended.result["outcome"] == "installed"
-    assert_unseen(pod, ended, running_index.password)
+    assert_secret_hidden(pod, ended, running_index.password)
 
 
 @pytest.mark.parametrize("installer", ["uv", "pip"])
-def test_a_wrong_password_is_said_to_be_wrong(pod: Pod, running_index: RunningIndex, installer: str) -> None:
+def test_a_wrong_password_is_an_authentication_error(pod: Pod, running_index: RunningIndex, installer: str) -> None:
     ended = pod.install(
         pod.request("six", installer=installer, **private(running_index)),
         variables={"PYPI_USERNAME": running_index.user, "PYPI_PASSWORD": "wrong-but-also-secret"},
     )
     assert (ended.code, ended.result["error"]["class"]) == (1, "authentication"), ended.output
-    assert_unseen(pod, ended, "wrong-but-also-secret")
+    assert_secret_hidden(pod, ended, "wrong-but-also-secret")
 
 
 def test_missing_credentials_name_the_secret_and_its_keys(pod: Pod, running_index: RunningIndex) -> None:
@@ -79,7 +79,7 @@ def test_credentials_are_never_sent_over_http(pod: Pod, running_index: RunningIn
 
 @pytest.fixture
 def two_hosts(tmp_path: Path) -> Iterator[tuple[RunningIndex, RunningIndex]]:
-    """Two private indexes on two hosts; only the second one has ww-twoface."""
+    """Two private indexes on two hosts. Only the second one has ww-twoface."""
     whole = packages.prepare(artifacts.CACHE)
     running = []
     for name, address, has_it in (("first", "127.0.0.1", False), ("second", "127.0.0.2", True)):
@@ -100,7 +100,7 @@ def both(first: RunningIndex, second: RunningIndex) -> Object:
     return {**asked, "credentials": ASKED}
 
 
-def test_a_netrc_opens_several_hosts(pod: Pod, two_hosts: tuple[RunningIndex, RunningIndex]) -> None:
+def test_a_netrc_file_works_for_several_hosts(pod: Pod, two_hosts: tuple[RunningIndex, RunningIndex]) -> None:
     password = two_hosts[0].password.replace("\\", "\\\\").replace('"', '\\"')
     netrc = "".join(
         f'machine {address}\nlogin {two_hosts[0].user}\npassword "{password}"\n'
@@ -108,14 +108,14 @@ def test_a_netrc_opens_several_hosts(pod: Pod, two_hosts: tuple[RunningIndex, Ru
     )
     ended = pod.install(pod.request("six", "ww-twoface", **both(*two_hosts)), variables={"PYPI_NETRC": netrc})
     assert ended.result["installed"] == ["six==1.17.0", "ww-twoface==1.0"], ended.output
-    assert_unseen(pod, ended, two_hosts[0].password)
+    assert_secret_hidden(pod, ended, two_hosts[0].password)
 
 
 @pytest.mark.parametrize("installer", ["uv", "pip"])
-def test_a_password_goes_to_the_host_of_the_first_index_and_to_no_other(
+def test_a_password_is_sent_only_to_the_host_of_the_first_index(
     pod: Pod, two_hosts: tuple[RunningIndex, RunningIndex], installer: str
 ) -> None:
-    """The second host would take the same password, so only what is sent there can make the difference."""
+    """The second host accepts the same password, so the installation fails only if the password is not sent to it."""
     first, second = two_hosts
     ended = pod.install(
         pod.request("six", "ww-twoface", installer=installer, **both(first, second)),

@@ -1,6 +1,6 @@
-"""Every class of error by a real cause, with uv and with pip: the whole message, as a condition shows it.
+"""Every class of error from a real cause, with uv and with pip: the whole message, as a condition shows it.
 
-What the tools say themselves is theirs to change: uv is pinned, pip is the one that the interpreter brings.
+The messages contain texts of the tools: uv is pinned, pip is the one of the interpreter.
 """
 
 import platform
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.cluster.index import RunningIndex
-from tests.payload.conftest import Ended, Object, Pod, altered, index_of, make_wheel, mount_sized
+from tests.payload.conftest import Ended, Object, Pod, index_of, make_wheel, mount_sized, patched
 from tests.payload.test_install import hanging_index
 from tests.payload.test_install_credentials import private
 
@@ -33,7 +33,7 @@ PYTHON = "No version of a package fits the image's Python or platform. Choose an
 GIT = "The image has no git, which a git+ requirement needs. Use an image that has git, or a package from an index. "
 UNKNOWN = "See pod logs for details. "
 
-# pip would otherwise try again for eight seconds; uv takes no such word from the workload.
+# pip would otherwise retry for eight seconds. For uv the workload has no such setting.
 FEW_RETRIES = {"PIP_RETRIES": "1"}
 
 both = pytest.mark.parametrize("installer", ["uv", "pip"])
@@ -68,15 +68,15 @@ def answering(status: int) -> Iterator[str]:
 
 
 @contextmanager
-def away() -> Iterator[str]:
-    """A host where nobody listens."""
+def closed_port() -> Iterator[str]:
+    """A host and port where nothing listens."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         yield f"127.0.0.1:{unused.getsockname()[1]}"
 
 
 def first(host: str, second: Object | None = None) -> Object:
-    """The part of a request that names an index at the host, and another one after it."""
+    """The part of a request that names an index on this host, and perhaps a second one."""
     asked: Object = {"indexUrl": f"http://{host}/simple/", "trustedHosts": [host]}
     if second is not None:
         asked["extraIndexUrls"] = [second["indexUrl"]]
@@ -86,26 +86,26 @@ def first(host: str, second: Object | None = None) -> Object:
 
 @both
 @pytest.mark.parametrize("second", [False, True])
-def test_network_names_the_first_index_that_is_away_and_nobody_goes_on_to_the_second(
+def test_an_unreachable_first_index_is_a_network_error_and_the_second_is_not_used(
     pod: Pod, open_index: Object, installer: str, second: bool
 ) -> None:
-    with away() as host:
+    with closed_port() as host:
         ended = pod.install(
             pod.request("six", installer=installer, **first(host, open_index if second else None)),
             variables=FEW_RETRIES,
         )
     page = f"http://{host}/simple/six/"
-    said = {
+    messages = {
         "uv": f"Failed to fetch: {page}: Connection refused (os error 111)",
         "pip": f"{page}: Failed to establish a new connection: [Errno 111] Connection refused",
     }
-    assert_failed(ended, "network", NETWORK + said[installer])
+    assert_failed(ended, "network", NETWORK + messages[installer])
     assert not (pod.view / "site-packages").exists()
 
 
 @both
 @pytest.mark.parametrize(("status", "kind"), [(503, "network"), (403, "authentication")])
-def test_a_first_index_that_does_not_answer_as_it_should_is_not_passed_over_either(
+def test_a_first_index_that_answers_with_an_error_is_not_skipped_either(
     pod: Pod, open_index: Object, installer: str, status: int, kind: str
 ) -> None:
     with answering(status) as host:
@@ -116,26 +116,24 @@ def test_a_first_index_that_does_not_answer_as_it_should_is_not_passed_over_eith
 
 
 @both
-def test_only_not_found_there_goes_on_to_the_next(pod: Pod, open_index: Object, installer: str) -> None:
+def test_only_a_package_that_is_not_found_leads_to_the_next_index(pod: Pod, open_index: Object, installer: str) -> None:
     with answering(404) as host:
         ended = pod.install(pod.request("six", installer=installer, **first(host, open_index)))
     assert (ended.code, ended.result["installed"]) == (0, ["six==1.17.0"]), ended.output
 
 
 @both
-def test_a_second_index_that_is_away_is_not_missed_where_the_first_has_it_all(
+def test_an_unreachable_second_index_does_not_matter_if_the_first_has_all_packages(
     pod: Pod, open_index: Object, installer: str
 ) -> None:
-    with away() as host:
+    with closed_port() as host:
         asked = {**open_index, "extraIndexUrls": [f"http://{host}/simple/"]}
         ended = pod.install(pod.request("six", installer=installer, **asked), variables=FEW_RETRIES)
     assert (ended.code, ended.result["installed"]) == (0, ["six==1.17.0"]), ended.output
 
 
 @both
-def test_a_certificate_that_nobody_trusts_is_a_network_fault(
-    pod: Pod, running_index: RunningIndex, installer: str
-) -> None:
+def test_an_untrusted_certificate_is_a_network_error(pod: Pod, running_index: RunningIndex, installer: str) -> None:
     ended = pod.install(pod.request("six", installer=installer, indexUrl=running_index.private_url))
     assert ended.result["error"]["class"] == "network", ended.output
     assert ended.result["error"]["message"].startswith(NETWORK)
@@ -188,16 +186,16 @@ def test_package_not_found(
 
 
 @both
-def test_a_file_that_is_not_there_is_not_found_rather_than_a_network_fault(
+def test_a_missing_file_is_package_not_found_and_not_a_network_error(
     pod: Pod, open_index: Object, installer: str
 ) -> None:
     url = open_index["indexUrl"].replace("/simple/", "/packages/nothing-1.0-py3-none-any.whl")
     ended = pod.install(pod.request(f"nothing @ {url}", installer=installer, **open_index))
-    said = {
+    messages = {
         "uv": f"HTTP status client error (404 Not Found) for url ({url})",
         "pip": f"HTTP error 404 while getting {url}",
     }
-    assert_failed(ended, "package_not_found", NOT_FOUND + said[installer])
+    assert_failed(ended, "package_not_found", NOT_FOUND + messages[installer])
 
 
 @both
@@ -205,12 +203,12 @@ def test_hash_mismatch(pod: Pod, open_index: Object, installer: str) -> None:
     url = open_index["indexUrl"].replace("/simple/", "/packages/six-1.17.0-py2.py3-none-any.whl")
     reference = f"{url}#sha256={'0' * 64}"
     found = "4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274"
-    said = {
+    messages = {
         "uv": f"Hash mismatch for `six @ {reference}` Expected: sha256:{'0' * 64} Computed: sha256:{found}",
         "pip": f"six@ {reference} from {reference}: Expected sha256 {'0' * 64} Got {found}",
     }
     ended = pod.install(pod.request(f"six @ {reference}", installer=installer, **open_index))
-    assert_failed(ended, "hash_mismatch", HASH + said[installer])
+    assert_failed(ended, "hash_mismatch", HASH + messages[installer])
 
 
 @both
@@ -220,12 +218,12 @@ def test_authentication(pod: Pod, running_index: RunningIndex, installer: str) -
         variables={"PYPI_USERNAME": running_index.user, "PYPI_PASSWORD": "wrong"},
     )
     url = running_index.private_url
-    said = {
+    messages = {
         "uv": f"An index ({url}) returned a 403 Forbidden error. Check that the index URL is correct and the credentials "
         "are valid.",
         "pip": f"{url}six/: 403 Client Error: Forbidden",
     }
-    assert_failed(ended, "authentication", AUTHENTICATION + said[installer])
+    assert_failed(ended, "authentication", AUTHENTICATION + messages[installer])
 
 
 def test_missing_credentials(pod: Pod, running_index: RunningIndex) -> None:
@@ -263,12 +261,12 @@ def test_build_failed(pod: Pod, open_index: Object, tmp_path: Path, installer: s
     )
     (source / "setup.py").write_text("print('looking for it')\nraise SystemExit('no compiler here')\n")
     ended = pod.install(pod.request(f"broken @ {source.as_uri()}", installer=installer, **open_index))
-    said = {
+    messages = {
         "uv": f"Failed to build `broken @ {source.as_uri()}`: Call to `setuptools.build_meta.get_requires_for_build_wheel` "
         "failed (exit status: 1) looking for it no compiler here",
         "pip": "Getting requirements to build wheel did not run successfully: no compiler here",
     }
-    assert_failed(ended, "build_failed", BUILD + said[installer])
+    assert_failed(ended, "build_failed", BUILD + messages[installer])
     assert "looking for it" in ended.output
 
 
@@ -277,26 +275,26 @@ def test_python_incompatible(pod: Pod, tmp_path: Path, installer: str) -> None:
     make_wheel(tmp_path / "wheels", "ww_future", Requires_Python=">=4")
     with index_of(tmp_path / "wheels") as where:
         ended = pod.install(pod.request("ww-future", installer=installer, **where))
-    said = {
+    messages = {
         "uv": "Because ww-future==1.0 requires Python >=4 and only ww-future==1.0 is available, we can conclude that all "
         "versions of ww-future cannot be used. And because you require ww-future, we can conclude that your requirements "
         "are unsatisfiable.",
         "pip": f"Package 'ww-future' requires a different Python: {platform.python_version()} not in '>=4'",
     }
-    assert_failed(ended, "python_incompatible", PYTHON + said[installer])
+    assert_failed(ended, "python_incompatible", PYTHON + messages[installer])
 
 
 @both
 @pytest.mark.parametrize("form", ["ww-from-git @ {}", "{}#egg=ww-from-git"])
 def test_git_missing(pod: Pod, open_index: Object, tmp_path: Path, installer: str, form: str) -> None:
     request = pod.request(form.format("git+https://127.0.0.1:1/ww.git@v3"), installer=installer, **open_index)
-    said = {
+    messages = {
         "uv": "Git executable not found. Ensure that Git is installed and available.",
         "pip": "Error [Errno 2] No such file or directory: 'git' while executing command git version Cannot find command "
         "'git' - do you have 'git' installed and in your PATH?",
     }
     ended = pod.install(request, variables={"PATH": str(tmp_path)})
-    assert_failed(ended, "git_missing", GIT + said[installer])
+    assert_failed(ended, "git_missing", GIT + messages[installer])
 
 
 @both
@@ -315,7 +313,7 @@ def test_git_missing(pod: Pod, open_index: Object, tmp_path: Path, installer: st
         ),
     ],
 )
-def test_what_git_says_is_told(
+def test_the_message_of_git_is_reported(
     pod: Pod, open_index: Object, installer: str, reference: str, kind: str, message: str
 ) -> None:
     ended = pod.install(pod.request(f"{reference}#egg=ww", installer=installer, **open_index))
@@ -332,12 +330,12 @@ def test_unknown(pod: Pod, open_index: Object) -> None:
     )
 
 
-def test_a_fault_of_the_installer_itself_leaves_a_result_too(pod: Pod, open_index: Object) -> None:
-    broken = altered("install", "LONGEST_PAUSE_SECONDS = 15", "RETRIED = LONGEST_PAUSE_SECONDS = {}['retries']")
+def test_a_bug_in_the_installer_is_reported_as_a_result(pod: Pod, open_index: Object) -> None:
+    broken = patched("install", "LONGEST_PAUSE_SECONDS = 15", "RETRIED = LONGEST_PAUSE_SECONDS = {}['retries']")
     ended = pod.install(pod.request("six", **open_index), text=broken)
     assert (ended.code, ended.result["outcome"]) == (1, "failed")
     assert ended.result["error"] == {"class": "unknown", "message": "The installer itself failed: KeyError: 'retries'"}
-    # In the log with the lines of the source, though it is in no file.
+    # The log has a traceback with source lines, although the source is in no file.
     assert 'installation.py", line' in ended.output
     assert "RETRIED = LONGEST_PAUSE_SECONDS = {}['retries']" in ended.output
     assert "Traceback" in ended.output

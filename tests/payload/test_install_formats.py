@@ -15,30 +15,30 @@ PACKAGE = "wheelwarden.payload.install"
 
 
 def installed(pod: Pod, text: str) -> Ended:
-    """What comes of a request that is this text."""
+    """Runs the installer with this text as its request."""
     return pod.install({}, variables={"WHEELWARDEN_REQUEST": text})
 
 
 @pytest.mark.parametrize(("on_failure", "code"), [("block", 1), ("allow", 0)])
-def test_a_request_of_another_version_is_a_failed_result_that_says_so(pod: Pod, on_failure: str, code: int) -> None:
-    request = {"version": 2, "hash": "0123456789abcdef", "onFailure": on_failure, "wishes": ["six"]}
+def test_a_request_of_another_version_is_a_failed_result_with_the_reason(pod: Pod, on_failure: str, code: int) -> None:
+    request = {"version": 2, "hash": "0123456789abcdef", "onFailure": on_failure, "requirements": ["six"]}
     ended = installed(pod, json.dumps(request))
-    told = (
-        "The install request has version 2, and this release reads version 1. "
-        "Webhook and installer have to be of one release: see tools.image."
+    message = (
+        "The install request has version 2, but this release reads version 1. "
+        "Webhook and installer must be of the same release: see tools.image."
     )
-    assert (ended.code, ended.output) == (code, f"FAILED (unknown): {told}\n")
-    assert ended.result["error"] == {"class": "unknown", "message": told}
+    assert (ended.code, ended.output) == (code, f"FAILED (unknown): {message}\n")
+    assert ended.result["error"] == {"class": "unknown", "message": message}
     assert ended.result["hash"] == "0123456789abcdef"
     assert list(pod.store.iterdir()) == []
 
 
-def test_what_is_no_request_is_a_failed_result_too(pod: Pod) -> None:
+def test_a_text_that_is_not_json_is_a_failed_result_too(pod: Pod) -> None:
     ended = installed(pod, "six")
     assert ended.code == 1
     assert ended.result["error"] == {
         "class": "unknown",
-        "message": "The install request is no JSON: Expecting value: line 1 column 1 (char 0).",
+        "message": "The install request is not JSON: Expecting value: line 1 column 1 (char 0).",
     }
 
 
@@ -53,8 +53,8 @@ def test_a_record_of_another_version_is_a_failed_result_that_names_the_directory
     assert ended.result["error"] == {
         "class": "unknown",
         "message": (
-            "See pod logs for details. The record of these packages on the volume has version 2, and this release reads "
-            f"version 1. Remove that directory of the volume, and the packages are installed again. It is {directory}."
+            "See pod logs for details. The record of these packages on the volume has version 2, but this release reads "
+            f"version 1. Remove its directory from the volume to install the packages again. The directory is {directory}."
         ),
     }
 
@@ -82,7 +82,7 @@ class Third:
 
 
 def with_third() -> Mapping[str, tuple[str, str]]:
-    """The installer with one module more, and one line for it."""
+    """The modules of the installer, with one more module and one line that registers it."""
     modules = modules_of(f"{PACKAGE}.__main__")
     path, source = modules[f"{PACKAGE}.installers"]
     line = '    "third": __import__("wheelwarden.payload.install.third", fromlist=["Third"]).Third,\n}\n'
@@ -108,12 +108,12 @@ def test_a_third_installer_is_one_module_and_one_line(pod: Pod) -> None:
     assert list(Path(pod.view / "site-packages" / "__pycache__").glob("six.*.pyc"))
 
 
-def test_an_installer_that_nobody_knows_is_a_failed_result(pod: Pod) -> None:
+def test_an_unknown_installer_is_a_failed_result(pod: Pod) -> None:
     ended = pod.install(pod.request("six", installer="third"))
     assert ended.code == 1
     assert ended.result["error"] == {
         "class": "unknown",
         "message": (
-            "See pod logs for details. The request asks for the installer third, and this release has pip and uv."
+            "See pod logs for details. The request names the installer third, but this release only has pip and uv."
         ),
     }

@@ -1,4 +1,4 @@
-"""What the image has already: neither installed again nor hidden."""
+"""Packages of the image are neither installed again nor hidden."""
 
 import os
 import subprocess
@@ -30,7 +30,9 @@ def site_packages(pod: Pod) -> set[str]:
 
 
 @pytest.mark.parametrize("installer", ["uv", "pip"])
-def test_what_fits_is_not_installed_again(pod: Pod, image: str, open_index: Object, installer: str) -> None:
+def test_a_package_of_the_image_that_fits_is_not_installed_again(
+    pod: Pod, image: str, open_index: Object, installer: str
+) -> None:
     pod = in_image(pod, image)
     ended = pod.install(pod.request("six>=1.16", "ww-twoface", installer=installer, **open_index))
     assert ended.code == 0
@@ -41,7 +43,9 @@ def test_what_fits_is_not_installed_again(pod: Pod, image: str, open_index: Obje
 
 
 @pytest.mark.parametrize("installer", ["uv", "pip"])
-def test_an_image_that_has_it_all_gets_nothing(pod: Pod, image: str, open_index: Object, installer: str) -> None:
+def test_nothing_is_installed_if_the_image_provides_all_packages(
+    pod: Pod, image: str, open_index: Object, installer: str
+) -> None:
     pod = in_image(pod, image)
     ended = pod.install(pod.request("six", installer=installer, **open_index))
     assert (ended.result["outcome"], ended.result["installed"]) == ("installed", [])
@@ -50,18 +54,18 @@ def test_an_image_that_has_it_all_gets_nothing(pod: Pod, image: str, open_index:
 
 
 @pytest.mark.parametrize("installer", ["uv", "pip"])
-def test_another_version_than_the_images_is_a_warning_that_names_both(
+def test_overriding_a_version_of_the_image_is_a_warning_that_names_both(
     pod: Pod, image: str, open_index: Object, installer: str
 ) -> None:
     pod = in_image(pod, image)
     ended = pod.install(pod.request("six==1.17.0", installer=installer, **open_index))
     assert (ended.result["installed"], ended.result["provided"]) == (["six==1.17.0"], [])
     assert ended.result["warnings"] == [
-        "six==1.17.0 stands in the place of the image's six==1.16.0: what the image brought may need the other"
+        "six==1.17.0 overrides the image's six==1.16.0: other packages of the image may require that version"
     ]
 
 
-def test_what_the_image_provides_is_proven_too(pod: Pod, image: str, open_index: Object) -> None:
+def test_packages_that_the_image_provides_are_probed_too(pod: Pod, image: str, open_index: Object) -> None:
     pod = in_image(pod, image)
     pod.install(pod.request("six>=1.16", "ww-twoface", **open_index))
     asked: dict[str, Any] = {
@@ -77,7 +81,7 @@ def test_what_the_image_provides_is_proven_too(pod: Pod, image: str, open_index:
     assert len(results) > 1
 
 
-def test_another_image_gets_a_directory_of_its_own(pod: Pod, image: str, open_index: Object) -> None:
+def test_another_image_gets_its_own_directory(pod: Pod, image: str, open_index: Object) -> None:
     with_six = in_image(Pod(store=pod.store, view=pod.view.with_name("pod-1"), python=image), image)
     first = pod.install(pod.request("six>=1.16", **open_index))
     second = with_six.install(with_six.request("six>=1.16", **open_index))

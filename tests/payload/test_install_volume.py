@@ -1,4 +1,4 @@
-"""What the store keeps of older sets, and what becomes of an installation where it has no room or takes nothing."""
+"""Removal of older sets, and installations on a volume that is full or read-only."""
 
 import errno
 import os
@@ -19,7 +19,7 @@ def age(store: Path, key: str, seconds: float) -> None:
     os.utime(store / key / "record.json", (stamp, stamp))
 
 
-def test_older_sets_go_after_the_retention_but_none_that_a_live_pod_uses(pod: Pod, open_index: Object) -> None:
+def test_older_sets_are_removed_after_the_retention_unless_a_live_pod_uses_them(pod: Pod, open_index: Object) -> None:
     keys = {}
     for number, requirement in enumerate(["six==1.16.0", "ww-twoface", "idna", "certifi"]):
         request = pod.request(requirement, **{**open_index, "hash": f"{number}" * 16})
@@ -31,23 +31,23 @@ def test_older_sets_go_after_the_retention_but_none_that_a_live_pod_uses(pod: Po
     ended = pod.install(pod.request("urllib3", **open_index, **more))
     left = {path.name for path in pod.store.iterdir() if not path.name.startswith(".")}
     assert left == {keys["ww-twoface"], keys["idna"], keys["certifi"], ended.result["key"]}
-    assert f"Removed from the volume, since no pod uses it: {keys['six==1.16.0']}" in ended.output
+    assert f"Removed from the volume, as no pod uses them: {keys['six==1.16.0']}" in ended.output
 
 
-def test_nothing_goes_where_nobody_said_which_pods_live(pod: Pod, open_index: Object) -> None:
+def test_no_set_is_removed_if_the_live_pods_are_unknown(pod: Pod, open_index: Object) -> None:
     old = pod.install(pod.request("six==1.16.0", **open_index)).result["key"]
     age(pod.store, old, 100 * DAY)
     pod.install(pod.request("idna", **{**open_index, "hash": "f" * 16, "keysInUse": None}))
     assert (pod.store / old).is_dir()
 
 
-def test_the_usage_of_a_store_without_a_size_of_its_own_is_not_told(pod: Pod, open_index: Object) -> None:
-    told = pod.install(pod.request("six", **open_index)).result["usage"]
-    assert told["totalBytes"] == 4 << 30
+def test_the_usage_of_a_store_without_its_own_size_is_not_reported(pod: Pod, open_index: Object) -> None:
+    usage = pod.install(pod.request("six", **open_index)).result["usage"]
+    assert usage["totalBytes"] == 4 << 30
     assert pod.install(pod.request("six", **open_index, reportUsage=False)).result["usage"] is None
 
 
-def test_a_set_that_is_used_again_is_young_again(pod: Pod, open_index: Object) -> None:
+def test_reusing_a_set_resets_its_age(pod: Pod, open_index: Object) -> None:
     request = pod.request("six==1.16.0", **open_index)
     key = pod.install(request).result["key"]
     age(pod.store, key, 100 * DAY)
@@ -61,7 +61,7 @@ LEFT_BYTES = 400 << 10  # too little for idna and certifi with their bytecode
 
 
 def mount_with_quota(place: Path, total_bytes: int) -> None:
-    """A quota on a file system with room enough: EDQUOT where it ends, and statvfs tells nothing of it."""
+    """Mounts a large file system with a quota. It raises EDQUOT when the quota is used up, and statvfs does not show it."""
     debian.ensure(["btrfs-progs"])
     image = place.with_name("quota.img")
     with image.open("wb") as file:
@@ -77,13 +77,13 @@ def mount_with_quota(place: Path, total_bytes: int) -> None:
         subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
 
 
-# A quota wants more room: btrfs counts what a change of its trees may need as used while it makes the change.
+# The quota is larger: during a change btrfs counts the space that its trees may need as used.
 LIMITS = {"size": (mount_sized, 1600 << 10), "quota": (mount_with_quota, 32 * MIB)}
 
 
 @pytest.fixture(params=LIMITS)
 def small_pod(pod: Pod, request: pytest.FixtureRequest) -> Pod:
-    """A pod whose store is full but for a little: by its size, and by a quota."""
+    """A pod whose store is almost full, by its size or by a quota."""
     mount, total_bytes = LIMITS[request.param]
     mount(pod.store, total_bytes)
     older = pod.store / ("a" * 16 + "-cp311")
@@ -94,18 +94,18 @@ def small_pod(pod: Pod, request: pytest.FixtureRequest) -> Pod:
     return pod
 
 
-def test_a_full_volume_is_cleared_of_what_no_pod_uses_and_the_installation_goes_on(
+def test_on_a_full_volume_unused_sets_are_removed_and_the_installation_continues(
     small_pod: Pod, open_index: Object
 ) -> None:
     request = small_pod.request("idna", "certifi", **open_index, keysInUse=[], retentionSeconds=7 * DAY)
     ended = small_pod.install(request)
     assert (ended.code, ended.result["error"]) == (0, None), ended.output
     assert ended.result["attempts"] == 2
-    assert "The volume was full; what no pod uses is removed, trying again" in ended.output
+    assert "The volume was full: removed caches and unused packages, trying again" in ended.output
     assert {path.name for path in small_pod.store.iterdir()} == {".wheelwarden", ended.result["key"]}
 
 
-def test_a_full_volume_that_live_pods_use_is_a_clear_error_and_nothing_is_touched(
+def test_on_a_full_volume_sets_of_live_pods_are_kept_and_the_installation_fails(
     small_pod: Pod, open_index: Object
 ) -> None:
     request = small_pod.request("idna", "certifi", **open_index, keysInUse=["a" * 16], retentionSeconds=7 * DAY)
@@ -125,7 +125,7 @@ def pod_with_quota(pod: Pod) -> Pod:
 
 
 def fill(path: Path, left_bytes: int) -> None:
-    """Writes a file that leaves so much of its quota."""
+    """Writes a file that leaves this many bytes of the quota."""
     size = 0
     with path.open("wb", buffering=0) as file:
         try:
@@ -140,7 +140,7 @@ def fill(path: Path, left_bytes: int) -> None:
 
 
 @pytest.mark.parametrize("left_bytes", [LEFT_BYTES, 0])
-def test_what_only_the_caches_hold_is_given_back_too(pod_with_quota: Pod, open_index: Object, left_bytes: int) -> None:
+def test_on_a_full_volume_the_caches_are_removed_too(pod_with_quota: Pod, open_index: Object, left_bytes: int) -> None:
     pod = pod_with_quota
     older = pod.install(pod.request("numpy", **open_index)).result["key"]
     age(pod.store, older, 2 * 3600)
@@ -150,11 +150,11 @@ def test_what_only_the_caches_hold_is_given_back_too(pod_with_quota: Pod, open_i
     more = {"hash": "f" * 16, "keysInUse": ["b" * 16], "retentionSeconds": 7 * DAY}
     ended = pod.install(pod.request("idna", "certifi", **{**open_index, **more}))
     assert (ended.code, ended.result["error"]) == (0, None), ended.output
-    assert "The volume was full; what no pod uses is removed, trying again" in ended.output
+    assert "The volume was full: removed caches and unused packages, trying again" in ended.output
     assert {path.name for path in pod.store.iterdir()} == {".wheelwarden", used.name, ended.result["key"]}
 
 
-def test_a_volume_that_is_read_only_is_told_as_that(pod: Pod, open_index: Object) -> None:
+def test_a_read_only_volume_is_reported_as_such(pod: Pod, open_index: Object) -> None:
     mount_sized(pod.store, 1 << 20, "ro")
     ended = pod.install(pod.request("six", **open_index))
     assert (ended.code, ended.result["error"]["class"], ended.result["attempts"]) == (1, "unknown", 0)

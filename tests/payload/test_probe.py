@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cluster import artifacts, packages
-from tests.payload.conftest import UV, altered, is_running
+from tests.payload.conftest import UV, is_running, patched
 from wheelwarden.payload import probe_argv
 from wheelwarden.payload.probe import attempts
 from wheelwarden.verify import ProbeReport, parse_report
@@ -393,7 +393,7 @@ def guarded(
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text.format(used=used))
-    program = altered("probe", 'CGROUP = "/sys/fs/cgroup"', f"CGROUP = {str(folder)!r}")
+    program = patched("probe", 'CGROUP = "/sys/fs/cgroup"', f"CGROUP = {str(folder)!r}")
     argv = [DEBIAN, "-I", "-c", program, json.dumps(request)]
     return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
 

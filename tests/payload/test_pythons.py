@@ -1,6 +1,6 @@
-"""The payloads on the interpreters at the edges: the oldest, the newest, and one on musl in an image with nothing else.
+"""The payloads on the oldest and the newest interpreter, and on one with musl in an otherwise empty image.
 
-An interpreter that this machine cannot have is a skipped test with the reason, and the grammar of 3.8 is checked anyway.
+Tests on an interpreter that is not available are skipped with the reason. The grammar of 3.8 is always checked.
 """
 
 import ast
@@ -52,7 +52,7 @@ SOURCES = {
     path: source
     for program in PROGRAMS
     for path, source in modules_of(f"wheelwarden.payload.{program}.__main__").values()
-    if source  # the packages above them are empty
+    if source  # the parent packages are empty
 }
 
 
@@ -61,7 +61,7 @@ def test_every_program_is_python_3_8(text: str) -> None:
     assert ast.parse(text, feature_version=(3, 8)).body
 
 
-def test_the_interpreters_are_what_they_are_named_for(python: str, request: pytest.FixtureRequest) -> None:
+def test_each_interpreter_has_the_version_or_libc_of_its_name(python: str, request: pytest.FixtureRequest) -> None:
     question = "import os, sys; print('%d.%d' % sys.version_info[:2], 'CS_GNU_LIBC_VERSION' in os.confstr_names)"
     question += "; print(any(name.startswith('ld-musl') for name in os.listdir('/lib')))"
     done = subprocess.run([python, "-I", "-c", question], capture_output=True, text=True, check=True)
@@ -85,7 +85,7 @@ def test_packages_are_installed_and_reused(foreign_pod: Pod, open_index: Object,
     assert report.results[0].file == str(second.view / "site-packages" / "six.py")
 
 
-def test_a_healthy_package_has_no_fault(python: str, tmp_path: Path) -> None:
+def test_a_healthy_package_passes_every_check(python: str, tmp_path: Path) -> None:
     write(tmp_path, HEALTHY)
     found = run(tmp_path, "healthy:answer", "json:dumps", "healthy.inner:answer", python=python, rounds=1)
     assert failed(found) == {}
@@ -117,7 +117,7 @@ def manylinux_index(tmp_path: Path, python: str) -> Iterator[Object]:
 
 
 @pytest.mark.parametrize("installer", ["uv", "pip"])
-def test_a_wheel_for_glibc_is_not_taken_where_there_is_musl(
+def test_a_wheel_for_glibc_is_not_installed_on_musl(
     foreign_pod: Pod, manylinux_index: Object, installer: str, request: pytest.FixtureRequest
 ) -> None:
     uv = str(foreign_pythons.prepare_static_uv(artifacts.CACHE))
@@ -126,13 +126,13 @@ def test_a_wheel_for_glibc_is_not_taken_where_there_is_musl(
     )
     if request.node.callspec.params["python"] == "musl":
         assert (ended.code, ended.result["outcome"]) == (1, "failed")
-        # pip says of such wheels only that there is no version.
+        # pip only reports that there is no version.
         assert ended.result["error"]["class"] == {"uv": "python_incompatible", "pip": "package_not_found"}[installer]
     else:
         assert (ended.code, ended.result["installed"]) == (0, ["compiled==1.0"]), ended.output
 
 
-def test_a_module_compiled_for_glibc_is_told_where_there_is_musl(python: str, tmp_path: Path) -> None:
-    """It is named for its C library, so the interpreter does not even look at it."""
+def test_a_module_compiled_for_glibc_is_incompatible_on_musl(python: str, tmp_path: Path) -> None:
+    """The file name has the C library, so the interpreter ignores the file."""
     (tmp_path / f"compiled.cpython-311-{os.uname().machine}-linux-gnu.so").write_bytes(b"\x7fELF")
     assert outcome(probe(ask(tmp_path, "compiled"), python=python)) == {"compiled": "IncompatibleBinary"}

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.payload.conftest import make_python, soon
+from tests.payload.conftest import eventually, make_python
 from tests.payload.faults import ALL, FAULTS, HEALTHY
 from tests.payload.test_probe import DEBIAN
 from wheelwarden.payload import probe_argv
@@ -361,7 +361,7 @@ def test_nothing_is_left_running_after_sigterm_or_a_closed_connection(tmp_path: 
         else:
             process.stdin.close()
         assert process.wait(20) == 124, process.stdout and process.stdout.read()
-    assert soon(lambda: _running(module) == []), _running(module)
+    assert eventually(lambda: _running(module) == []), _running(module)
 
 
 def _running(module: str) -> list[Path]:

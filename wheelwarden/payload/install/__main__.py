@@ -1,6 +1,6 @@
-"""Runs one installation: the request from the environment, the result to the view and the termination log.
+"""Runs one installation. Reads the request from the environment, writes the result to the view and the termination log.
 
-What only an installation needs is imported when there is one: most pods find the packages there.
+Modules that only an installation needs are imported late: most pods find the packages in the store.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from wheelwarden.payload.install.request import MESSAGE_BYTES, InstallRequest, R
 from wheelwarden.payload.install.result import FAILED, REUSED, Result
 from wheelwarden.payload.install.schema import VersionError
 from wheelwarden.payload.install.store import Store
-from wheelwarden.payload.install.view import link_view, write_marks
+from wheelwarden.payload.install.view import link_view, write_markers
 
 REQUEST_VARIABLE = "WHEELWARDEN_REQUEST"
 POD_VARIABLE = "WHEELWARDEN_POD"
 TERMINATION_LOG = "/dev/termination-log"
-STOPPED_CODE = 143  # as a shell tells of SIGTERM
+STOPPED_CODE = 143  # 128 + SIGTERM, as a shell reports it
 
 
 class Stopped(BaseException):
-    """SIGTERM or SIGINT came."""
+    """SIGTERM or SIGINT was received."""
 
 
 def main() -> int:
-    """The exit code: 0 where the pod may start."""
+    """Runs the installer. Returns the exit code: 0 if the pod may start."""
     started = time.monotonic()
-    # A locale that cannot print what uv says must not end us.
+    # The output of uv may contain characters that the locale cannot encode.
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     text = os.environ.get(REQUEST_VARIABLE, "")
     try:
@@ -49,15 +49,15 @@ def main() -> int:
     if result.outcome != REUSED:
         result = result._replace(duration_seconds=round(time.monotonic() - started, 3))
     if result.error is None:
-        write_marks(request, result)
+        write_markers(request, result)
     report(result, request.message_bytes)
     return code
 
 
 def run(request: InstallRequest, started: float) -> tuple[Result, int]:
-    """The result of an installation, whatever comes of it, and the exit code."""
+    """Installs or reuses the packages. Returns the result, also of a failure, and the exit code."""
     store = Store(request.store, store_key(request.hash))
-    nothing = Result(
+    empty = Result(
         outcome=FAILED,
         hash=request.hash,
         key=store.key,
@@ -72,7 +72,7 @@ def run(request: InstallRequest, started: float) -> tuple[Result, int]:
         if result is None:
             from wheelwarden.payload.install.installation import Installation
 
-            installation = Installation(request, store, nothing, started)
+            installation = Installation(request, store, empty, started)
             result = installation.obtain()
         if installation is None or result is not installation.result:
             print(f"Packages already installed by {result.installed_by} at {result.installed_at}")
@@ -91,11 +91,11 @@ def run(request: InstallRequest, started: float) -> tuple[Result, int]:
 
         traceback.print_exc(file=sys.stdout)
         kind, text, code = "unknown", f"The installer itself failed: {type(error).__name__}: {error}", allowed
-    return (installation.result if installation else nothing).failed(kind, text), code
+    return (installation.result if installation else empty).failed(kind, text), code
 
 
 def refuse(text: str, message: str) -> int:
-    """Reports a request that cannot be read. `hash` and `onFailure` mean the same in every version."""
+    """Reports a request that cannot be read. Uses `hash` and `onFailure`, which are the same in every version."""
     try:
         found = parse(text)
     except RequestError:
@@ -106,7 +106,7 @@ def refuse(text: str, message: str) -> int:
 
 
 def report(result: Result, limit: int) -> None:
-    """Writes the termination message, of at most so many bytes."""
+    """Writes the termination message, of at most `limit` bytes."""
     try:
         with open(os.environ.get("WHEELWARDEN_TERMINATION_LOG", TERMINATION_LOG), "wb") as file:
             file.write(message_within(result, limit).encode())
@@ -116,7 +116,7 @@ def report(result: Result, limit: int) -> None:
 
 
 def stop_on_signal() -> None:
-    """SIGTERM and SIGINT raise Stopped from here on."""
+    """Makes SIGTERM and SIGINT raise Stopped."""
 
     def stop(_number: int, _frame: object) -> None:
         raise Stopped

@@ -1,7 +1,7 @@
-"""Bytecode of a set: compiled ahead, taken from a set that held the very same distribution, or compiled now.
+"""Bytecode of a set: compiled during the installation, linked from the store's bytecode cache, or compiled at the end.
 
-Nothing in a set ever changes, so bytecode is not checked against its source at import (PEP 552). It is kept by distribution
-where uv's cache is kept too; a file is linked, so it costs its space once.
+A set never changes, so bytecode is not checked against its source at import (PEP 552, unchecked hash). A store that is large
+enough for uv's cache also caches the bytecode of each distribution. Files are hard links, so each takes its space once.
 """
 
 from __future__ import annotations
@@ -24,39 +24,41 @@ POLL_SECONDS = 0.02
 
 
 def compile_set(store: Store, target: str, ahead: str, deadline: float) -> None:
-    """Byte-compiles what was installed into `target` and is neither `ahead` nor kept in the store."""
-    kept = store.bytecode if store.has_room_for_caches() else None
-    if kept:
-        make_shared_folder(kept, 0o1777)
+    """Byte-compiles the sources in `target` whose bytecode is neither in `ahead` nor in the cache."""
+    cache = store.bytecode if store.has_room_for_caches() else None
+    if cache:
+        make_shared_folder(cache, 0o1777)
     sources = sources_by_distribution(target)
-    nobodys, waiting, fresh = sources.pop("", []), [], []
+    unowned, pending, uncached = sources.pop("", []), [], []
     for name, files in sorted(sources.items()):
-        place = kept and os.path.join(kept, digest_of(target, name, files))
-        if place and os.path.isdir(place):
-            waiting += [path for path in files if not link_or_copy(bytecode_in(place, path), bytecode_of(target, path))]
+        entry = cache and os.path.join(cache, digest_of(target, name, files))
+        if entry and os.path.isdir(entry):
+            pending += [
+                path for path in files if not link_or_copy(cached_path(entry, path), bytecode_path(target, path))
+            ]
             continue
-        waiting += take_bytecode(os.path.join(ahead, name), target, files)
-        if place:
-            fresh.append((place, files))
-    for path in nobodys:
-        remove_file(bytecode_of(target, path))  # it may have come with a folder, of another's source
-        waiting.append(path)
-    compilers = Compilers((os.path.join(target, path), bytecode_of(target, path)) for path in waiting)
+        pending += move_bytecode(os.path.join(ahead, name), target, files)
+        if entry:
+            uncached.append((entry, files))
+    for path in unowned:
+        remove_file(bytecode_path(target, path))  # it may come from a moved folder and belong to another source
+        pending.append(path)
+    compilers = Compilers((os.path.join(target, path), bytecode_path(target, path)) for path in pending)
     compilers.finish(deadline)
     compilers.end()
-    for place, files in fresh:
-        keep_bytecode(target, files, place)
+    for entry, files in uncached:
+        keep_bytecode(target, files, entry)
 
 
 def archives_of(cache: str) -> set[str]:
-    """The folders of uv's cache that hold an unpacked wheel each; a wheel is whole from the moment that its folder is there."""
+    """The folders of unpacked wheels in uv's cache. A wheel is complete as soon as its folder exists."""
     return set(glob.glob(os.path.join(glob.escape(cache), "archive-v*", "*")))
 
 
 def unpacked_sources(
     cache: str, known: set[str], wanted: Collection[str], ahead: str, ended: threading.Event
 ) -> Iterator[tuple[str, str]]:
-    """(source, place for its bytecode) of the wheels wanted that come to uv's cache beside the known ones, until `ended`."""
+    """Yields (source, path for its bytecode) of wanted wheels that appear in uv's cache and are not `known`, until `ended`."""
     last = False
     while not last:
         last = ended.is_set()
@@ -66,24 +68,24 @@ def unpacked_sources(
             names = [name for name in os.listdir(folder) if name.endswith(".dist-info")]
             if len(names) == 1 and normalised(names[0].partition("-")[0]) in wanted:
                 for path in sources_below(folder):
-                    yield os.path.join(folder, path), bytecode_of(os.path.join(ahead, names[0]), path)
+                    yield os.path.join(folder, path), bytecode_path(os.path.join(ahead, names[0]), path)
         ended.wait(POLL_SECONDS)
 
 
-def take_bytecode(ahead: str, target: str, files: Sequence[str]) -> list[str]:
-    """Moves what was compiled ahead into its place, folder by folder; returns the files that have none yet."""
-    taken = {
+def move_bytecode(ahead: str, target: str, files: Sequence[str]) -> list[str]:
+    """Moves bytecode from `ahead` to `target`, folder by folder. Returns the files that still have none."""
+    moved = {
         folder
         for folder in {os.path.dirname(path) for path in files}
-        if _was_moved(os.path.join(ahead, folder, "__pycache__"), os.path.join(target, folder, "__pycache__"))
+        if _move_folder(os.path.join(ahead, folder, "__pycache__"), os.path.join(target, folder, "__pycache__"))
     }
     return [
-        path for path in files if os.path.dirname(path) not in taken or not os.path.exists(bytecode_of(target, path))
+        path for path in files if os.path.dirname(path) not in moved or not os.path.exists(bytecode_path(target, path))
     ]
 
 
-def _was_moved(source: str, target: str) -> bool:
-    """False where there is nothing to move, or others' bytecode is there already."""
+def _move_folder(source: str, target: str) -> bool:
+    """Moves a folder. Returns False if it does not exist, or the target already has bytecode of another distribution."""
     try:
         os.rename(source, target)
     except OSError:
@@ -92,7 +94,7 @@ def _was_moved(source: str, target: str) -> bool:
 
 
 def sources_by_distribution(target: str) -> dict[str, list[str]]:
-    """`{metadata folder: paths}` of the Python sources below target, by who brought them; "" for nobody's, or for several's."""
+    """`{metadata folder: paths}` of the Python sources below target; "" for those of no or of several distributions."""
     owners: dict[str, str] = {}
     for name in sorted(os.listdir(target)):
         if name.endswith(".dist-info"):
@@ -105,7 +107,7 @@ def sources_by_distribution(target: str) -> dict[str, list[str]]:
 
 
 def _recorded(record: str) -> Iterator[str]:
-    """The paths that a RECORD lists, as far as it can be read (PEP 376)."""
+    """The paths in a RECORD file (PEP 376), up to the first error."""
     try:
         with open(record, encoding="utf-8", newline="") as file:
             yield from (row[0] for row in csv.reader(file) if row)
@@ -114,7 +116,7 @@ def _recorded(record: str) -> Iterator[str]:
 
 
 def sources_below(target: str) -> Iterator[str]:
-    """The Python sources below target. Without tests: few import them, and they are half of some packages."""
+    """The Python sources below target, without tests: they are rarely imported, and half of some packages."""
     for folder, folders, files in os.walk(target):
         folders[:] = sorted(name for name in folders if name not in ("test", "tests", "__pycache__"))
         for name in sorted(files):
@@ -124,7 +126,7 @@ def sources_below(target: str) -> Iterator[str]:
 
 
 def digest_of(target: str, name: str, files: Sequence[str]) -> str:
-    """What the bytecode of a distribution depends on: its files, as its metadata and their sizes tell, and the interpreter."""
+    """A digest of what determines the bytecode of a distribution: RECORD, paths and sizes of its files, and the interpreter."""
     digest = hashlib.sha256(importlib.util.MAGIC_NUMBER + (sys.implementation.cache_tag or "").encode())
     with open(os.path.join(target, name, "RECORD"), "rb") as file:
         digest.update(file.read())
@@ -133,26 +135,26 @@ def digest_of(target: str, name: str, files: Sequence[str]) -> str:
     return digest.hexdigest()
 
 
-def bytecode_of(target: str, path: str) -> str:
-    """Where Python looks for the bytecode of a source (PEP 3147)."""
+def bytecode_path(target: str, path: str) -> str:
+    """The path where Python expects the bytecode of a source (PEP 3147)."""
     return importlib.util.cache_from_source(os.path.join(target, path))
 
 
-def bytecode_in(place: str, path: str) -> str:
-    """Where the store keeps it."""
-    return os.path.join(place, path + "c")
+def cached_path(entry: str, path: str) -> str:
+    """The path of the bytecode of a source in an entry of the cache."""
+    return os.path.join(entry, path + "c")
 
 
-def keep_bytecode(target: str, files: Sequence[str], place: str) -> None:
-    """Keeps what was compiled for a set to come; where that fails, that set compiles for itself."""
-    made = f"{place}.{os.getpid()}"
+def keep_bytecode(target: str, files: Sequence[str], entry: str) -> None:
+    """Adds bytecode to the cache, for later sets. After a failure those compile it again."""
+    staged = f"{entry}.{os.getpid()}"
     try:
         for path in files:
-            source = bytecode_of(target, path)
-            if os.path.exists(source) and not link_or_copy(source, bytecode_in(made, path)):
+            source = bytecode_path(target, path)
+            if os.path.exists(source) and not link_or_copy(source, cached_path(staged, path)):
                 return
-        os.rename(made, place)
+        os.rename(staged, entry)
     except OSError:
-        pass  # no room, or another installer was faster
+        pass  # no space, or another installer was faster
     finally:
-        remove_tree(made)
+        remove_tree(staged)

@@ -1,4 +1,4 @@
-"""What is to be installed beside what the image has: by what an installer says it would do to the image's own environment."""
+"""The packages to install in addition to those of the image: a dry run of an installer against the image's environment."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from wheelwarden.payload.common.distributions import normalised
 
 
 class Changes(NamedTuple):
-    """What an installer would do, by name: requirements that it adds, and versions of the image that these replace."""
+    """The changes that an installer would make, by name: requirements to add, and the image's versions that they override."""
 
     added: Mapping[str, str]
     replaced: Mapping[str, str]
 
     def requirements(self) -> list[str]:
-        """Exact ones: all that is to be installed, without dependencies."""
+        """Exact requirements of everything to install, so that dependencies need no resolving."""
         return [self.added[name] for name in sorted(self.added)]
 
-    def provided(self, asked: Sequence[str], image: Mapping[str, str]) -> list[str]:
-        """What was asked for and the image has, `name==version`."""
+    def provided(self, requested: Sequence[str], image: Mapping[str, str]) -> list[str]:
+        """The requested packages that the image already provides, as `name==version`."""
         return [
             f"{name}=={image[name]}"
-            for name in sorted(places_by_name(asked))
+            for name in sorted(urls_by_name(requested))
             if name not in self.added and name in image
         ]
 
     def warnings(self) -> list[str]:
-        """About versions of the image that are hidden from now on."""
+        """A warning for each version of the image that is overridden."""
         return [
-            f"{self.added[name]} stands in the place of the image's {name}=={version}: "
-            "what the image brought may need the other"
+            f"{self.added[name]} overrides the image's {name}=={version}: "
+            "other packages of the image may require that version"
             for name, version in sorted(self.replaced.items())
             if name in self.added
         ]
 
 
-def places_by_name(packages: Sequence[str]) -> dict[str, str]:
-    """`{normal name: requirement}` of what is asked for; the requirement is empty where it names no place."""
+def urls_by_name(packages: Sequence[str]) -> dict[str, str]:
+    """`{normalised name: requirement}` of the packages; an empty requirement if it has no URL."""
     found = {}
     for package in packages:
         egg = re.search(r"^[a-z]+\+[^#]*#(?:.*&)?egg=([A-Za-z0-9._-]+)", package)  # pip's form without a name

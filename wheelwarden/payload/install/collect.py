@@ -1,4 +1,4 @@
-"""What is removed from the store: sets that no pod uses, what dead installers left, and the caches where room is short."""
+"""Garbage collection of the store: sets that no pod uses, leftovers of dead installers, and caches when space is short."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from wheelwarden.payload.install.request import InstallRequest
 from wheelwarden.payload.install.store import Store, is_short
 
 STALE_STAGING_SECONDS = 86400
-RECENT_SECONDS = 3600  # what was claimed within the last hour is left alone, whatever else holds
+RECENT_SECONDS = 3600  # sets claimed within the last hour are never removed
 
 
 class Collector:
-    """Removes what no pod needs. Which pods live came with the request; where it did not, no set is removed."""
+    """Removes what no pod needs. The request lists the hashes in use; without that list no set is removed."""
 
     def __init__(self, request: InstallRequest, store: Store, temporary: str) -> None:
         self.request = request
@@ -24,7 +24,7 @@ class Collector:
         self.temporary = temporary
 
     def tidy(self) -> None:
-        """After an installation that worked."""
+        """Runs after a successful installation."""
         self._remove_stale_staging()
         if is_short(self.store.usage()):
             self._remove_dispensable()
@@ -32,15 +32,15 @@ class Collector:
             self._remove_sets(max(RECENT_SECONDS, self.request.retention_seconds))
 
     def make_room(self) -> bool:
-        """After a full volume: whether there may be room now."""
+        """Runs when the volume is full. Returns whether anything was removed."""
         freed = self._remove_dispensable()
         if freed:
-            print("The volume was full; what no pod uses is removed, trying again")
+            print("The volume was full: removed caches and unused packages, trying again")
             sys.stdout.flush()
         return freed
 
     def _remove_stale_staging(self) -> None:
-        """Removes what dead installers left, once it is a day old: nobody installs for that long."""
+        """Removes staging folders older than a day. No installation takes that long."""
         for name in os.listdir(self.store.staging):
             path = os.path.join(self.store.staging, name)
             try:
@@ -50,17 +50,17 @@ class Collector:
                 pass
 
     def _remove_dispensable(self) -> bool:
-        """Removes what can be had again: the caches, and sets that no pod uses. Returns whether there was any."""
+        """Removes the caches and the sets that no pod uses. Returns whether anything was removed."""
         freed = os.path.isdir(self.store.bytecode)
         remove_tree(self.store.bytecode)
         freed = self._clean_uv_cache() or freed
-        sync_folder(self.store.folder)  # to rename needs some room too
+        sync_folder(self.store.folder)  # a rename needs some space too
         freed = self._remove_sets(RECENT_SECONDS) or freed
         sync_folder(self.store.folder)
         return freed
 
     def _clean_uv_cache(self) -> bool:
-        """Has uv empty its cache, unless another installer is using it; returns whether that gave room."""
+        """Lets uv clean its cache, unless another installer uses it. Returns whether that succeeded."""
         cache, uv = self.store.uv_cache, self.request.uv
         environment = {"UV_CACHE_DIR": cache, "UV_NO_CONFIG": "1", "UV_LOCK_TIMEOUT": "5", "HOME": self.temporary}
         try:
@@ -79,7 +79,7 @@ class Collector:
         return done.returncode == 0
 
     def _remove_sets(self, unused_seconds: float) -> bool:
-        """Removes sets that no live pod uses and nobody used for so long; returns whether there were any."""
+        """Removes sets that no live pod uses, after `unused_seconds`. Returns whether there were any."""
         in_use = self.request.keys_in_use
         if in_use is None:
             return False
@@ -92,11 +92,11 @@ class Collector:
             and self._remove_set(name, unused_seconds)
         ]
         if removed:
-            print(f"Removed from the volume, since no pod uses it: {', '.join(sorted(removed))}")
+            print(f"Removed from the volume, as no pod uses them: {', '.join(sorted(removed))}")
         return bool(removed)
 
     def _remove_set(self, name: str, unused_seconds: float) -> bool:
-        """Whether it was old enough. By a rename first: a pod that claims it now finds all of it or nothing."""
+        """Removes a set if it is old enough. Renames it first, so that a pod that claims it finds all of it or nothing."""
         directory = os.path.join(self.store.root, name)
         trash = os.path.join(self.store.staging, f"trash-{name}")
         try:
@@ -104,7 +104,7 @@ class Collector:
                 return False
             os.rename(directory, trash)
             if _age(trash) < unused_seconds:
-                os.rename(trash, directory)  # claimed just now
+                os.rename(trash, directory)  # claimed meanwhile
                 return False
         except OSError:
             return False
@@ -113,5 +113,5 @@ class Collector:
 
 
 def _age(directory: str) -> float:
-    """Seconds since a set was used."""
+    """Seconds since a set was last claimed."""
     return time.time() - os.stat(os.path.join(directory, "record.json")).st_mtime

@@ -1,4 +1,4 @@
-"""Processes that byte-compile Python sources while others are still being unpacked."""
+"""Processes that byte-compile Python sources while uv still unpacks others."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import IO, Iterable
 from wheelwarden.payload.common.process import exits_within
 from wheelwarden.payload.install.files import read_text
 
-COMPILER_MEBIBYTES = 48  # of one compiling process at most, as measured with the largest modules of pandas and scipy
-OWN_MEBIBYTES = 64  # and we with uv beside them
+COMPILER_MEBIBYTES = 48  # at most, of one compiler process: measured with the largest modules of pandas and scipy
+OWN_MEBIBYTES = 64  # the installer and uv
 MOST_COMPILERS = 8
 FILES_FOR_ANOTHER = 25
 
-# Byte-compiles what its standard input names: a source and the place for its bytecode, by turns. What this Python cannot
-# compile is left to fail when it is imported.
+# Reads pairs of lines from standard input: a source and the path for its bytecode. Skips sources that this Python cannot
+# compile: they fail when they are imported.
 COMPILER = """
 import py_compile, sys
 for source in iter(sys.stdin.readline, ""):
@@ -31,9 +31,9 @@ for source in iter(sys.stdin.readline, ""):
 
 
 class Compilers:
-    """Processes that byte-compile what `jobs` gives, (source, place for its bytecode) each, while it is still giving.
+    """Processes that byte-compile the (source, path for its bytecode) of `jobs` while `jobs` still yields.
 
-    Few files do not start as many as there may be.
+    It starts one more process for every FILES_FOR_ANOTHER files.
     """
 
     def __init__(self, jobs: Iterable[tuple[str, str]]) -> None:
@@ -54,7 +54,7 @@ class Compilers:
                 worker = self.workers[number % len(self.workers)]
                 _input_of(worker).write(text.encode(sys.getfilesystemencoding(), "surrogateescape"))
         except OSError:
-            pass  # no more processes, or they were ended: what is missing is compiled later, or at its import
+            pass  # a process cannot start, or was killed: missing bytecode is compiled later or at import
         finally:
             for worker in self.workers:
                 _input_of(worker).close()
@@ -72,17 +72,17 @@ class Compilers:
         )
 
     def finish(self, deadline: float) -> None:
-        """Waits until all is compiled; what is not by the deadline is left out."""
+        """Waits until everything is compiled, or the deadline has passed."""
         self.feeder.join(max(0.1, deadline - time.monotonic()))
         for worker in self.workers:
             if not exits_within(worker, max(0.1, deadline - time.monotonic())):
                 print(
-                    "Byte-compiling was ended by the attempt's timeout: the first imports of some modules will be slower"
+                    "Byte-compiling was stopped by the attempt's timeout: the first imports of some modules will be slower"
                 )
                 return
 
     def end(self) -> None:
-        """Ends what still runs."""
+        """Kills the processes that still run."""
         self.ended = True
         for worker in self.workers:
             worker.kill()
@@ -98,7 +98,7 @@ def _input_of(worker: subprocess.Popen[bytes]) -> IO[bytes]:
 
 
 def compilers_at_once(cgroup: str = "/sys/fs/cgroup") -> int:
-    """One for each processor that we may use, at most eight, and no more than the container's limits carry (cgroup v2)."""
+    """One for each usable CPU, at most eight, within the container's CPU and memory limits (cgroup v2)."""
     count = min(len(os.sched_getaffinity(0)), MOST_COMPILERS)
     quota, _, period = read_text(os.path.join(cgroup, "cpu.max")).partition(" ")
     if quota.isdigit() and period.isdigit():

@@ -1,4 +1,4 @@
-"""Why uv, pip or git failed, by what they said: the class, and the lines that tell a person."""
+"""Determines why uv, pip or git failed, from their output: the error class and the lines to show."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from wheelwarden.payload.install.text import shortened
 CAUSE_BYTES = 500
 CAUSE_LINES = 5
 
-# What uv, pip and git say, looked for in this order: the first class that matches wins. A 403 may stand only in a hint
-# under "was not found", so authentication comes before package_not_found; a file that is not there is no network fault.
+# Patterns in the output of uv, pip and git. The first class that matches wins. authentication is before package_not_found,
+# because a 403 may only be in a hint below "was not found". 404 is before network: a missing file is no network error.
 SIGNS = (
     ("git_missing", ("Git executable not found", "Cannot find command 'git'", "No such file or directory: 'git'")),
     ("disk_full", ("No space left on device", "Disk quota exceeded", "os error 28", "os error 122")),
@@ -38,7 +38,7 @@ SIGNS = (
                            "Could not find a version", "is not a valid requirement", "ResolutionImpossible")),
 )  # fmt: skip
 
-# How lines of uv and pip begin that say nothing about the cause.
+# Prefixes of lines of uv and pip without information about the cause.
 NOISE = (
     "No solution found", "THESE PACKAGES DO NOT MATCH", "ResolutionImpossible", "subprocess-exited-with-error", "exit code:",
     "Looking in indexes", "Retrying (", "note:", "Build failures usually", "See above", "To fix this you could",
@@ -47,7 +47,7 @@ NOISE = (
 
 
 def classify(output: str) -> tuple[str, str]:
-    """(class, the line that says why) of a failed run's output."""
+    """(error class, cause) from the output of a failed run."""
     for kind, signs in SIGNS:
         if any(sign in output for sign in signs):
             return kind, cause_of(output, signs)
@@ -55,33 +55,33 @@ def classify(output: str) -> tuple[str, str]:
 
 
 def cause_of(output: str, signs: Sequence[str]) -> str:
-    """What tells a person what happened: from the line with the sign on, else the last lines; cleaned and shortened."""
-    # Without times: the same fault gives the same message, and a condition is not written again for a tenth of a second.
+    """The cause as text for people: the lines from the matching one, else the last lines; cleaned and shortened."""
+    # Without durations, so that the same fault gives the same message, and a condition is not written again for each attempt.
     output = re.sub(r" (?:after|in) [0-9.]+ ?m?s\b", "", output)
     lines = [line.strip(" \t│╰─▶>├\u00d7╭╯╮") for line in output.splitlines()]
     lines = [line for line in lines if line]
     start = next((index for index, line in enumerate(lines) if any(sign in line for sign in signs)), len(lines))
-    # uv tells a chain of causes: the first with a sign says where, the last why.
+    # uv prints a chain of causes: the matching one says where, the last one why.
     chain: list[str] = []
     for line in lines[start:]:
         if chain and not line.startswith("cause:"):
             break
         chain.append(line)
     rest = [plain(line) for line in lines[start + len(chain) :] if not is_noise(line)]
-    told = [plain(line) for line in chain if not is_noise(line)]
-    if len(told) > 1:
-        told = [told[0] + ": " + told[-1]]
-    told += rest[: CAUSE_LINES - len(told)]
-    return shortened(" ".join(told or [plain(line) for line in lines[-CAUSE_LINES:]]), CAUSE_BYTES)
+    parts = [plain(line) for line in chain if not is_noise(line)]
+    if len(parts) > 1:
+        parts = [parts[0] + ": " + parts[-1]]
+    parts += rest[: CAUSE_LINES - len(parts)]
+    return shortened(" ".join(parts or [plain(line) for line in lines[-CAUSE_LINES:]]), CAUSE_BYTES)
 
 
 def is_noise(line: str) -> bool:
-    """Whether a line says nothing about the cause. That with a random folder would be another message at each attempt."""
+    """Whether a line has no information about the cause, or a random folder, which would change the message at each attempt."""
     return plain(line).startswith(NOISE) or "/pip-install-" in line
 
 
 def plain(line: str) -> str:
-    """A line without the word in front of it that says what kind of line it is."""
+    """A line without its prefix, such as `error:` or `hint:`."""
     for word in ("error:", "ERROR:", "WARNING:", "cause:", "hint:", "fatal:", "[stderr]", "[stdout]"):
         if line.startswith(word):
             line = line[len(word) :].strip()

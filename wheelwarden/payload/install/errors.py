@@ -1,13 +1,13 @@
-"""Why an installation can fail: the classes, and what to do about each. `diagnosis` finds the class of a fault."""
+"""The classes of installation errors, with advice for each. `diagnosis` determines the class of a failure."""
 
 from __future__ import annotations
 
 from typing import Mapping
 
-# ENOSPC and EDQUOT of Linux: a volume may be full by its size or by a quota.
+# ENOSPC and EDQUOT on Linux: the volume or a quota is full.
 FULL = (28, 122)
 
-# The first six and the last are the texts of the interface (docs/guide.md); what went wrong follows them.
+# The first six and the last are interface texts (docs/guide.md). The cause is appended to them.
 ADVICE: Mapping[str, str] = {
     "network": "Cannot reach package index. Check network connectivity and firewall rules.",
     "package_not_found": "Package not found in index. Verify package name and version.",
@@ -25,7 +25,7 @@ ADVICE: Mapping[str, str] = {
 
 
 class InstallError(Exception):
-    """An installation that failed: `kind` is one of ADVICE's."""
+    """An installation failed. `kind` is a key of ADVICE."""
 
     def __init__(self, kind: str, cause: str) -> None:
         super().__init__(cause)
@@ -34,10 +34,10 @@ class InstallError(Exception):
 
     @property
     def message(self) -> str:
-        """What a person reads: what to do, and what happened."""
+        """The text for people: the advice and the cause."""
         return f"{ADVICE[self.kind].rstrip('.')}. {self.cause}".strip()
 
 
 def kind_of(error: OSError) -> str:
-    """The class of what the volume refused."""
+    """The class of a failed write to the volume."""
     return "disk_full" if error.errno in FULL else "unknown"

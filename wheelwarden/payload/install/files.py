@@ -1,4 +1,4 @@
-"""Files and folders on a volume that pods of several users share."""
+"""Files and folders on a volume that pods with different uids share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wheelwarden.payload.install.errors import InstallError, kind_of
 
 
 def write_atomically(path: str, text: str) -> None:
-    """Readers find the old content or the new one, never a part."""
+    """Writes a file. Readers see the old or the new content, never a part."""
     temporary = f"{path}.{os.getpid()}"
     with open(temporary, "w") as file:
         file.write(text)
@@ -17,14 +17,14 @@ def write_atomically(path: str, text: str) -> None:
 
 
 def replace_link(target: str, path: str) -> None:
-    """Makes a symbolic link, in the place of another one."""
+    """Creates or replaces a symbolic link."""
     temporary = f"{path}.{os.getpid()}"
     os.symlink(target, temporary)
     os.replace(temporary, path)
 
 
 def make_shared_folder(path: str, mode: int) -> None:
-    """A folder that pods of other uids can use too. Raises InstallError."""
+    """Creates a folder that pods with other uids can use. Raises InstallError."""
     try:
         os.mkdir(path)
         os.chmod(path, mode)
@@ -35,12 +35,12 @@ def make_shared_folder(path: str, mode: int) -> None:
 
 
 def unwritable(error: OSError) -> InstallError:
-    """What is to be raised where the store cannot be written to."""
+    """The error to raise if the store is not writable."""
     return InstallError(kind_of(error), f"Cannot write to the package volume: {error}.")
 
 
 def link_or_copy(source: str, target: str) -> bool:
-    """Whether the file is there afterwards; linked where the volume and the file's owner let us."""
+    """Links a file, or copies it if links are not possible. Returns whether that succeeded."""
     import shutil
 
     os.makedirs(os.path.dirname(target), exist_ok=True)
@@ -50,13 +50,13 @@ def link_or_copy(source: str, target: str) -> bool:
         try:
             shutil.copyfile(source, target)
         except OSError:
-            remove_file(target)  # half of it would be worse than none
+            remove_file(target)  # no partial file
             return False
     return True
 
 
 def sync_folder(path: str) -> None:
-    """A quota may count what was removed until the file system's next commit (btrfs: half a minute later)."""
+    """Syncs a folder. A quota may count removed files until the next commit of the file system (btrfs: 30 s)."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
         try:
@@ -68,20 +68,20 @@ def sync_folder(path: str) -> None:
 
 
 def remove_file(path: str) -> None:
-    """Removes it where it is there and can be removed."""
+    """Removes a file. Ignores errors."""
     with contextlib.suppress(OSError):
         os.unlink(path)
 
 
 def remove_tree(path: str) -> None:
-    """Removes what of it is there and can be removed."""
+    """Removes a folder and its content. Ignores errors."""
     import shutil
 
     shutil.rmtree(path, ignore_errors=True)
 
 
 def read_text(path: str) -> str:
-    """The content without white space around it; empty where it cannot be read."""
+    """The content without surrounding white space; an empty string if the file cannot be read."""
     try:
         with open(path) as file:
             return file.read().strip()

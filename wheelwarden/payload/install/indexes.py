@@ -1,4 +1,4 @@
-"""Which package indexes are asked: the request's, else those of the image's own pip configuration."""
+"""The package indexes to use: those of the request, else those of the image's own pip configuration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wheelwarden.payload.install.request import InstallRequest
 
 
 class Indexes(NamedTuple):
-    """The first index, None for the installer's own default; further ones in their order; hosts asked without TLS."""
+    """The first index (None: the installer's default), further indexes in order, and hosts to use without TLS."""
 
     first: str | None
     extra: Sequence[str]
@@ -20,7 +20,7 @@ class Indexes(NamedTuple):
 
 
 def read_indexes(request: InstallRequest, environment: Mapping[str, str]) -> Indexes:
-    """The indexes for one request, in an environment that may name the image's own."""
+    """The indexes for one request. `environment` may contain the image's pip settings."""
     if request.index_url:
         return Indexes(request.index_url, request.extra_index_urls, request.trusted_hosts)
     own = pip_configuration(environment)
@@ -32,7 +32,7 @@ def read_indexes(request: InstallRequest, environment: Mapping[str, str]) -> Ind
 
 
 def pip_configuration(environment: Mapping[str, str]) -> dict[str, list[str]]:
-    """`index-url`, `extra-index-url` and `trusted-host` as pip would read them: variables, else configuration files."""
+    """`index-url`, `extra-index-url` and `trusted-host` as pip reads them: from variables, else from configuration files."""
     found: dict[str, list[str]] = {"index-url": [], "extra-index-url": [], "trusted-host": []}
     files = [
         "/etc/pip.conf",
@@ -59,5 +59,5 @@ def pip_configuration(environment: Mapping[str, str]) -> dict[str, list[str]]:
 
 
 def without_user(url: str) -> str:
-    """A URL as pip's log has it or not, without the user and the password in it."""
+    """A URL without user and password. pip's log may have it with or without them."""
     return re.sub(r"://[^/@]*@", "://", url)

@@ -1,4 +1,4 @@
-"""One installation into the store, or the wait for somebody else's."""
+"""Installs into the store, or waits for another installer that does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wheelwarden.payload.install.errors import InstallError, kind_of
 from wheelwarden.payload.install.files import remove_tree
 from wheelwarden.payload.install.image import image_distributions
 from wheelwarden.payload.install.installers import Installer, make_installer
-from wheelwarden.payload.install.lock import HELD, MADE, Lock
+from wheelwarden.payload.install.lock import HELD, PUBLISHED, Lock
 from wheelwarden.payload.install.request import InstallRequest
 from wheelwarden.payload.install.result import INSTALLED, Result
 from wheelwarden.payload.install.store import Store
@@ -24,7 +24,7 @@ RETRIED = ("network", "timeout", "unknown")
 
 
 class Installation:
-    """One installation; `result` is what is known of it so far, also after it failed."""
+    """One installation. `result` has the facts known so far, also after a failure."""
 
     def __init__(self, request: InstallRequest, store: Store, result: Result, started: float) -> None:
         self.request = request
@@ -35,11 +35,11 @@ class Installation:
         self.collector = Collector(request, store, self.temporary)
 
     def obtain(self) -> Result:
-        """The record of the directory, by installing it or by waiting for the pod that does. Raises InstallError."""
+        """Returns the record of the directory, after installing it or waiting for another pod. Raises InstallError."""
         lock = Lock(self.store)
         held = self._acquire(lock)
-        # What another pod made while we waited, or between our first look and the lock.
-        record = self.store.read_record() if held == MADE else self.store.claim_record()
+        # Another pod may have published the directory during the wait, or between the first check and the lock.
+        record = self.store.read_record() if held == PUBLISHED else self.store.claim_record()
         if record is not None:
             return record
         if held == HELD:
@@ -82,7 +82,7 @@ class Installation:
             return record
         self.result = result
         self.collector.tidy()
-        print(f"Installed {', '.join(result.installed) or 'nothing: the image has it all'}")
+        print(f"Installed {', '.join(result.installed) or 'nothing: the image provides all packages'}")
         return result
 
     def _attempt_until_done(self, target: str) -> None:
@@ -100,8 +100,9 @@ class Installation:
                 if error.kind == "disk_full" and not cleared and self.collector.make_room():
                     cleared = True
                     continue
-                may_pass = error.kind in RETRIED or (cleared and error.kind == "disk_full")  # room can be given late
-                if not may_pass or attempt >= limit:
+                # disk_full after a clean-up: the volume may free the space late.
+                is_retryable = error.kind in RETRIED or (cleared and error.kind == "disk_full")
+                if not is_retryable or attempt >= limit:
                     raise
                 pause = min(2 ** (attempt - 1), LONGEST_PAUSE_SECONDS)
                 print(f"Attempt {attempt} of {limit} failed ({error.kind}), trying again in {pause} s")
@@ -130,7 +131,7 @@ class Installation:
 
 
 def installed_in(site_packages: str) -> list[str]:
-    """`name==version` of each distribution, by its metadata (PEP 376, recorded in `*.dist-info`)."""
+    """`name==version` of each distribution, from the names of `*.dist-info` (PEP 376)."""
     found = []
     for name in sorted(os.listdir(site_packages)):
         if name.endswith(".dist-info"):

@@ -1,4 +1,4 @@
-"""The installers that there are, and what each has to be able to do: another one is a module and a line here."""
+"""The available installers and their interface. To add one, write a module and add a line here."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from wheelwarden.payload.install.workplace import Workplace
 
 
 class Installer(Protocol):
-    """One installer, for all attempts of one installation. All of its methods raise InstallError."""
+    """An installer, used for all attempts of one installation. All methods raise InstallError."""
 
     def __init__(self, workplace: Workplace) -> None: ...
 
     def version(self) -> str:
-        """Name and version, as the result tells them; asked first in each attempt."""
+        """Name and version, for the result. Called first in each attempt."""
 
     def changes(self, packages: Sequence[str], deadline: float) -> Changes | None:
-        """What it would do to the image's own environment; None where it cannot tell, so that everything is installed."""
+        """The changes it would make to the image's environment; None if unknown, so that everything is installed."""
 
     def install(
         self, requirements: Sequence[str], options: Sequence[str], ahead: str, changes: Changes | None, deadline: float
     ) -> None:
-        """Installs.
+        """Installs the requirements.
 
         Args:
             requirements: at least one.
-            options: that all installers know: `--target FOLDER`, and `--no-deps` where the requirements are those of `changes`.
-            ahead: a folder for bytecode that is made meanwhile, by metadata folder.
-            changes: what it said; None where it could not tell.
-            deadline: of `time.monotonic`.
+            options: `--target FOLDER`, and `--no-deps` if the requirements are those of `changes`.
+            ahead: a folder for bytecode that is compiled meanwhile, with one folder for each metadata folder.
+            changes: the result of `changes`.
+            deadline: in seconds of `time.monotonic`.
         """
 
 
@@ -43,9 +43,9 @@ INSTALLERS: Mapping[str, type[Installer]] = {
 
 
 def make_installer(workplace: Workplace) -> Installer:
-    """The installer that is asked for. Raises InstallError."""
+    """Creates the requested installer. Raises InstallError."""
     name = workplace.request.installer
     if name not in INSTALLERS:
-        text = f"The request asks for the installer {name}, and this release has {' and '.join(INSTALLERS)}."
+        text = f"The request names the installer {name}, but this release only has {' and '.join(INSTALLERS)}."
         raise InstallError("unknown", text)
     return INSTALLERS[name](workplace)

@@ -1,4 +1,4 @@
-"""The lock that saves double work. Nothing rests on it: without it, two installers race and the loser uses the winner's."""
+"""The lock that avoids duplicate work. Correctness does not depend on it: without it, installers race and one wins."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ HEARTBEAT_SECONDS = 2.0
 HOLDER_DEAD_SECONDS = 20.0
 POLL_SECONDS = 0.2
 BUSY = (errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN)
-# What waiting for the lock comes to: we hold it; the directory appeared; there are no locks here, or the holder is dead.
-HELD, MADE, FREE_FOR_ALL = "held", "made", "free-for-all"
+# Results of waiting: we hold the lock; the directory was published; no locks on this volume, or the holder is dead.
+HELD, PUBLISHED, NO_LOCK = "held", "published", "no-lock"
 
 
 class Lock:
-    """The lock on one directory of the store; its holder writes a heartbeat, since an flock tells nothing of who has it."""
+    """The lock on one directory of the store. Its holder writes a heartbeat, since flock does not show whether it is alive."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -30,26 +30,26 @@ class Lock:
         self._stopped = threading.Event()
 
     def acquire(self) -> str:
-        """HELD, MADE or FREE_FOR_ALL, after waiting for whoever is at work. Raises InstallError."""
+        """Waits for the lock. Returns HELD, PUBLISHED or NO_LOCK. Raises InstallError."""
         self.store.make_folders()
         descriptor = self._open()
-        beat, seen, told = "", time.monotonic(), False
+        last, since, announced = "", time.monotonic(), False
         while True:
-            taken = self._try(descriptor)
-            if taken is not None:
-                return taken
+            outcome = self._try(descriptor)
+            if outcome is not None:
+                return outcome
             if self.store.read_record() is not None:
-                return MADE
-            if not told:
+                return PUBLISHED
+            if not announced:
                 print("Another pod is installing these packages: waiting for it")
                 sys.stdout.flush()
-                told = True
+                announced = True
             now = read_text(self.heartbeat)
-            if now != beat:
-                beat, seen = now, time.monotonic()
-            elif time.monotonic() - seen > HOLDER_DEAD_SECONDS:
+            if now != last:
+                last, since = now, time.monotonic()
+            elif time.monotonic() - since > HOLDER_DEAD_SECONDS:
                 print(f"The other installer wrote no heartbeat for {HOLDER_DEAD_SECONDS:.0f} s: taking over")
-                return FREE_FOR_ALL
+                return NO_LOCK
             time.sleep(POLL_SECONDS)
 
     def _open(self) -> int:
@@ -58,23 +58,23 @@ class Lock:
         except OSError as error:
             raise unwritable(error) from error
         with contextlib.suppress(OSError):
-            os.fchmod(descriptor, 0o666)  # another uid may be the next to lock it
+            os.fchmod(descriptor, 0o666)  # the next installer may have another uid
         return descriptor
 
     def _try(self, descriptor: int) -> str | None:
-        """None where another one holds it."""
+        """Tries to lock. Returns None if another installer holds the lock."""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            return None if error.errno in BUSY else FREE_FOR_ALL
+            return None if error.errno in BUSY else NO_LOCK
         return HELD
 
     def start_heartbeat(self) -> None:
-        """Until `stop_heartbeat`."""
+        """Writes heartbeats until `stop_heartbeat`."""
         threading.Thread(target=self._beat, daemon=True).start()
 
     def stop_heartbeat(self) -> None:
-        """The lock itself goes with the process."""
+        """Stops the heartbeat. The lock itself is released when the process exits."""
         self._stopped.set()
 
     def _beat(self) -> None:

@@ -1,4 +1,4 @@
-"""The termination message: a result in as many bytes as the kubelet keeps. `message_reader` reads it."""
+"""The termination message: a result within the bytes that the kubelet keeps. `message_reader` reads it."""
 
 from __future__ import annotations
 
@@ -8,25 +8,24 @@ from wheelwarden.payload.install.request import MESSAGE_BYTES
 from wheelwarden.payload.install.result import FAILED, LISTS, REUSED, Result
 from wheelwarden.payload.install.text import clean, compact, counted, shortened, size_of
 
-SMALLEST_MESSAGE_BYTES = 1024  # for the sentence and the facts; a pod with very many containers gets no lists
-SENTENCE_BYTES = 1000  # about what a condition shows
+SMALLEST_MESSAGE_BYTES = 1024  # for the sentence and the facts; pods with very many containers get no lists
+SENTENCE_BYTES = 1000  # about the length that a condition shows
 WARNING_BYTES = 400
-FACT_BYTES = 253  # the longest that a pod's name can be
-# Fields of the result that the message leaves out: the lists have a line of their own, and a success has no error.
-NO_FACTS = (*LISTS, "error")
+FACT_BYTES = 253  # the maximum length of a pod's name
+# Fields of the result that the facts omit: the lists are on their own line, and a success has no error.
+OMITTED_FIELDS = (*LISTS, "error")
 
 
 def message_within(result: Result, limit: int) -> str:
-    """The message of at most so many bytes, but never so few that it says nothing."""
+    """The message in at most `limit` bytes. Lower limits than SMALLEST_MESSAGE_BYTES are ignored."""
     return message_of(result, max(SMALLEST_MESSAGE_BYTES, min(limit, MESSAGE_BYTES)))
 
 
 def message_of(result: Result, limit: int) -> str:
     """The result in at most `limit` bytes of UTF-8: a sentence, a line of facts and, unless it failed, a line of lists.
 
-    The facts of a failure are in words: another owner of the pod may quote the whole message to people. The kubelet may
-    still cut the end (it shares 12 KiB among the containers of a pod): the lists, so that the facts survive. What is left
-    out of a list is the difference to its count among the facts.
+    The facts of a failure are in words, because another operator may show the whole message. The kubelet may still
+    cut the end (the containers of a pod share 12 KiB), so the lists come last. The facts have the full length of each list.
     """
     failed = result.outcome == FAILED
     facts_line = facts_of_failure(result) if failed else compact(facts_of_success(result))
@@ -36,14 +35,14 @@ def message_of(result: Result, limit: int) -> str:
     lists = {name: [clean(entry) for entry in getattr(result, name)] for name in LISTS}
     lists["warnings"] = [shortened(warning, WARNING_BYTES) for warning in lists["warnings"]]
     empty = compact({name: [] for name in lists})
-    room = limit - size_of(sentence) - size_of(facts_line) - size_of(empty) - 2
-    if room < 0:
+    space = limit - size_of(sentence) - size_of(facts_line) - size_of(empty) - 2
+    if space < 0:
         return sentence + "\n" + facts_line
-    return "\n".join([sentence, facts_line, compact(share(lists, room))])
+    return "\n".join([sentence, facts_line, compact(share(lists, space))])
 
 
 def facts_of_failure(result: Result) -> str:
-    """As `message_reader.FAILURE` reads them. Facts of another version would begin with `Result version: 2.`."""
+    """The facts in the form of `message_reader.FAILURE`. Later versions would begin with `Result version: 2.`."""
     kind = result.error.kind if result.error else "unknown"
     facts = f"Error class: {kind}. Attempts: {result.attempts}. Packages hash: {result.hash}."
     if result.usage is not None:
@@ -52,18 +51,18 @@ def facts_of_failure(result: Result) -> str:
 
 
 def facts_of_success(result: Result) -> dict[str, Any]:
-    """The result without its lists, and how long those are."""
+    """The result without its lists, and the lengths of the lists."""
     facts = {
         name: shortened(value, FACT_BYTES) if isinstance(value, str) else value
         for name, value in result.as_object().items()
-        if name not in NO_FACTS
+        if name not in OMITTED_FIELDS
     }
     facts["counts"] = {name: len(getattr(result, name)) for name in LISTS}
     return facts
 
 
 def sentence_of(result: Result) -> str:
-    """What happened, and what to do where it failed."""
+    """What happened, and what to do after a failure."""
     if result.outcome == FAILED:
         return result.error.message if result.error else ""
     count = counted(len(result.installed), "package")
@@ -78,18 +77,18 @@ def sentence_of(result: Result) -> str:
     return text
 
 
-def share(lists: dict[str, list[str]], room: int) -> dict[str, Sequence[str]]:
-    """As many first entries of each list as fit into `room` bytes of JSON; what a short list leaves goes to the others."""
+def share(lists: dict[str, list[str]], space: int) -> dict[str, Sequence[str]]:
+    """The first entries of each list that fit into `space` bytes of JSON. Space that a short list leaves goes to the others."""
     shown: dict[str, list[str]] = {name: [] for name in lists}
-    waiting = sorted(lists, key=lambda name: sum(size_of(compact(entry)) + 1 for entry in lists[name]))
-    while waiting:
-        left = room // len(waiting)
-        name = waiting.pop(0)
+    pending = sorted(lists, key=lambda name: sum(size_of(compact(entry)) + 1 for entry in lists[name]))
+    while pending:
+        available = space // len(pending)
+        name = pending.pop(0)
         for entry in lists[name]:
             size = size_of(compact(entry)) + 1
-            if size > left:
+            if size > available:
                 break
-            left -= size
-            room -= size
+            available -= size
+            space -= size
             shown[name].append(entry)
     return {**shown}

@@ -1,6 +1,6 @@
-"""Reads the installer's termination message: for the controller, no part of the program.
+"""Reads the installer's termination message. Only the controller uses it; it is not in the bundle.
 
-What runs in the pod can write anything there: a value of the wrong type or size makes it none of the installer's.
+Containers can write anything there. A message with a value of the wrong type or size is not accepted as the installer's.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from wheelwarden.payload.install.request import MESSAGE_BYTES
 from wheelwarden.payload.install.result import FAILED, INSTALLED, LISTS, REUSED, Failure, Result
 from wheelwarden.payload.install.schema import VERSION, check_version
 
-# As `message.facts_of_failure` writes them.
+# The form that `message.facts_of_failure` writes.
 FAILURE = re.compile(
     r"Error class: (?P<kind>[a-z_]{1,40})\. Attempts: (?P<attempts>[0-9]{1,6})\. Packages hash: (?P<hash>[0-9A-Za-z-]{1,64})\."
     r"(?: Volume: (?P<totalBytes>[0-9]{1,18}) bytes, (?P<usedBytes>[0-9]{1,18}) used, "
@@ -22,25 +22,25 @@ FAILURE = re.compile(
 )
 OTHER_VERSION = re.compile(r"Result version: ([0-9]{1,6})\. ")
 SIZES = ("totalBytes", "usedBytes", "availableBytes")
-NUMBER_LIMIT = 1 << 60  # of bytes and seconds that a result tells
+NUMBER_LIMIT = 1 << 60  # the maximum for bytes and seconds in a result
 VERSION_LIMIT = 1 << 20
 
 
 class Message(NamedTuple):
-    """What a message says: the result, as far as it had room for it, and how many entries each list lacks."""
+    """The content of a message: the result, perhaps with shortened lists, and the number of entries that each list omits."""
 
     result: Result
     omitted: Mapping[str, int]
 
 
 def read_message(text: str) -> Message | None:
-    """Reads a message; None where it is not one of the installer's (it was killed, or somebody else wrote it).
+    """Reads a message; None if it is not from the installer (which was killed, or another program wrote it).
 
-    A sentence, a line of facts, a line of lists, which the kubelet may have cut off; of a failure the facts in words and no
-    lists; or all in one line of JSON, as installers of the release before wrote it.
+    A success is a sentence, a line of facts and a line of lists, which the kubelet may have cut off. A failure is a sentence
+    and the facts in words. Installers of the previous release wrote a single line of JSON.
 
     Raises:
-        VersionError: it is of another version.
+        VersionError: the message has another version.
     """
     sentence, *lines = text.split("\n") if len(text) <= MESSAGE_BYTES else [""]
     try:
@@ -48,9 +48,9 @@ def read_message(text: str) -> Message | None:
             facts = _facts(sentence)
             counts = {"installed": len(facts["installed"]) + facts.get("installedOmitted", 0)}
             return _message(facts, facts, counts, _failure(facts))
-        _check_words(lines[0])
-        if words := FAILURE.fullmatch(lines[0]):
-            return _message(_facts_of_failure(words), {}, {}, Failure(words["kind"], _text(sentence)))
+        _check_failure_version(lines[0])
+        if match := FAILURE.fullmatch(lines[0]):
+            return _message(_facts_of_failure(match), {}, {}, Failure(match["kind"], _text(sentence)))
         facts = _facts(lines[0])
         if facts["outcome"] == FAILED:
             return None
@@ -62,13 +62,13 @@ def read_message(text: str) -> Message | None:
 def _message(
     facts: Mapping[str, Any], lists: Mapping[str, Any], counts: Mapping[str, Any], failure: Failure | None
 ) -> Message:
-    """Raises ValueError, KeyError, TypeError, AttributeError or OverflowError where a value is not what it should be."""
+    """Raises ValueError, KeyError, TypeError, AttributeError or OverflowError for a wrong value."""
     outcome = facts["outcome"]
     if outcome not in (INSTALLED, REUSED, FAILED):
         raise ValueError(outcome)
     shown = {name: tuple(_text(entry) for entry in lists.get(name) or ()) for name in LISTS}
     if failure is not None and failure.kind not in ADVICE:
-        failure = Failure("unknown", failure.message)  # a metric and a condition are named by it
+        failure = Failure("unknown", failure.message)  # metrics and conditions use it as a name
     result = Result(
         outcome=outcome,
         hash=_text(facts["hash"]),
@@ -86,17 +86,17 @@ def _message(
     return Message(result, omitted)
 
 
-def _check_words(facts_line: str) -> None:
+def _check_failure_version(facts_line: str) -> None:
     if other := OTHER_VERSION.match(facts_line):
-        _check(int(other[1]))
+        _check_version(int(other[1]))
 
 
-def _check(version: object) -> None:
-    """Raises VersionError for another version, and ValueError for what is none."""
+def _check_version(version: object) -> None:
+    """Raises VersionError for another version, and ValueError for a value that is no version."""
     if isinstance(version, bool) or not isinstance(version, int) or not 0 <= version < VERSION_LIMIT:
         raise ValueError(version)
     check_version(
-        "The installer's result", version, "Installer and controller have to be of one release: recreate the pod."
+        "The installer's result", version, "Installer and controller must be of the same release: recreate the pod."
     )
 
 
@@ -104,16 +104,16 @@ def _facts(line: str) -> Mapping[str, Any]:
     found = json.loads(line)
     if not isinstance(found, dict):
         raise TypeError(line)
-    _check(found.get("version", VERSION))
+    _check_version(found.get("version", VERSION))
     return found
 
 
-def _facts_of_failure(words: re.Match[str]) -> Mapping[str, Any]:
+def _facts_of_failure(match: re.Match[str]) -> Mapping[str, Any]:
     return {
         "outcome": FAILED,
-        "hash": words["hash"],
-        "attempts": int(words["attempts"]),
-        "usage": {name: int(words[name]) for name in SIZES} if words["totalBytes"] else None,
+        "hash": match["hash"],
+        "attempts": int(match["attempts"]),
+        "usage": {name: int(match[name]) for name in SIZES} if match["totalBytes"] else None,
     }
 
 
@@ -130,7 +130,7 @@ def _failure(facts: Mapping[str, Any]) -> Failure:
 
 
 def _text(value: object) -> str:
-    """Printable, on one line."""
+    """The text on one line, with spaces for characters that are not printable."""
     if not isinstance(value, str):
         raise TypeError(value)
     return "".join(character if character.isprintable() else " " for character in value)
@@ -138,12 +138,12 @@ def _text(value: object) -> str:
 
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= NUMBER_LIMIT:
-        raise ValueError(value)  # NaN is in no order, so it comes here too
+        raise ValueError(value)  # also for NaN, which no comparison accepts
     return value
 
 
 def _usage(value: Any) -> Any:
-    """The sizes as numbers that can be, else ValueError."""
+    """The sizes as plausible numbers; raises ValueError otherwise."""
     if value is None:
         return None
     found = {name: int(_number(value[name])) for name in SIZES}

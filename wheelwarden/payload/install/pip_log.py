@@ -1,4 +1,4 @@
-"""What pip says to its log and not to us: pages of an index that it could not get, and the output of builds."""
+"""Reads what pip writes to its log only: index pages that it could not fetch, and the output of builds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LAST_LINES = 500
 
 
 class PipLog:
-    """Read while it is written, and only that is kept: all of it may be large."""
+    """Reads the log through a pipe while pip runs, and keeps only these parts: the whole log may be large."""
 
     def __init__(self) -> None:
         begin, self.end = os.pipe()
@@ -29,8 +29,8 @@ class PipLog:
                 if "Could not fetch URL " in line and len(self.lines) < PAGES_KEPT:
                     self.lines.append(line)
 
-    def failed_pages(self) -> list[tuple[str, str]]:
-        """[(URL, why)] once pip has ended; without pages that an index just does not have."""
+    def unreachable_pages(self) -> list[tuple[str, str]]:
+        """[(URL, reason)] of pages that could not be fetched, except 404. Call it when pip has exited."""
         os.close(self.end)
         self.reader.join(5)
         found = []
@@ -41,7 +41,7 @@ class PipLog:
         return found
 
     def output_of_build(self) -> list[str]:
-        """What the last command that pip ran has printed."""
+        """The output of the last command that pip ran."""
         lines = [line for line in self.last if line]
         start = max((index for index, line in enumerate(lines) if line.startswith("Running command ")), default=-1)
         rest = lines[start + 1 :]

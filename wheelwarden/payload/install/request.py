@@ -1,14 +1,14 @@
-"""What the installer is asked: written by the webhook, read by the installer."""
+"""The installer's request: written by the webhook, read by the installer."""
 
 from __future__ import annotations
 
 import json
 from typing import Any, Mapping, NamedTuple, Sequence
 
-from wheelwarden.payload.install.schema import check_version, on_the_wire, wire_name
+from wheelwarden.payload.install.schema import check_version, wire_name, wire_object
 
 MESSAGE_BYTES = 4096  # the kubelet keeps no more of one container (core/v1 Container.terminationMessagePath)
-# What a request may leave out.
+# Defaults of optional fields.
 OPTIONAL: Mapping[str, Any] = {
     "owners_marker": None,
     "retention_seconds": 0,
@@ -19,11 +19,11 @@ OPTIONAL: Mapping[str, Any] = {
 
 
 class RequestError(Exception):
-    """A request that cannot be read; the text says why."""
+    """A request cannot be read; the text is the reason."""
 
 
 class Credentials(NamedTuple):
-    """Which Secret has the credentials of the first index, and under which keys; never a value of it."""
+    """The Secret with the credentials of the first index, and its keys. Never contains a value of the Secret."""
 
     secret: str
     username_key: str
@@ -34,24 +34,24 @@ class InstallRequest(NamedTuple):
     """One request.
 
     Attributes:
-        hash: of the packages.
+        hash: hash of the packages.
         packages: requirements.
-        index_url: the first index; None where the image's own configuration counts.
-        extra_index_urls: asked after it, in this order.
-        trusted_hosts: that may be asked without TLS.
-        credentials: None where none are asked for.
-        installer: a name of `installers.INSTALLERS`.
-        uv: where uv is; None where there is none.
+        index_url: the first index; None for the image's own configuration.
+        extra_index_urls: further indexes, in order.
+        trusted_hosts: hosts that may be used without TLS.
+        credentials: None if the indexes need none.
+        installer: a key of `installers.INSTALLERS`.
+        uv: path of uv; None without uv.
         store: the folder on the volume.
         view: the pod's own folder.
-        owners_marker: path of the file that the owner of a replaced installer looks for; None without such an owner.
-        retries: how many attempts there are.
-        timeout_seconds: that one attempt may take.
+        owners_marker: path of the file that the owner of a replaced installer reads; None without such an owner.
+        retries: maximum number of attempts.
+        timeout_seconds: timeout of one attempt.
         on_failure: `block` or `allow`.
-        retention_seconds: for how long a set stays that no pod uses.
-        keys_in_use: the hashes of the workload's live pods; None where they are not known, so that nothing is removed.
-        report_usage: whether the store has a size of its own. Of an emptyDir, the figures would be those of the node's disk.
-        message_bytes: how long the termination message may be.
+        retention_seconds: how long to keep sets that no pod uses.
+        keys_in_use: hashes of the workload's live pods; None if unknown, then no set is removed.
+        report_usage: whether to report the volume's usage. False for an emptyDir, whose figures are those of the node's disk.
+        message_bytes: maximum length of the termination message.
     """
 
     hash: str
@@ -76,14 +76,16 @@ class InstallRequest(NamedTuple):
     def as_object(self) -> dict[str, Any]:
         """The request as a JSON object."""
         named = self.credentials and {wire_name(name): value for name, value in self.credentials._asdict().items()}
-        return on_the_wire({**self._asdict(), "credentials": named})
+        return wire_object({**self._asdict(), "credentials": named})
 
 
 def read_request(text: str) -> InstallRequest:
-    """Reads the JSON of a request. Raises RequestError, or VersionError for a version that is not ours."""
+    """Reads the JSON of a request. Raises RequestError, or VersionError for another version."""
     found = parse(text)
     check_version(
-        "The install request", found.get("version"), "Webhook and installer have to be of one release: see tools.image."
+        "The install request",
+        found.get("version"),
+        "Webhook and installer must be of the same release: see tools.image.",
     )
     try:
         given = {name: _value(found, name) for name in InstallRequest._fields}
@@ -95,13 +97,13 @@ def read_request(text: str) -> InstallRequest:
 
 
 def parse(text: str) -> Mapping[str, Any]:
-    """The JSON object of a text, of whatever version. Raises RequestError."""
+    """Parses a JSON object of any version. Raises RequestError."""
     try:
         found = json.loads(text)
     except ValueError as error:
-        raise RequestError(f"The install request is no JSON: {error}.") from error
+        raise RequestError(f"The install request is not JSON: {error}.") from error
     if not isinstance(found, dict):
-        raise RequestError("The install request is no JSON object.")
+        raise RequestError("The install request is not a JSON object.")
     return found
 
 

@@ -1,10 +1,10 @@
-"""What came of an installation: written by the installer, read by those of later pods and by the controller."""
+"""The result of an installation: written by the installer, read by installers of later pods and by the controller."""
 
 from __future__ import annotations
 
 from typing import Any, Mapping, NamedTuple, Sequence
 
-from wheelwarden.payload.install.schema import check_version, on_the_wire, wire_name
+from wheelwarden.payload.install.schema import check_version, wire_name, wire_object
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ LISTS = ("installed", "provided", "warnings")
 
 
 class Failure(NamedTuple):
-    """Why an installation failed: one of the classes of `errors.ADVICE`, and what a person reads."""
+    """Why an installation failed: a key of `errors.ADVICE` and the text for people."""
 
     kind: str
     message: str
@@ -26,20 +26,20 @@ class Result(NamedTuple):
 
     Attributes:
         outcome: `installed`, `reused` or `failed`.
-        hash: of the packages.
+        hash: hash of the packages.
         key: the name of the directory in the store.
-        installer: which one, and its version.
+        installer: name and version of the installer.
         python: version of the image's interpreter.
-        attempts: how many there were.
-        duration_seconds: of the installer of this pod.
-        install_seconds: of the one that installed.
-        installed_at: when (RFC 3339); None where it was not.
-        installed_by: name of the pod that did.
+        attempts: number of attempts.
+        duration_seconds: run time of this pod's installer.
+        install_seconds: run time of the installer that installed the packages.
+        installed_at: time of the installation (RFC 3339); None if it failed.
+        installed_by: name of the pod whose installer installed the packages.
         installed: `name==version` of each distribution.
-        provided: what was asked for and the image has.
+        provided: `name==version` of requested packages that the image provides.
         warnings: sentences.
-        error: why it failed; None where it did not.
-        usage: of the store's volume; None where it cannot be told, or is not the store's own.
+        error: why it failed; None after a success.
+        usage: usage of the store's volume; None if unknown, or if the volume has no size of its own.
     """
 
     outcome: str
@@ -59,21 +59,21 @@ class Result(NamedTuple):
     usage: Usage | None = None
 
     def failed(self, kind: str, message: str) -> Result:
-        """The same, as a failure."""
+        """The result as a failure, with the facts known so far."""
         return self._replace(outcome=FAILED, error=Failure(kind, message))
 
     def as_object(self) -> dict[str, Any]:
         """The result as a JSON object."""
         error = self.error and {"class": self.error.kind, "message": self.error.message}
-        return on_the_wire({**self._asdict(), "error": error})
+        return wire_object({**self._asdict(), "error": error})
 
 
 def result_of(found: Mapping[str, Any]) -> Result:
-    """The result that a JSON object is, which an installer wrote. Raises VersionError, KeyError or TypeError."""
+    """Reads a result from the JSON object that an installer wrote. Raises VersionError, KeyError or TypeError."""
     check_version(
         "The record of these packages on the volume",
         found.get("version"),
-        "Remove that directory of the volume, and the packages are installed again.",
+        "Remove its directory from the volume to install the packages again.",
     )
     given = {name: found[wire_name(name)] for name in Result._fields if wire_name(name) in found}
     error = given.get("error")

@@ -1,4 +1,4 @@
-"""What request and result have in common: their version, and that their fields are named in JSON as JSON is written."""
+"""Shared by request and result: the version, and the names of their fields in JSON (camelCase)."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ VERSION = 1
 
 
 class VersionError(Exception):
-    """What is to be read is of a version that this reader does not know; the text says which, and what to do."""
+    """A request or result has another version than this release reads. The text names it and says what to do."""
 
 
 def check_version(what: str, found: object, advice: str) -> None:
-    """Raises VersionError where a version is not ours.
+    """Raises VersionError for another version than VERSION.
 
     Args:
-        what: that has the version, as in `The install request`.
+        what: subject of the message, such as `The install request`.
         found: the version.
-        advice: what to do, as a sentence.
+        advice: a sentence that says what to do.
     """
     if found != VERSION or isinstance(found, bool):
-        told = f"has version {found}" if isinstance(found, int) else "has no version"
-        raise VersionError(f"{what} {told}, and this release reads version {VERSION}. {advice}")
+        version = f"has version {found}" if isinstance(found, int) else "has no version"
+        raise VersionError(f"{what} {version}, but this release reads version {VERSION}. {advice}")
 
 
 def wire_name(field: str) -> str:
@@ -30,6 +30,6 @@ def wire_name(field: str) -> str:
     return head + "".join(other.capitalize() for other in others)
 
 
-def on_the_wire(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields as a JSON object of the version that we write."""
+def wire_object(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields as a JSON object, with the version."""
     return {"version": VERSION, **{wire_name(name): value for name, value in fields.items()}}

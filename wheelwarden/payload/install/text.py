@@ -1,4 +1,4 @@
-"""Text as people and the kubelet can take it: printable, encodable, and no longer than there is room."""
+"""Text for people and the kubelet: printable, encodable and of limited length."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 
 
 def clean(value: object) -> str:
-    """On one line and encodable: without control characters, line breaks and halves of surrogate pairs."""
+    """The value as one line of encodable text, without control characters and lone surrogates."""
     text = str(value).encode("utf-8", "replace").decode("utf-8")
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())
 
 
 def shortened(value: object, limit: int) -> str:
-    """The text cleaned, in at most `limit` bytes of UTF-8; what is longer ends after a whole word, with an ellipsis."""
+    """The cleaned text in at most `limit` bytes of UTF-8. Longer text is cut after a whole word and gets an ellipsis."""
     text = clean(value)
     if size_of(text) <= limit:
         return text
@@ -27,10 +27,10 @@ def compact(value: object) -> str:
 
 
 def size_of(text: str) -> int:
-    """Bytes of UTF-8."""
+    """The length in bytes of UTF-8."""
     return len(text.encode())
 
 
 def counted(number: int, noun: str) -> str:
-    """As in `1 package`, `2 packages`."""
+    """Number and noun, such as `1 package` or `2 packages`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

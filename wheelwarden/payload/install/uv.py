@@ -1,4 +1,4 @@
-"""uv as an installer."""
+"""The installer uv."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import threading
 from typing import Sequence
 
 from wheelwarden.payload.install.bytecode import archives_of, unpacked_sources
-from wheelwarden.payload.install.changes import Changes, places_by_name
+from wheelwarden.payload.install.changes import Changes, urls_by_name
 from wheelwarden.payload.install.compilers import Compilers
 from wheelwarden.payload.install.files import make_shared_folder
 from wheelwarden.payload.install.workplace import Workplace, failure_of, tool_version
 
-# As in `+ six==1.17.0`, `- six==1.16.0`, `+ name==1.0 (from URL)`, `+ name @ URL`.
+# Such as `+ six==1.17.0`, `- six==1.16.0`, `+ name==1.0 (from URL)`, `+ name @ URL`.
 CHANGE = re.compile(r"\s*([-+~]) ([^\s=]+)(?:==(\S+)(?: \(from (\S+)\))?| @ (\S+))$")
 
 
 class Uv:
-    """Keeps its cache in the store, and has what it unpacked byte-compiled while it fetches the rest."""
+    """Runs uv with its cache in the store, and byte-compiles unpacked wheels while uv downloads the others."""
 
     def __init__(self, workplace: Workplace) -> None:
         self.workplace = workplace
@@ -35,7 +35,7 @@ class Uv:
         return store.uv_cache
 
     def _settings(self) -> dict[str, str]:
-        indexes, given = self.workplace.indexes, self.workplace.environment
+        indexes, environment = self.workplace.indexes, self.workplace.environment
         found = {
             "UV_CACHE_DIR": self.cache,
             "UV_NO_CONFIG": "1",
@@ -45,7 +45,7 @@ class Uv:
             "UV_PYTHON_DOWNLOADS": "never",
             "UV_KEYRING_PROVIDER": "disabled",
         }
-        # uv asks `--index` ones before the default one: so the last index is made the default, and order holds.
+        # uv uses the default index after all `--index` ones. So the last index becomes the default, to keep the order.
         ordered = [*([indexes.first] if indexes.first else []), *indexes.extra]
         if indexes.first:
             found["UV_DEFAULT_INDEX"] = ordered.pop()
@@ -53,24 +53,26 @@ class Uv:
             found["UV_INDEX"] = " ".join(ordered)
         if indexes.trusted:
             found["UV_INSECURE_HOST"] = " ".join(indexes.trusted)
-        certificates = [given[name] for name in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE") if given.get(name)]
+        certificates = [
+            environment[name] for name in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE") if environment.get(name)
+        ]
         if certificates:
             found["SSL_CERT_FILE"] = certificates[0]
         if self.cache != self.workplace.store.uv_cache:
-            found["UV_LINK_MODE"] = "copy"  # from another filesystem: nothing can be linked, and nobody is warned
+            found["UV_LINK_MODE"] = "copy"  # another filesystem: links are impossible, and uv would warn
         return found
 
     def version(self) -> str:
-        """As in `uv 0.13.8`."""
+        """Name and version, such as `uv 0.13.8`."""
         return tool_version([self.uv, "--version"])
 
     def changes(self, packages: Sequence[str], deadline: float) -> Changes:
-        """Has uv resolve as if it installed into the image's own environment, and reads what it would do.
+        """The changes, from a dry run of uv against the image's environment.
 
-        What fits is kept; "- name==old" beside "+ name==new" is a version in the place of the image's.
+        Packages of the image that fit are kept. "- name==old" with "+ name==new" means that the image's version is overridden.
         """
         lines = self._run(["--dry-run", "--break-system-packages", "--", *packages], deadline, silent=True)
-        asked, added, replaced = places_by_name(packages), {}, {}
+        requested, added, replaced = urls_by_name(packages), {}, {}
         for line in lines:
             change = CHANGE.match(line)
             if change is None:
@@ -80,7 +82,7 @@ class Uv:
             if sign == "-":
                 replaced[name] = version
             elif url:
-                added[name] = asked.get(name) or f"{name} @ {url}"
+                added[name] = requested.get(name) or f"{name} @ {url}"
             else:
                 added[name] = f"{name}=={version}"
         return Changes(added, replaced)
@@ -88,7 +90,7 @@ class Uv:
     def install(
         self, requirements: Sequence[str], options: Sequence[str], ahead: str, changes: Changes | None, deadline: float
     ) -> None:
-        """Installs; what uv unpacks of the distributions wanted is byte-compiled meanwhile, into `ahead`."""
+        """Installs. Meanwhile, byte-compiles the unpacked wheels of these distributions into `ahead`."""
         ended, wanted = threading.Event(), set(changes.added if changes else ())
         compilers = Compilers(unpacked_sources(self.cache, archives_of(self.cache), wanted, ahead, ended))
         try:
@@ -99,10 +101,10 @@ class Uv:
             ended.set()
             compilers.end()
 
-    def _run(self, words: Sequence[str], deadline: float, *, silent: bool = False) -> Sequence[str]:
-        """The lines of `uv pip install`. Raises InstallError."""
-        argv = [self.uv, "pip", "install", "--python", sys.executable, "--no-progress", *words]
-        ended = self.workplace.run(argv, self.environment, deadline, silent=silent)
-        if ended.code:
-            raise failure_of(ended.lines, silent=silent)
-        return ended.lines
+    def _run(self, arguments: Sequence[str], deadline: float, *, silent: bool = False) -> Sequence[str]:
+        """Runs `uv pip install`. Returns its output lines. Raises InstallError."""
+        argv = [self.uv, "pip", "install", "--python", sys.executable, "--no-progress", *arguments]
+        completed = self.workplace.run(argv, self.environment, deadline, silent=silent)
+        if completed.code:
+            raise failure_of(completed.lines, silent=silent)
+        return completed.lines

@@ -1,4 +1,4 @@
-"""Where an installer runs: its environment, its temporary folder, its indexes; and how it is run and read."""
+"""The surroundings of an installer: environment, temporary folder and indexes. Runs it and reads its output."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wheelwarden.payload.install.indexes import read_indexes
 from wheelwarden.payload.install.request import InstallRequest
 from wheelwarden.payload.install.store import Store
 
-# Of the workload's environment, what would send packages elsewhere or keep them from coming.
+# Variables of the workload that would redirect or prevent the installation.
 NOT_PASSED_ON = (
     *VARIABLES,
     "PYTHONPATH",
@@ -35,17 +35,17 @@ NOT_PASSED_ON = (
 LINES_KEPT = 4000
 
 
-class Ended(NamedTuple):
-    """An installer that ran to its end."""
+class Completed(NamedTuple):
+    """An installer process that exited."""
 
     code: int
     lines: Sequence[str]
 
 
 class Workplace:
-    """For the attempts of one installation.
+    """The surroundings for all attempts of one installation.
 
-    Indexes go by environment and credentials by a netrc file, so that neither stands on a command line.
+    Indexes are passed by environment and credentials by a netrc file, so that neither is on a command line.
     """
 
     def __init__(self, request: InstallRequest, store: Store, temporary: str) -> None:
@@ -75,18 +75,18 @@ class Workplace:
         *,
         silent: bool = False,
         descriptors: Sequence[int] = (),
-    ) -> Ended:
-        """Runs an installer to its end.
+    ) -> Completed:
+        """Runs an installer and waits until it exits.
 
         Args:
             argv: the command.
-            environment: all of it.
-            deadline: of `time.monotonic`.
-            silent: what it says is not printed.
-            descriptors: that it gets.
+            environment: the complete environment.
+            deadline: in seconds of `time.monotonic`.
+            silent: whether to suppress its output.
+            descriptors: file descriptors that it inherits.
 
         Raises:
-            InstallError: it did not end in time.
+            InstallError: it exceeded the deadline.
         """
         child = subprocess.Popen(
             argv,
@@ -108,10 +108,10 @@ class Workplace:
                 raise InstallError("timeout", f"The attempt was ended after {self.request.timeout_seconds} s.")
         finally:
             with contextlib.suppress(OSError):
-                os.killpg(child.pid, signal.SIGKILL)  # what a build left running
+                os.killpg(child.pid, signal.SIGKILL)  # also what a build left running
             child.wait()
             reader.join(5)
-        return Ended(child.returncode, lines)
+        return Completed(child.returncode, lines)
 
     def _read(self, child: subprocess.Popen[str], lines: list[str], silent: bool) -> None:
         assert child.stdout is not None
@@ -124,12 +124,12 @@ class Workplace:
                 sys.stdout.flush()
 
     def redacted(self, line: str) -> str:
-        """A line as it may be shown."""
+        """The line without secrets."""
         return redacted(line, self.secrets)
 
 
 def failure_of(lines: Sequence[str], *, silent: bool) -> InstallError:
-    """What is to be raised where an installer failed with these lines; printed now if they were not before."""
+    """The error to raise after a failed run with this output. Prints the output if that was suppressed."""
     text = "\n".join(lines)
     if silent:
         print(text)
@@ -137,7 +137,7 @@ def failure_of(lines: Sequence[str], *, silent: bool) -> InstallError:
 
 
 def tool_version(argv: Sequence[str]) -> str:
-    """Name and version that a tool prints first, or an empty string. Raises InstallError where it does not run."""
+    """The first two words that a tool prints: name and version. Empty if it fails. Raises InstallError if it cannot run."""
     try:
         done = subprocess.run(
             argv,
@@ -148,6 +148,6 @@ def tool_version(argv: Sequence[str]) -> str:
             text=True,
         )
     except OSError as error:
-        text = f"The installer does not run in this image: {error}."
+        text = f"The installer cannot run in this image: {error}."
         raise InstallError("python_incompatible", text) from error
     return " ".join(done.stdout.split()[:2]) if done.returncode == 0 else ""

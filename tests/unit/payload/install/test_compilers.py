@@ -1,4 +1,4 @@
-"""How many processes compile at once."""
+"""The number of compiler processes."""
 
 import os
 from pathlib import Path
@@ -24,7 +24,7 @@ GIB = 1 << 30
         (64, "max 100000", str(GIB // 64), 1),
     ],
 )
-def test_no_more_is_compiled_at_once_than_the_container_carries(
+def test_the_number_of_compilers_respects_cpus_and_container_limits(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     processors: int,

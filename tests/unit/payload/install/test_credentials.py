@@ -1,4 +1,4 @@
-"""What the installer hides of a line before it prints it."""
+"""The redaction of lines before the installer prints them."""
 
 import pytest
 
@@ -22,5 +22,5 @@ from wheelwarden.payload.install.credentials import redacted
         ("the secret is s/e c, encoded s%2Fe%20c or s/e%20c", "the secret is ***, encoded *** or ***"),
     ],
 )
-def test_no_user_of_a_url_and_no_secret_is_shown(line: str, safe: str) -> None:
+def test_users_in_urls_and_secrets_are_redacted(line: str, safe: str) -> None:
     assert redacted(line, ["s/e c"]) == safe

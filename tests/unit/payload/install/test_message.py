@@ -22,7 +22,7 @@ HASH = "0123456789abcdef"
 
 
 def result(**changes: Any) -> dict[str, Any]:
-    """As the payload has it at its end."""
+    """A result, as the installer writes it."""
     return {
         "version": 1, "outcome": "installed", "hash": HASH, "key": f"{HASH}-cp311-linux_x86_64-glibc-1a2b3c4d",
         "installer": "uv 0.13.8", "python": "3.11.2", "attempts": 1, "durationSeconds": 4.2, "installSeconds": 4.2,
@@ -51,7 +51,7 @@ def read(written: dict[str, Any], limit: int = LIMIT) -> InstallResult:
     return found
 
 
-def test_a_short_result_is_a_sentence_and_two_lines_for_us() -> None:
+def test_a_short_result_is_a_sentence_and_two_lines_of_json() -> None:
     assert message_of(result(), LIMIT).split("\n") == [
         "Installed 1 package for Python 3.11.2.",
         (
@@ -75,7 +75,7 @@ def test_a_short_result_is_a_sentence_and_two_lines_for_us() -> None:
     )
 
 
-def test_a_failure_is_all_in_words() -> None:
+def test_a_failure_is_written_in_words() -> None:
     text = message_of(failed("Package not found in index. Nothing is called six9."), LIMIT)
     assert text == (
         "Package not found in index. Nothing is called six9.\nError class: package_not_found. Attempts: 1. "
@@ -106,7 +106,7 @@ def test_the_sentence_says_what_happened(changes: dict[str, Any], sentence: str)
     assert message_of(result(**changes), LIMIT).split("\n")[0] == sentence
 
 
-LONG_WARNING = "six stands in the place of the image's " + "word " * 300 + "end"
+LONG_WARNING = "six overrides the image's " + "word " * 300 + "end"
 MULTIBYTE_WARNING = "Größe überschritten 日本語 " * 200
 
 
@@ -114,7 +114,7 @@ MULTIBYTE_WARNING = "Größe überschritten 日本語 " * 200
 @pytest.mark.parametrize("installed", [0, 1, 70, 500])
 @pytest.mark.parametrize("provided", [0, 170, 500])
 @pytest.mark.parametrize("warnings", [[], [LONG_WARNING] * 20, [MULTIBYTE_WARNING] * 50])
-def test_whatever_it_holds_it_fits_and_counts_what_it_leaves_out(
+def test_every_message_fits_and_counts_the_omitted_entries(
     limit: int, installed: int, provided: int, warnings: list[str]
 ) -> None:
     written = result(installed=many(installed, "pkg"), provided=many(provided, "own"), warnings=warnings)
@@ -131,36 +131,36 @@ def test_whatever_it_holds_it_fits_and_counts_what_it_leaves_out(
     assert message_of(written, limit) == message_of(written, limit)
 
 
-def test_what_one_list_does_not_need_the_others_get() -> None:
+def test_space_that_one_list_leaves_goes_to_the_others() -> None:
     alone = read(result(installed=many(500, "pkg")))
     beside = read(result(installed=many(500, "pkg"), provided=many(500, "own")))
     assert len(alone.installed) > 150 > len(beside.installed) > 70
 
 
-def test_a_long_warning_ends_after_a_whole_word() -> None:
+def test_a_long_warning_is_cut_after_a_whole_word() -> None:
     [warning] = read(result(warnings=[LONG_WARNING])).warnings
     assert warning.endswith("word word…")
     assert len(warning.encode()) <= 400
 
 
-def test_a_long_error_of_several_bytes_a_character_ends_after_a_whole_word() -> None:
+def test_a_long_error_of_multibyte_characters_is_cut_after_a_whole_word() -> None:
     found = read(failed("Package not found in index. " + "Prüfsummenüberprüfung 日本語 " * 100))
     assert found.error_message.endswith(("Prüfsummenüberprüfung…", "日本語…"))
     assert 900 < len(found.error_message.encode()) <= 1000
 
 
-def test_control_characters_and_halves_of_characters_do_not_get_through() -> None:
+def test_control_characters_and_lone_surrogates_are_removed() -> None:
     found = read(failed("Cannot\x1b[31m reach\n\r\u2028 it \udce4 now"))
     assert found.error_message == "Cannot [31m reach it ? now"
 
 
-def test_names_of_any_length_leave_room_for_the_facts() -> None:
+def test_long_names_leave_space_for_the_facts() -> None:
     found = read(result(installedBy="p" * 5000, installer="x" * 5000), 1024)
     assert found.outcome == "installed"
 
 
-def test_the_kubelet_may_cut_the_lists_and_the_facts_survive() -> None:
-    """It shares 12 KiB among all containers of a pod, also those of `kubectl debug`."""
+def test_the_facts_can_be_read_when_the_kubelet_cuts_the_lists() -> None:
+    """All containers of a pod share 12 KiB, including those of `kubectl debug`."""
     text = message_of(result(installed=many(500, "pkg"), provided=many(500, "own")), LIMIT)
     whole = parse_result(text)
     assert whole is not None
@@ -172,7 +172,7 @@ def test_the_kubelet_may_cut_the_lists_and_the_facts_survive() -> None:
         assert (len(found.installed) + found.installed_omitted, found.installed) == (500, ())
 
 
-def test_a_condition_says_how_many_more_there_are() -> None:
+def test_a_condition_counts_the_entries_that_it_omits() -> None:
     written = result(
         installed=many(500, "pkg"), provided=many(170, "own"), warnings=["one", "two", *[LONG_WARNING] * 500]
     )
@@ -186,7 +186,7 @@ def test_a_condition_says_how_many_more_there_are() -> None:
     assert provided.endswith(" and 147 more")
 
 
-def test_a_result_whose_lists_were_cut_off_still_says_how_many() -> None:
+def test_a_result_without_its_lists_still_has_their_counts() -> None:
     text = "\n".join(message_of(result(installed=many(500, "pkg")), LIMIT).split("\n")[:2])
     ended = Installer(phase="ended", exit_code=0, result=parse_result(text))
     found = packages_condition(SIX, pod(installer=ended), None)
@@ -194,7 +194,7 @@ def test_a_result_whose_lists_were_cut_off_still_says_how_many() -> None:
     assert found.message == "Installed 500 distributions"
 
 
-def test_the_message_of_the_release_before_is_still_read() -> None:
+def test_the_message_of_the_previous_release_can_be_read() -> None:
     old = json.dumps({**failed("No way there.", "network", warnings=["w"]), "installedOmitted": 0, "usage": None})
     assert parse_result(old) == InstallResult(
         outcome="failed",
@@ -256,7 +256,7 @@ def hostile(**changes: Any) -> str:
         "Installed.\n" + json.dumps(FACTS) + '\n{"installed":{"a":1},"warnings":7}',
     ],
 )
-def test_what_is_not_as_the_installer_writes_it_is_none(text: str) -> None:
+def test_a_message_that_the_installer_cannot_have_written_is_ignored(text: str) -> None:
     assert parse_result(text) is None
 
 
@@ -268,16 +268,16 @@ def test_what_is_not_as_the_installer_writes_it_is_none(text: str) -> None:
         json.dumps({**result(), "version": 2}),
     ],
 )
-def test_another_version_is_told_with_what_to_do(text: str) -> None:
+def test_another_version_raises_an_error_with_advice(text: str) -> None:
     with pytest.raises(VersionError) as refused:
         parse_result(text)
     assert str(refused.value) == (
-        "The installer's result has version 2, and this release reads version 1. "
-        "Installer and controller have to be of one release: recreate the pod."
+        "The installer's result has version 2, but this release reads version 1. "
+        "Installer and controller must be of the same release: recreate the pod."
     )
 
 
-def test_the_condition_says_that_the_result_is_of_another_version() -> None:
+def test_the_condition_reports_a_result_of_another_version() -> None:
     terminated = {"exitCode": 0, "reason": "Completed", "message": hostile(version=2)}
     for state, phase in (
         ({"state": {"terminated": terminated}}, "ended"),
@@ -302,13 +302,13 @@ def test_the_condition_says_that_the_result_is_of_another_version() -> None:
             "False",
             "InstallFailed",
             (
-                "The installer's result has version 2, and this release reads version 1. "
-                "Installer and controller have to be of one release: recreate the pod."
+                "The installer's result has version 2, but this release reads version 1. "
+                "Installer and controller must be of the same release: recreate the pod."
             ),
         )
 
 
-def test_a_class_that_nobody_knows_names_no_metric_and_no_condition() -> None:
+def test_an_unknown_class_of_error_becomes_unknown() -> None:
     text = "No.\nError class: of_my_own. Attempts: 1. Packages hash: h."
     found = parse_result(text)
     assert found is not None

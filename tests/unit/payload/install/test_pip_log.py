@@ -1,4 +1,4 @@
-"""What pip's log tells that its output does not."""
+"""Facts that are only in pip's log."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from wheelwarden.payload.install.pip_log import PipLog
 
-# What pip 21 and pip 26 log: a page that was refused, one that is not there, and a build that fails.
+# Logs of pip 21 and pip 26: a page that was refused, one that does not exist, and a failed build.
 OLD_LOG = """\
 2026-01-31T10:30:00,001 Could not fetch URL http://one.example.com/simple/six/: connection error: HTTPConnectionPool(\
 host='one.example.com', port=80): Max retries exceeded with url: /simple/six/ (Caused by NewConnectionError('<pip._vendor.\
@@ -40,9 +40,9 @@ REFUSED = "Failed to establish a new connection: [Errno 111] Connection refused"
         ("", []),
     ],
 )
-def test_the_log_of_pip_tells_what_its_output_does_not(text: str, pages: list[tuple[str, str]]) -> None:
+def test_unreachable_pages_and_build_output_are_read_from_the_log(text: str, pages: list[tuple[str, str]]) -> None:
     log = PipLog()
     with Path(log.path).open("a") as stream:
         stream.write(text)
-    assert log.failed_pages() == pages
+    assert log.unreachable_pages() == pages
     assert log.output_of_build() == (["looking for it", "no compiler here"] if text else [])

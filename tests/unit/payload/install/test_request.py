@@ -1,4 +1,4 @@
-"""The request: what the webhook writes is what the installer reads."""
+"""The request: the installer reads what the webhook writes."""
 
 import json
 from typing import Any
@@ -52,16 +52,16 @@ OBJECT: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("changes", [{}, {"credentials": None, "index_url": None, "uv": None}])
-def test_what_is_written_is_read(changes: dict[str, Any]) -> None:
+def test_a_written_request_can_be_read(changes: dict[str, Any]) -> None:
     request = REQUEST._replace(**changes)
     assert read_request(json.dumps(request.as_object())) == request
 
 
-def test_fields_are_named_as_json_is_written() -> None:
+def test_fields_have_camel_case_names_in_json() -> None:
     assert REQUEST.as_object() == OBJECT
 
 
-def test_what_a_request_may_leave_out_has_a_default() -> None:
+def test_optional_fields_have_defaults() -> None:
     optional = ("ownersMarker", "retentionSeconds", "keysInUse", "reportUsage", "messageBytes")
     text = json.dumps({name: value for name, value in OBJECT.items() if name not in optional})
     assert read_request(text) == REQUEST._replace(
@@ -70,7 +70,7 @@ def test_what_a_request_may_leave_out_has_a_default() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "told"),
+    ("version", "problem"),
     [
         (2, "has version 2"),
         (0, "has version 0"),
@@ -79,20 +79,20 @@ def test_what_a_request_may_leave_out_has_a_default() -> None:
         (True, "has version True"),
     ],
 )
-def test_another_version_is_refused_with_what_to_do(version: object, told: str) -> None:
+def test_another_version_raises_an_error_with_advice(version: object, problem: str) -> None:
     with pytest.raises(VersionError) as refused:
         read_request(json.dumps({**OBJECT, "version": version}))
     assert str(refused.value) == (
-        f"The install request {told}, and this release reads version 1. "
-        "Webhook and installer have to be of one release: see tools.image."
+        f"The install request {problem}, but this release reads version 1. "
+        "Webhook and installer must be of the same release: see tools.image."
     )
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
-        ("", "The install request is no JSON: Expecting value: line 1 column 1 (char 0)."),
-        ("[1]", "The install request is no JSON object."),
+        ("", "The install request is not JSON: Expecting value: line 1 column 1 (char 0)."),
+        ("[1]", "The install request is not a JSON object."),
         (
             json.dumps({name: value for name, value in OBJECT.items() if name != "retries"}),
             "The install request cannot be read (KeyError: 'retries').",
@@ -103,7 +103,7 @@ def test_another_version_is_refused_with_what_to_do(version: object, told: str) 
         ),
     ],
 )
-def test_what_is_no_request_is_told(text: str, told: str) -> None:
+def test_an_unreadable_request_raises_an_error_with_the_reason(text: str, message: str) -> None:
     with pytest.raises(RequestError) as refused:
         read_request(text)
-    assert str(refused.value) == told
+    assert str(refused.value) == message

@@ -1,4 +1,4 @@
-"""The result: what an installer records is what that of a later pod reads."""
+"""The result: an installer reads the record of an earlier one."""
 
 import json
 from pathlib import Path
@@ -14,26 +14,26 @@ from wheelwarden.payload.install.store import Store
 
 
 @pytest.mark.parametrize("written", [result(), failed("No way there."), result(usage=None, warnings=["one"])])
-def test_what_is_written_is_read(written: dict[str, Any]) -> None:
+def test_a_written_result_can_be_read(written: dict[str, Any]) -> None:
     assert json.loads(json.dumps(result_of(written).as_object())) == written
 
 
-def test_a_record_that_lacks_what_came_later_is_read() -> None:
+def test_a_record_without_newer_fields_can_be_read() -> None:
     early = {name: value for name, value in result().items() if name not in ("provided", "usage")}
     assert result_of(early) == result_of(result(provided=(), usage=None))
 
 
-def test_another_version_is_refused_with_what_to_do() -> None:
+def test_another_version_raises_an_error_with_advice() -> None:
     with pytest.raises(VersionError) as refused:
         result_of(result(version=2))
     assert str(refused.value) == (
-        "The record of these packages on the volume has version 2, and this release reads version 1. "
-        "Remove that directory of the volume, and the packages are installed again."
+        "The record of these packages on the volume has version 2, but this release reads version 1. "
+        "Remove its directory from the volume to install the packages again."
     )
 
 
 @pytest.mark.parametrize("record", [result(version=2), {"version": 1}, [1]])
-def test_a_store_whose_record_cannot_be_read_names_the_directory(tmp_path: Path, record: object) -> None:
+def test_the_error_about_an_unreadable_record_names_the_directory(tmp_path: Path, record: object) -> None:
     store = Store(str(tmp_path), "key")
     assert store.read_record() is None
     (tmp_path / "key").mkdir()

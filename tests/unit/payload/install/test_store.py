@@ -1,4 +1,4 @@
-"""The store: when a volume is short of room."""
+"""The store: when a volume is short of space."""
 
 import pytest
 
@@ -18,11 +18,9 @@ GIB = 1 << 30
         (1000 * GIB, 9 * GIB, True),
     ],
 )
-def test_a_volume_is_short_with_little_left_and_a_large_one_not_for_its_part_alone(
-    total: int, available: int, short: bool
-) -> None:
+def test_a_volume_is_short_below_a_fifth_and_below_ten_gib(total: int, available: int, short: bool) -> None:
     assert is_short({"totalBytes": total, "usedBytes": total - available, "availableBytes": available}) is short
 
 
-def test_a_volume_that_tells_nothing_is_not_short() -> None:
+def test_a_volume_of_unknown_usage_is_not_short() -> None:
     assert not is_short(None)
