@@ -324,6 +324,17 @@ def test_a_file_that_hides_an_installed_package_is_named(site: Path, tmp_path: P
     assert str(first / "six.py") in str(report.results[0].error)
 
 
+def test_a_probe_without_modules_does_not_load_subprocess(tmp_path: Path) -> None:
+    """A probe that only reads the usage of the volume should cost little more than the start of Python."""
+    python, *arguments = probe_argv(DEBIAN, ask(tmp_path))
+    argv = [python, "-S", "-X", "importtime", *arguments]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
+    assert parse_report(done.stdout).usage is not None
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "wheelwarden.payload.probe.__main__" in loaded
+    assert loaded & {"subprocess", "wheelwarden.payload.probe.attempts"} == set()
+
+
 @pytest.mark.parametrize("python", OTHERS)
 def test_it_runs_on_every_interpreter_of_this_machine(python: str, tmp_path: Path) -> None:
     report = probe(ask(tmp_path, "json", "nope"), python=python)

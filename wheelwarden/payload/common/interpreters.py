@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import _thread
-import contextlib
 import os
 import signal
-import subprocess
 import threading
 
 TYPE_CHECKING = False  # a probe does not load `typing`
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Mapping, Sequence
     from typing import Any
 
@@ -49,8 +48,10 @@ def _kill_all_and_exit() -> None:
 
 
 def _kill_group(child: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(OSError):
+    try:  # noqa: SIM105 - does not load contextlib
         os.killpg(child.pid, signal.SIGKILL)
+    except OSError:
+        pass
 
 
 def source_of(module: str) -> str:
@@ -62,6 +63,8 @@ def source_of(module: str) -> str:
 
 def start_interpreter(argv: Sequence[str], descriptor: int, stdout: int) -> subprocess.Popen[bytes]:
     """Starts an interpreter outside the user's working directory, in its own process group, that reports on the descriptor."""
+    import subprocess
+
     environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1")
     with START_LOCK:
         child = subprocess.Popen(

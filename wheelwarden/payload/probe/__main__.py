@@ -1,4 +1,7 @@
-"""Runs one probe: the request is the first argument; the answer is printed line by line."""
+"""Runs one probe: the request is the first argument; the answer is printed line by line.
+
+`subprocess` and the modules that need it are imported late: a probe that only reads usage or metadata starts no interpreter.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ import time
 
 from wheelwarden.payload.common.interpreters import limit_lifetime
 from wheelwarden.payload.common.volume import usage_of
-from wheelwarden.payload.probe.attempts import Attempts
 from wheelwarden.payload.probe.memory import is_short_of_memory, memory
 
 
@@ -31,7 +33,10 @@ def main() -> None:
         limit, used = memory()
         text = f"the container uses {used >> 20} MiB of its limit of {(limit or 0) >> 20} MiB, so no import is tried"
         sys.exit(text)
-    Attempts(request, end).try_all(modules)
+    if modules:
+        from wheelwarden.payload.probe.attempts import Attempts
+
+        Attempts(request, end).try_all(modules)
     answer = {
         "version": 1,
         "python": ".".join(str(part) for part in sys.version_info[:3]),
