@@ -35,9 +35,7 @@ def test_a_package_that_is_nowhere_is_reported_and_its_mend_heals(
     )
     assert sentence in failed["message"]
     shown = workspace.kubectl("describe", "pod", stuck["metadata"]["name"])
-    facts = (
-        r"Error class: package_not_found\. Attempts: 1\. Packages hash: [0-9a-f]+\. Volume: \d+ bytes, .* available\."
-    )
+    facts = r"Error class: package_not_found\. Attempts: 1\. Packages hash: [0-9a-f]+\. Volume: [\d.]+ [KMGT]iB, .* available\."
     assert re.search(rf"^ +Message: +{re.escape(sentence)}\n *{facts}$", shown, re.MULTILINE), shown
     if kind == "kasprapp":
         status = wait_for(

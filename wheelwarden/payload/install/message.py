@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Sequence
 
+from wheelwarden.payload.common.sizes import in_words
 from wheelwarden.payload.install.request import MESSAGE_BYTES
 from wheelwarden.payload.install.result import FAILED, LISTS, REUSED, Result
 from wheelwarden.payload.install.text import clean, compact, counted, shortened, size_of
@@ -46,7 +47,10 @@ def facts_of_failure(result: Result) -> str:
     kind = result.error.kind if result.error else "unknown"
     facts = f"Error class: {kind}. Attempts: {result.attempts}. Packages hash: {result.hash}."
     if result.usage is not None:
-        facts += " Volume: {totalBytes} bytes, {usedBytes} used, {availableBytes} available.".format(**result.usage)
+        total, used, available = (
+            in_words(result.usage[name]) for name in ("totalBytes", "usedBytes", "availableBytes")
+        )
+        facts += f" Volume: {total}, {used} used, {available} available."
     return facts
 
 

@@ -9,6 +9,7 @@ import json
 import re
 from typing import Any, Mapping, NamedTuple, Sequence
 
+from wheelwarden.payload.common.sizes import SIZE, of_words
 from wheelwarden.payload.install.errors import ADVICE
 from wheelwarden.payload.install.request import MESSAGE_BYTES
 from wheelwarden.payload.install.result import FAILED, INSTALLED, LISTS, REUSED, Failure, Result
@@ -17,8 +18,7 @@ from wheelwarden.payload.install.schema import VERSION, check_version
 # The form that `message.facts_of_failure` writes.
 FAILURE = re.compile(
     r"Error class: (?P<kind>[a-z_]{1,40})\. Attempts: (?P<attempts>[0-9]{1,6})\. Packages hash: (?P<hash>[0-9A-Za-z-]{1,64})\."
-    r"(?: Volume: (?P<totalBytes>[0-9]{1,18}) bytes, (?P<usedBytes>[0-9]{1,18}) used, "
-    r"(?P<availableBytes>[0-9]{1,18}) available\.)?"
+    rf"(?: Volume: (?P<totalBytes>{SIZE}), (?P<usedBytes>{SIZE}) used, (?P<availableBytes>{SIZE}) available\.)?"
 )
 OTHER_VERSION = re.compile(r"Result version: ([0-9]{1,6})\. ")
 SIZES = ("totalBytes", "usedBytes", "availableBytes")
@@ -113,7 +113,7 @@ def _facts_of_failure(match: re.Match[str]) -> Mapping[str, Any]:
         "outcome": FAILED,
         "hash": match["hash"],
         "attempts": int(match["attempts"]),
-        "usage": {name: int(match[name]) for name in SIZES} if match["totalBytes"] else None,
+        "usage": {name: of_words(match[name]) for name in SIZES} if match["totalBytes"] else None,
     }
 
 

@@ -79,7 +79,7 @@ def test_a_failure_is_written_in_words() -> None:
     text = message_of(failed("Package not found in index. Nothing is called six9."), LIMIT)
     assert text == (
         "Package not found in index. Nothing is called six9.\nError class: package_not_found. Attempts: 1. "
-        "Packages hash: 0123456789abcdef. Volume: 4294967296 bytes, 1073741824 used, 3221225472 available."
+        "Packages hash: 0123456789abcdef. Volume: 4.00 GiB, 1.00 GiB used, 3.00 GiB available."
     )
     without_usage = InstallResult(
         outcome="failed",
@@ -91,6 +91,8 @@ def test_a_failure_is_written_in_words() -> None:
     usage = Usage(total_bytes=4 << 30, used_bytes=1 << 30, available_bytes=3 << 30)
     assert parse_result(text) == replace(without_usage, usage=usage)
     assert parse_result(text.partition(" Volume:")[0]) == without_usage
+    before = " Volume: 4294967296 bytes, 1073741824 used, 3221225472 available."
+    assert parse_result(text.partition(" Volume:")[0] + before) == replace(without_usage, usage=usage)
 
 
 @pytest.mark.parametrize(
